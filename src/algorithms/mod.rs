@@ -1,0 +1,1 @@
+//! The algorithms layer; see the code map in the crate documentation.

@@ -1,0 +1,1 @@
+//! The commands layer; see the code map in the crate documentation.

@@ -1,0 +1,1 @@
+//! The engine layer; see the code map in the crate documentation.

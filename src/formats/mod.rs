@@ -1,0 +1,1 @@
+//! The formats layer; see the code map in the crate documentation.

@@ -1,0 +1,1 @@
+//! The keyspace layer; see the code map in the crate documentation.

@@ -1,0 +1,1 @@
+//! The resp layer; see the code map in the crate documentation.

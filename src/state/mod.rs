@@ -1,0 +1,1 @@
+//! The state layer; see the code map in the crate documentation.

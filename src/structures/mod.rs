@@ -1,0 +1,1 @@
+//! The structures layer; see the code map in the crate documentation.

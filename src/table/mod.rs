@@ -1,0 +1,1 @@
+//! The table layer; see the code map in the crate documentation.

@@ -1,0 +1,1 @@
+//! The values layer; see the code map in the crate documentation.

@@ -1,0 +1,1 @@
+//! The wasm layer; see the code map in the crate documentation.
