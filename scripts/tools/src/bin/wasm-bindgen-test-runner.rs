@@ -1,0 +1,5 @@
+//! The runner that `wasm-pack test` hands each test binary to: Node or a headless browser.
+
+fn main() -> anyhow::Result<()> {
+    wasm_bindgen_cli::wasm_bindgen_test_runner::run_cli_with_args(std::env::args_os())
+}
