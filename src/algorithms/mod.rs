@@ -1,1 +1,3 @@
-//! The algorithms layer; see the code map in the crate documentation.
+//! Pure functions on bytes. Nothing here knows a Redis type, reads a clock or draws a random number.
+
+pub mod num;
