@@ -1,0 +1,63 @@
+// Builds pkg/: the engine as wasm (wasm-pack: cargo, wasm-bindgen, wasm-opt) and the TypeScript face around it.
+// Each half is rebuilt only when its sources changed. `--dev` builds a debug engine: quick to compile, slow to run.
+
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { brotliCompressSync, gzipSync } from "node:zlib";
+import { ask, hashOf, isMain, isStamped, root, run, seconds, stamp } from "./shell.mjs";
+
+const WASM = join(root, "pkg", "redstart_bg.wasm");
+const WASM_SOURCES = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "src", "scripts/build.mjs"];
+
+async function buildWasm(dev) {
+	const hash = hashOf(WASM_SOURCES, ask("rustc", ["--version"]) ?? "", dev ? "dev" : "release");
+	if (existsSync(WASM) && isStamped("wasm", hash)) return "up to date";
+	mkdirSync(join(root, "pkg"), { recursive: true });
+	const profile = dev ? ["--dev"] : ["--release"];
+	const names = ["--out-dir", "pkg", "--out-name", "redstart"];
+	const args = ["build", "--target", "web", ...profile, "--mode", "no-install", "--no-pack", ...names];
+	const { code } = await run("wasm-pack", args, { show: "failure" });
+	if (code !== 0) throw new Error("wasm-pack build failed");
+	rmSync(join(root, "pkg", ".gitignore"), { force: true });
+	stamp("wasm", hash);
+	return dev ? `debug, ${statSync(WASM).size} bytes` : sizes();
+}
+
+function sizes() {
+	const bytes = readFileSync(WASM);
+	const kib = (length) => `${(length / 1024).toFixed(1)} KiB`;
+	return `${kib(bytes.length)}, gzip ${kib(gzipSync(bytes, { level: 9 }).length)}, brotli ${kib(brotliCompressSync(bytes).length)}`;
+}
+
+async function buildJs() {
+	const script = join(root, "scripts", "build-js.mjs");
+	if (!existsSync(script)) return "no scripts/build-js.mjs yet";
+	const inputs = ["js", "scripts/build-js.mjs", "package.json", "package-lock.json", "tsconfig.json"];
+	const hash = hashOf(inputs, hashOf(["pkg/redstart_bg.wasm", "pkg/redstart.js"]));
+	if (existsSync(join(root, "pkg", "index.d.ts")) && isStamped("js", hash)) return "up to date";
+	const module = await import(pathToFileURL(script).href);
+	await module.buildJs();
+	stamp("js", hash);
+	return "bundled";
+}
+
+/** Brings pkg/ up to date; throws when a half does not build. */
+export async function build({ dev = false } = {}) {
+	for (const [name, work] of [
+		["wasm", () => buildWasm(dev)],
+		["js", buildJs],
+	]) {
+		const start = Date.now();
+		console.log(`[build] ${name}: ${await work()} (${seconds(start)})`);
+	}
+}
+
+if (isMain(import.meta.url)) {
+	try {
+		await build({ dev: process.argv.includes("--dev") });
+	} catch (error) {
+		console.error(`[build] ${error.message}`);
+		process.exitCode = 1;
+	}
+}
