@@ -12,11 +12,30 @@ export const CHECKS = [
 	["clippy (native)", ["cargo", "clippy", "--quiet", "--all-targets", "--", "-D", "warnings"]],
 	[
 		"clippy (wasm)",
-		["cargo", "clippy", "--quiet", "--target", "wasm32-unknown-unknown", "--lib", "--tests", "--", "-D", "warnings"],
+		[
+			"cargo",
+			"clippy",
+			"--quiet",
+			"--target",
+			"wasm32-unknown-unknown",
+			"--lib",
+			"--tests",
+			"--",
+			"-D",
+			"warnings",
+		],
 	],
 	["biome", ["biome", "check", "--error-on-warnings", ...(fix ? ["--write"] : []), "."]],
-	["tsc", ["tsc", "--project", "tsconfig.json"], () => filesUnder("js", "tests/js").some((f) => f.endsWith(".ts"))],
-	["generated files", ["node", "scripts/gen.mjs", "--check"], () => existsSync(join(root, "scripts", "gen.mjs"))],
+	[
+		"tsc",
+		["tsc", "--project", "tsconfig.json"],
+		() => filesUnder("js", "tests/js").some((f) => f.endsWith(".ts")),
+	],
+	[
+		"generated files",
+		["node", "scripts/gen.mjs", "--check"],
+		() => existsSync(join(root, "scripts", "gen.mjs")),
+	],
 ];
 
 if (isMain(import.meta.url)) {

@@ -15,24 +15,40 @@ function checkNode() {
 	const [major, minor] = process.versions.node.split(".").map(Number);
 	const [wantMajor, wantMinor] = NODE_AT_LEAST;
 	if (major < wantMajor || (major === wantMajor && minor < wantMinor)) {
-		throw new Missing(`Node ${process.versions.node} is too old: ${NODE_AT_LEAST.join(".")} or newer is needed`);
+		throw new Missing(
+			`Node ${process.versions.node} is too old: ${NODE_AT_LEAST.join(".")} or newer is needed`,
+		);
 	}
 	return `Node ${process.versions.node}`;
 }
 
 async function checkRust() {
-	if (!which("cargo")) throw new Missing("cargo is missing: install Rust from https://rustup.rs and open a new shell");
+	if (!which("cargo"))
+		throw new Missing("cargo is missing: install Rust from https://rustup.rs and open a new shell");
 	const wanted = /channel\s*=\s*"([^"]+)"/.exec(readFileSync(join(root, "rust-toolchain.toml"), "utf8"))?.[1];
 	let version = ask("rustc", ["--version"]);
 	if (version === null && which("rustup")) {
-		await mustRun("rustup", ["toolchain", "install", wanted, "--profile", "minimal", "-c", "rustfmt", "-c", "clippy"]);
+		await mustRun("rustup", [
+			"toolchain",
+			"install",
+			wanted,
+			"--profile",
+			"minimal",
+			"-c",
+			"rustfmt",
+			"-c",
+			"clippy",
+		]);
 		version = ask("rustc", ["--version"]);
 	}
-	if (version === null) throw new Missing(`rustc ${wanted} does not run: try \`rustup toolchain install ${wanted}\``);
+	if (version === null)
+		throw new Missing(`rustc ${wanted} does not run: try \`rustup toolchain install ${wanted}\``);
 	const lib = join(ask("rustc", ["--print", "sysroot"]) ?? "", "lib", "rustlib", WASM_TARGET);
 	if (!existsSync(lib)) {
 		if (!which("rustup")) {
-			throw new Missing(`rustc has no ${WASM_TARGET} target and there is no rustup to add it: install Rust from https://rustup.rs`);
+			throw new Missing(
+				`rustc has no ${WASM_TARGET} target and there is no rustup to add it: install Rust from https://rustup.rs`,
+			);
 		}
 		await mustRun("rustup", ["target", "add", WASM_TARGET]);
 	}
@@ -41,7 +57,8 @@ async function checkRust() {
 
 async function npmPackages() {
 	const hash = hashOf(["package-lock.json"], process.versions.modules, process.platform, process.arch);
-	if (isStamped("npm", hash) && existsSync(join(root, "node_modules", ".package-lock.json"))) return "npm packages";
+	if (isStamped("npm", hash) && existsSync(join(root, "node_modules", ".package-lock.json")))
+		return "npm packages";
 	await mustRun("npm", ["ci", "--no-audit", "--no-fund", "--ignore-scripts"]);
 	stamp("npm", hash);
 	return "npm packages (npm ci)";
@@ -50,11 +67,22 @@ async function npmPackages() {
 async function wasmBindgen() {
 	const inputs = ["scripts/tools/Cargo.toml", "scripts/tools/Cargo.lock", "scripts/tools/src"];
 	const hash = hashOf(inputs, ask("rustc", ["--version"]) ?? "");
-	const there = ["wasm-bindgen", "wasm-bindgen-test-runner"].every((name) => existsSync(join(toolsBin, name)));
+	const there = ["wasm-bindgen", "wasm-bindgen-test-runner"].every((name) =>
+		existsSync(join(toolsBin, name)),
+	);
 	if (!there || !isStamped("wasm-bindgen", hash)) {
 		const manifest = join("scripts", "tools", "Cargo.toml");
 		const target = join("scripts", "tools", "target");
-		await mustRun("cargo", ["build", "--quiet", "--locked", "--bins", "--manifest-path", manifest, "--target-dir", target]);
+		await mustRun("cargo", [
+			"build",
+			"--quiet",
+			"--locked",
+			"--bins",
+			"--manifest-path",
+			manifest,
+			"--target-dir",
+			target,
+		]);
 		stamp("wasm-bindgen", hash);
 	}
 	return "wasm-bindgen and its test runner";
@@ -64,7 +92,17 @@ async function wasmPack() {
 	const list = join(root, ".tools", ".crates.toml");
 	if (!existsSync(list) || !readFileSync(list, "utf8").includes(`wasm-pack ${WASM_PACK} `)) {
 		const profile = ["--debug", "--config", "profile.dev.debug=false"];
-		await mustRun("cargo", ["install", "wasm-pack", "--quiet", "--version", WASM_PACK, "--locked", ...profile, "--root", ".tools"]);
+		await mustRun("cargo", [
+			"install",
+			"wasm-pack",
+			"--quiet",
+			"--version",
+			WASM_PACK,
+			"--locked",
+			...profile,
+			"--root",
+			".tools",
+		]);
 	}
 	return `wasm-pack ${WASM_PACK}`;
 }
@@ -77,7 +115,8 @@ const CHROME_APPS = [
 
 /** Where Chrome or Chromium and chromedriver are: CHROME and CHROMEDRIVER in the environment, else PATH, else the usual places. */
 export function findBrowser() {
-	const found = (named, names) => (named ? which(named) : names.map(which).find((path) => path !== null)) ?? null;
+	const found = (named, names) =>
+		(named ? which(named) : names.map(which).find((path) => path !== null)) ?? null;
 	return {
 		chrome: found(process.env.CHROME, [...CHROME_NAMES, ...CHROME_APPS]),
 		chromedriver: found(process.env.CHROMEDRIVER, ["chromedriver"]),
@@ -90,10 +129,13 @@ async function browser() {
 	if ((!chrome || !chromedriver) && canInstall) {
 		await mustRun("apt-get", ["update", "-qq"]);
 		const packages = ["chromium", "chromium-driver"];
-		await mustRun("apt-get", ["install", "-qq", "-y", "--no-install-recommends", ...packages], { DEBIAN_FRONTEND: "noninteractive" });
+		await mustRun("apt-get", ["install", "-qq", "-y", "--no-install-recommends", ...packages], {
+			DEBIAN_FRONTEND: "noninteractive",
+		});
 		({ chrome, chromedriver } = findBrowser());
 	}
-	const hint = "install Chromium and a chromedriver of the same version (Debian: apt-get install chromium chromium-driver; macOS: brew install --cask google-chrome chromedriver), or name them in CHROME and CHROMEDRIVER";
+	const hint =
+		"install Chromium and a chromedriver of the same version (Debian: apt-get install chromium chromium-driver; macOS: brew install --cask google-chrome chromedriver), or name them in CHROME and CHROMEDRIVER";
 	if (!chrome) throw new Missing(`no Chrome or Chromium found: ${hint}`);
 	if (!chromedriver) throw new Missing(`no chromedriver found: ${hint}`);
 	return `${chrome}, ${chromedriver}`;

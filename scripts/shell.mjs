@@ -14,7 +14,8 @@ export const toolsBin = join(root, "scripts", "tools", "target", "debug");
 /** The environment every program runs in: the project's own tools come first in PATH. */
 export function toolEnv(extra = {}) {
 	const first = [toolsBin, join(root, ".tools", "bin"), join(root, "node_modules", ".bin")];
-	const cargoHome = process.env.CARGO_HOME ?? join(process.env.HOME ?? process.env.USERPROFILE ?? "", ".cargo");
+	const cargoHome =
+		process.env.CARGO_HOME ?? join(process.env.HOME ?? process.env.USERPROFILE ?? "", ".cargo");
 	return {
 		...process.env,
 		PATH: [...first, process.env.PATH ?? "", join(cargoHome, "bin")].join(delimiter),
