@@ -1,3 +1,12 @@
 //! Pure functions on bytes. Nothing here knows a Redis type, reads a clock or draws a random number.
 
+mod blocks;
+pub mod crc16;
+pub mod crc64;
+pub mod glob;
+pub mod lzf;
+pub mod murmur;
 pub mod num;
+pub mod rng;
+pub mod sha1;
+pub mod sha256;
