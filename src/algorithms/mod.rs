@@ -4,6 +4,7 @@ mod blocks;
 pub mod crc16;
 pub mod crc64;
 pub mod glob;
+pub mod hash;
 pub mod lzf;
 pub mod murmur;
 pub mod num;

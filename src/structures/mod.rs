@@ -1,1 +1,5 @@
 //! The structures layer; see the code map in the crate documentation.
+
+pub mod entry;
+pub mod slab;
+pub mod table;

@@ -1,0 +1,641 @@
+//! One key with everything about it in a single allocation.
+//!
+//! ```text
+//!   +------+-------+----------+--------------+---------+-----+------------------------------+
+//!   | kind | flags | clock    | expiry       | key len | key | payload                      |
+//!   | u8   | u8    | u24      | i64, if any  | varint  |     | Inline: varint length, bytes |
+//!   +------+-------+----------+--------------+---------+-----+ Int:    i64                  |
+//!                                                            | Boxed:  *mut B               |
+//!   flags: bit 0     an expiry is present                    +------------------------------+
+//!          bits 1-2  form of the payload
+//!          bit 3     epoch, flipped by whoever walks the table in slices
+//!          bits 4-7  marks, free for the layer above
+//! ```
+//!
+//! - `kind`, `clock` and the marks mean nothing here; the layer above gives them a meaning.
+//! - Numbers are in the machine's order and unaligned; lengths are LEB128 varints.
+//! - A 12-byte key with a 16-byte inline payload takes 35 bytes, with an expiry 43.
+//! - An entry is owned by exactly one table slot. It moves when its [`footprint`] changes, so nothing may keep its
+//!   address; a [`EntryView`] borrows the table and therefore ends before the next change.
+
+use core::marker::PhantomData;
+use core::ptr::{self, NonNull};
+
+use super::slab::{Slab, footprint};
+
+const KIND_AT: usize = 0;
+const FLAGS_AT: usize = 1;
+const CLOCK_AT: usize = 2;
+/// Where the expiry is if there is one, and the key length if not.
+const EXPIRY_AT: usize = 5;
+const EXPIRY_BYTES: usize = size_of::<i64>();
+
+const HAS_EXPIRY: u8 = 1;
+const FORM_SHIFT: u32 = 1;
+const FORM_MASK: u8 = 3 << FORM_SHIFT;
+const EPOCH: u8 = 1 << 3;
+const MARKS_SHIFT: u32 = 4;
+const MARKS_MASK: u8 = 0xf << MARKS_SHIFT;
+
+/// The clock is 24 bits wide.
+pub const CLOCK_MAX: u32 = (1 << 24) - 1;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Form {
+    Inline = 0,
+    Int = 1,
+    Boxed = 2,
+}
+
+/// A payload as it is read.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Payload<'a, B> {
+    /// Bytes stored in the entry itself.
+    Inline(&'a [u8]),
+    /// An integer stored in eight bytes of the entry.
+    Int(i64),
+    /// An object of its own.
+    Boxed(&'a B),
+}
+
+impl<B> Clone for Payload<'_, B> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<B> Copy for Payload<'_, B> {}
+
+/// A payload to change in place. An integer is changed with `EntryMut::set_int`.
+#[derive(Debug)]
+pub enum PayloadMut<'a, B> {
+    Inline(&'a mut [u8]),
+    Int(i64),
+    Boxed(&'a mut B),
+}
+
+/// A payload to be stored.
+#[derive(Debug)]
+pub enum Content<'a, B> {
+    /// Copied into the entry.
+    Inline(&'a [u8]),
+    Int(i64),
+    /// Moved into the table, which drops it with the entry.
+    Boxed(Box<B>),
+}
+
+impl<B> Content<'_, B> {
+    fn form(&self) -> Form {
+        match self {
+            Content::Inline(_) => Form::Inline,
+            Content::Int(_) => Form::Int,
+            Content::Boxed(_) => Form::Boxed,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Content::Inline(bytes) => varint_width(bytes.len()) + bytes.len(),
+            Content::Int(_) => size_of::<i64>(),
+            Content::Boxed(_) => size_of::<*mut B>(),
+        }
+    }
+}
+
+/// A payload taken out of a table.
+#[derive(Debug, PartialEq, Eq)]
+pub enum OwnedPayload<B> {
+    Inline(Vec<u8>),
+    Int(i64),
+    Boxed(Box<B>),
+}
+
+impl<B> OwnedPayload<B> {
+    /// The same payload, ready to be stored elsewhere.
+    pub fn into_content<'a>(self, bytes: &'a mut Vec<u8>) -> Content<'a, B> {
+        match self {
+            OwnedPayload::Inline(inline) => {
+                *bytes = inline;
+                Content::Inline(bytes)
+            }
+            OwnedPayload::Int(number) => Content::Int(number),
+            OwnedPayload::Boxed(object) => Content::Boxed(object),
+        }
+    }
+}
+
+/// An entry that lives in a table, borrowed from it. Copying a view is free.
+///
+/// Clock, epoch and marks can be written through a view as through a `Cell`; no reference ever covers those bytes.
+pub struct EntryView<'a, B> {
+    start: NonNull<u8>,
+    owner: PhantomData<&'a B>,
+}
+
+impl<B> Clone for EntryView<'_, B> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<B> Copy for EntryView<'_, B> {}
+
+impl<'a, B> EntryView<'a, B> {
+    /// # Safety
+    /// `entry` is live, was made for a `B`, and is neither freed nor changed (other than through views) during `'a`.
+    #[inline]
+    pub(super) unsafe fn new(entry: EntryRef) -> EntryView<'a, B> {
+        EntryView {
+            start: entry.0,
+            owner: PhantomData,
+        }
+    }
+
+    #[inline]
+    fn at(&self, offset: usize) -> *mut u8 {
+        // SAFETY: every caller passes an offset inside the entry, as `Shape` laid it out.
+        unsafe { self.start.as_ptr().add(offset) }
+    }
+
+    #[inline]
+    fn byte(&self, offset: usize) -> u8 {
+        // SAFETY: `offset` is in the header, which is always initialised.
+        unsafe { *self.at(offset) }
+    }
+
+    /// What the layer above says this payload is.
+    #[inline]
+    pub fn kind(&self) -> u8 {
+        self.byte(KIND_AT)
+    }
+
+    #[inline]
+    fn flags(&self) -> u8 {
+        self.byte(FLAGS_AT)
+    }
+
+    #[inline]
+    fn set_flags(&self, flags: u8) {
+        // SAFETY: the flags byte is in the header and no reference covers it.
+        unsafe { *self.at(FLAGS_AT) = flags }
+    }
+
+    #[inline]
+    fn form(&self) -> Form {
+        match (self.flags() & FORM_MASK) >> FORM_SHIFT {
+            0 => Form::Inline,
+            1 => Form::Int,
+            _ => Form::Boxed,
+        }
+    }
+
+    /// The access clock: 24 bits, 0 in a new entry.
+    #[inline]
+    pub fn clock(&self) -> u32 {
+        u32::from_le_bytes([
+            self.byte(CLOCK_AT),
+            self.byte(CLOCK_AT + 1),
+            self.byte(CLOCK_AT + 2),
+            0,
+        ])
+    }
+
+    /// Sets the access clock to the low 24 bits of `clock`.
+    #[inline]
+    pub fn set_clock(&self, clock: u32) {
+        let bytes = clock.to_le_bytes();
+        // SAFETY: the clock's three bytes are in the header and no reference covers them.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.at(CLOCK_AT), 3) }
+    }
+
+    /// The epoch bit; a new entry has the table's.
+    #[inline]
+    pub fn epoch(&self) -> bool {
+        self.flags() & EPOCH != 0
+    }
+
+    #[inline]
+    pub fn set_epoch(&self, epoch: bool) {
+        let others = self.flags() & !EPOCH;
+        self.set_flags(if epoch { others | EPOCH } else { others });
+    }
+
+    /// Four bits for the layer above, 0 in a new entry.
+    #[inline]
+    pub fn marks(&self) -> u8 {
+        self.flags() >> MARKS_SHIFT
+    }
+
+    /// Sets the marks to the low four bits of `marks`.
+    #[inline]
+    pub fn set_marks(&self, marks: u8) {
+        self.set_flags((self.flags() & !MARKS_MASK) | (marks << MARKS_SHIFT));
+    }
+
+    /// The moment in milliseconds at which this entry expires, if it does.
+    #[inline]
+    pub fn expiry_ms(&self) -> Option<i64> {
+        if self.flags() & HAS_EXPIRY == 0 {
+            return None;
+        }
+        // SAFETY: the flag says that the eight bytes after the clock are an expiry.
+        Some(unsafe { self.at(EXPIRY_AT).cast::<i64>().read_unaligned() })
+    }
+
+    #[inline]
+    pub(super) fn has_expiry(&self) -> bool {
+        self.flags() & HAS_EXPIRY != 0
+    }
+
+    /// Offset and length of the key.
+    #[inline]
+    fn key_span(&self) -> (usize, usize) {
+        let at = length_at(self.has_expiry());
+        // SAFETY: the key length is at this offset.
+        let (length, width) = unsafe { read_varint(self.at(at)) };
+        (at + width, length)
+    }
+
+    /// The key. O(1).
+    #[inline]
+    pub fn key(&self) -> &'a [u8] {
+        let (at, length) = self.key_span();
+        // SAFETY: the key's bytes are initialised and unchanged during `'a`.
+        unsafe { core::slice::from_raw_parts(self.at(at), length) }
+    }
+
+    /// Offset of the payload, and of the inline bytes with their length if it is inline.
+    #[inline]
+    fn inline_span(&self) -> (usize, usize, usize) {
+        let (key_at, key_length) = self.key_span();
+        let at = key_at + key_length;
+        // SAFETY: an inline payload starts with its length.
+        let (length, width) = unsafe { read_varint(self.at(at)) };
+        (at, at + width, length)
+    }
+
+    #[inline]
+    fn payload_at(&self) -> usize {
+        let (key_at, key_length) = self.key_span();
+        key_at + key_length
+    }
+
+    #[inline]
+    fn boxed(&self) -> *mut B {
+        // SAFETY: only called for the boxed form, the payload of which is this pointer.
+        unsafe { self.at(self.payload_at()).cast::<*mut B>().read_unaligned() }
+    }
+
+    /// The payload. O(1).
+    #[inline]
+    pub fn payload(&self) -> Payload<'a, B> {
+        match self.form() {
+            Form::Inline => {
+                let (_, at, length) = self.inline_span();
+                // SAFETY: the payload's bytes are initialised and unchanged during `'a`.
+                Payload::Inline(unsafe { core::slice::from_raw_parts(self.at(at), length) })
+            }
+            // SAFETY: the payload of this form is eight bytes of integer.
+            Form::Int => {
+                Payload::Int(unsafe { self.at(self.payload_at()).cast::<i64>().read_unaligned() })
+            }
+            // SAFETY: the pointer came from `Box::into_raw` and the entry owns it; nobody changes it during `'a`.
+            Form::Boxed => Payload::Boxed(unsafe { &*self.boxed() }),
+        }
+    }
+
+    /// Bytes written, before rounding to a footprint.
+    #[inline]
+    fn size(&self) -> usize {
+        match self.form() {
+            Form::Inline => {
+                let (_, at, length) = self.inline_span();
+                at + length
+            }
+            Form::Int => self.payload_at() + size_of::<i64>(),
+            Form::Boxed => self.payload_at() + size_of::<*mut B>(),
+        }
+    }
+
+    /// Bytes this entry takes in the slab. A boxed object's own memory is not included.
+    #[inline]
+    pub fn memory_bytes(&self) -> usize {
+        footprint(self.size())
+    }
+}
+
+/// The address of a live entry. Private to the table: the safe face is [`EntryView`] and the table's `EntryMut`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct EntryRef(NonNull<u8>);
+
+/// What a new entry starts with.
+pub(super) struct Header {
+    pub kind: u8,
+    pub epoch: bool,
+    pub expiry_ms: Option<i64>,
+}
+
+impl EntryRef {
+    /// Allocates an entry.
+    pub(super) fn create<B>(
+        slab: &mut Slab,
+        key: &[u8],
+        header: Header,
+        content: Content<'_, B>,
+    ) -> EntryRef {
+        let key_at = length_at(header.expiry_ms.is_some()) + varint_width(key.len());
+        let start = slab.alloc(key_at + key.len() + content.bytes());
+        let mut flags = (content.form() as u8) << FORM_SHIFT;
+        if header.epoch {
+            flags |= EPOCH;
+        }
+        // SAFETY: the allocation has room for each part at the offsets used by `EntryView`, which were summed up above.
+        unsafe {
+            let at = start.as_ptr();
+            *at.add(KIND_AT) = header.kind;
+            at.add(CLOCK_AT).write_bytes(0, 3);
+            if let Some(expiry_ms) = header.expiry_ms {
+                flags |= HAS_EXPIRY;
+                at.add(EXPIRY_AT).cast::<i64>().write_unaligned(expiry_ms);
+            }
+            *at.add(FLAGS_AT) = flags;
+            write_varint(at.add(length_at(header.expiry_ms.is_some())), key.len());
+            ptr::copy_nonoverlapping(key.as_ptr(), at.add(key_at), key.len());
+            write_content(at.add(key_at + key.len()), content);
+        }
+        EntryRef(start)
+    }
+
+    /// Frees the entry and hands over its boxed object.
+    ///
+    /// # Safety
+    /// The entry is live, belongs to `slab`, was made for a `B`, and is not used afterwards.
+    pub(super) unsafe fn destroy<B>(self, slab: &mut Slab) -> Option<Box<B>> {
+        // SAFETY: live, and the view ends before the entry does.
+        let view = unsafe { EntryView::<B>::new(self) };
+        let size = view.size();
+        let object = self.boxed_object();
+        // SAFETY: allocated by this slab with a size of this footprint.
+        unsafe { slab.free(self.0, size) };
+        object
+    }
+
+    /// The boxed object, if that is the form. The entry must then be destroyed or its payload overwritten.
+    fn boxed_object<B>(self) -> Option<Box<B>> {
+        // SAFETY: private; both callers hold a live entry exclusively.
+        let view = unsafe { EntryView::<B>::new(self) };
+        // SAFETY: the pointer came from `Box::into_raw`, and the callers forget the entry's copy of it.
+        (view.form() == Form::Boxed).then(|| unsafe { Box::from_raw(view.boxed()) })
+    }
+
+    /// Replaces kind, payload and expiry; keeps key, clock, epoch and marks. In place if the footprint stays the same.
+    /// Returns where the entry is now, and the boxed object it held.
+    ///
+    /// # Safety
+    /// As for [`EntryRef::destroy`], but for the returned entry, which takes this one's place.
+    pub(super) unsafe fn rewrite<B>(
+        self,
+        slab: &mut Slab,
+        kind: u8,
+        expiry_ms: Option<i64>,
+        content: Content<'_, B>,
+    ) -> (EntryRef, Option<Box<B>>) {
+        // SAFETY: live by contract, and this view is not used after the writes below.
+        let view = unsafe { EntryView::<B>::new(self) };
+        let old_size = view.size();
+        let (old_key_at, key_length) = view.key_span();
+        let old_flags = view.flags();
+        let object = self.boxed_object();
+        let key_at = length_at(expiry_ms.is_some()) + varint_width(key_length);
+        let size = key_at + key_length + content.bytes();
+        let old = self.0.as_ptr();
+        let new = if footprint(size) == footprint(old_size) {
+            self.0
+        } else {
+            slab.alloc(size)
+        };
+        // SAFETY: `new` has room for `size` bytes; the key is moved before anything can overwrite it.
+        unsafe {
+            let at = new.as_ptr();
+            ptr::copy(old.add(old_key_at), at.add(key_at), key_length);
+            let mut flags =
+                (old_flags & (EPOCH | MARKS_MASK)) | ((content.form() as u8) << FORM_SHIFT);
+            if new != self.0 {
+                ptr::copy_nonoverlapping(old, at, EXPIRY_AT);
+                slab.free(self.0, old_size);
+            }
+            *at.add(KIND_AT) = kind;
+            if let Some(expiry_ms) = expiry_ms {
+                flags |= HAS_EXPIRY;
+                at.add(EXPIRY_AT).cast::<i64>().write_unaligned(expiry_ms);
+            }
+            *at.add(FLAGS_AT) = flags;
+            write_varint(at.add(length_at(expiry_ms.is_some())), key_length);
+            write_content(at.add(key_at + key_length), content);
+        }
+        (EntryRef(new), object)
+    }
+
+    /// Sets or clears the expiry and keeps everything else.
+    ///
+    /// # Safety
+    /// As for [`EntryRef::rewrite`].
+    pub(super) unsafe fn with_expiry<B>(self, slab: &mut Slab, expiry_ms: Option<i64>) -> EntryRef {
+        // SAFETY: live by contract, and this view is not used after the writes below.
+        let view = unsafe { EntryView::<B>::new(self) };
+        let flags = view.flags();
+        let old_size = view.size();
+        let tail_at = length_at(view.has_expiry());
+        let new_tail_at = length_at(expiry_ms.is_some());
+        let tail = old_size - tail_at;
+        let size = new_tail_at + tail;
+        let old = self.0.as_ptr();
+        let new = if footprint(size) == footprint(old_size) {
+            self.0
+        } else {
+            slab.alloc(size)
+        };
+        // SAFETY: `new` has room for `size` bytes; the tail is moved before the expiry can overwrite it.
+        unsafe {
+            let at = new.as_ptr();
+            if new != self.0 || tail_at != new_tail_at {
+                ptr::copy(old.add(tail_at), at.add(new_tail_at), tail);
+            }
+            if new != self.0 {
+                ptr::copy_nonoverlapping(old, at, EXPIRY_AT);
+                slab.free(self.0, old_size);
+            }
+            if let Some(expiry_ms) = expiry_ms {
+                at.add(EXPIRY_AT).cast::<i64>().write_unaligned(expiry_ms);
+                *at.add(FLAGS_AT) = flags | HAS_EXPIRY;
+            } else {
+                *at.add(FLAGS_AT) = flags & !HAS_EXPIRY;
+            }
+        }
+        EntryRef(new)
+    }
+
+    /// Changes the length of an inline payload, keeping its beginning and filling with zeros. Other forms stay as
+    /// they are.
+    ///
+    /// # Safety
+    /// As for [`EntryRef::rewrite`].
+    pub(super) unsafe fn resize_inline<B>(self, slab: &mut Slab, length: usize) -> EntryRef {
+        // SAFETY: live by contract, and this view is not used after the writes below.
+        let view = unsafe { EntryView::<B>::new(self) };
+        if view.form() != Form::Inline {
+            return self;
+        }
+        let (payload_at, old_bytes_at, old_length) = view.inline_span();
+        let bytes_at = payload_at + varint_width(length);
+        let size = bytes_at + length;
+        let old_size = old_bytes_at + old_length;
+        let kept = length.min(old_length);
+        let old = self.0.as_ptr();
+        let new = if footprint(size) == footprint(old_size) {
+            self.0
+        } else {
+            slab.alloc(size)
+        };
+        // SAFETY: `new` has room for `size` bytes; the kept bytes are moved before the length can overwrite them.
+        unsafe {
+            let at = new.as_ptr();
+            if new != self.0 || bytes_at != old_bytes_at {
+                ptr::copy(old.add(old_bytes_at), at.add(bytes_at), kept);
+            }
+            if new != self.0 {
+                ptr::copy_nonoverlapping(old, at, payload_at);
+                slab.free(self.0, old_size);
+            }
+            write_varint(at.add(payload_at), length);
+            at.add(bytes_at + kept).write_bytes(0, length - kept);
+        }
+        EntryRef(new)
+    }
+
+    /// The payload, to change in place.
+    ///
+    /// # Safety
+    /// The entry is live, was made for a `B`, and nothing else reads or writes it during `'a`.
+    pub(super) unsafe fn payload_mut<'a, B>(self) -> PayloadMut<'a, B> {
+        // SAFETY: live by contract.
+        let view = unsafe { EntryView::<B>::new(self) };
+        match view.form() {
+            Form::Inline => {
+                let (_, at, length) = view.inline_span();
+                // SAFETY: the payload's bytes are initialised and exclusively ours during `'a`.
+                PayloadMut::Inline(unsafe { core::slice::from_raw_parts_mut(view.at(at), length) })
+            }
+            // SAFETY: the payload of this form is eight bytes of integer.
+            Form::Int => PayloadMut::Int(unsafe {
+                view.at(view.payload_at()).cast::<i64>().read_unaligned()
+            }),
+            // SAFETY: the entry owns the object, and is exclusively ours during `'a`.
+            Form::Boxed => PayloadMut::Boxed(unsafe { &mut *view.boxed() }),
+        }
+    }
+
+    /// Overwrites an integer payload; false if the payload is not an integer.
+    ///
+    /// # Safety
+    /// As for [`EntryRef::payload_mut`].
+    pub(super) unsafe fn set_int<B>(self, number: i64) -> bool {
+        // SAFETY: live by contract.
+        let view = unsafe { EntryView::<B>::new(self) };
+        let is_int = view.form() == Form::Int;
+        if is_int {
+            // SAFETY: the payload of this form is eight bytes of integer, exclusively ours.
+            unsafe {
+                view.at(view.payload_at())
+                    .cast::<i64>()
+                    .write_unaligned(number)
+            };
+        }
+        is_int
+    }
+
+    /// # Safety
+    /// As for [`EntryRef::payload_mut`].
+    pub(super) unsafe fn set_kind(self, kind: u8) {
+        // SAFETY: the kind byte is in the header.
+        unsafe { *self.0.as_ptr().add(KIND_AT) = kind };
+    }
+}
+
+/// Offset of the key length.
+#[inline]
+fn length_at(has_expiry: bool) -> usize {
+    EXPIRY_AT + if has_expiry { EXPIRY_BYTES } else { 0 }
+}
+
+/// # Safety
+/// `at` has room for the content's bytes.
+#[inline]
+unsafe fn write_content<B>(at: *mut u8, content: Content<'_, B>) {
+    // SAFETY: room for exactly `Content::bytes` is the caller's promise.
+    unsafe {
+        match content {
+            Content::Inline(bytes) => {
+                write_varint(at, bytes.len());
+                ptr::copy_nonoverlapping(
+                    bytes.as_ptr(),
+                    at.add(varint_width(bytes.len())),
+                    bytes.len(),
+                );
+            }
+            Content::Int(number) => at.cast::<i64>().write_unaligned(number),
+            Content::Boxed(object) => at.cast::<*mut B>().write_unaligned(Box::into_raw(object)),
+        }
+    }
+}
+
+#[inline]
+fn varint_width(mut number: usize) -> usize {
+    let mut width = 1;
+    while number >= 0x80 {
+        number >>= 7;
+        width += 1;
+    }
+    width
+}
+
+/// # Safety
+/// `at` has room for `varint_width(number)` bytes.
+#[inline]
+unsafe fn write_varint(mut at: *mut u8, mut number: usize) {
+    // SAFETY: as many bytes are written as `varint_width` counts.
+    unsafe {
+        while number >= 0x80 {
+            *at = number as u8 | 0x80;
+            at = at.add(1);
+            number >>= 7;
+        }
+        *at = number as u8;
+    }
+}
+
+/// A number and how many bytes it took.
+///
+/// # Safety
+/// `at` points to something written by `write_varint`.
+#[inline]
+unsafe fn read_varint(at: *const u8) -> (usize, usize) {
+    // SAFETY: a varint ends with its first byte below 0x80.
+    unsafe {
+        let first = *at;
+        if first < 0x80 {
+            return (first as usize, 1);
+        }
+        let mut number = (first & 0x7f) as usize;
+        let mut width = 1;
+        loop {
+            let byte = *at.add(width);
+            number |= ((byte & 0x7f) as usize) << (7 * width);
+            width += 1;
+            if byte < 0x80 {
+                return (number, width);
+            }
+        }
+    }
+}

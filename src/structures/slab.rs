@@ -1,0 +1,328 @@
+//! A size-class allocator for the small objects of one table.
+//!
+//! ```text
+//!   classes[c] --+-- free ----> object -> object -> (null)      given back, reused first
+//!                +-- next..end  the untouched rest of the newest page of this class
+//!
+//!   pages        every page ever taken, freed together when the slab is cleared or dropped
+//! ```
+//!
+//! - Objects carry no header: the caller passes the size again when it frees.
+//! - Classes step by 4 bytes to 128, by 8 to 512, by 16 to [`MAX_SMALL`]; larger requests go to the global allocator.
+//! - The first page of a class is small and pages double up to [`PAGE_BYTES`], so a small table costs little.
+//! - Every object is aligned to [`ALIGN`] bytes, which is enough for unaligned accessors and free-list links.
+//!
+//! Invariants: `allocated` is the sum of the class sizes of all live objects; `page_bytes` is the sum of the page
+//! sizes; a free object's first word links to the next one and nothing else refers to it.
+
+use core::alloc::Layout;
+use core::ptr::{self, NonNull};
+use std::alloc::{alloc, dealloc, handle_alloc_error};
+
+/// Alignment in bytes of every object.
+pub const ALIGN: usize = 4;
+/// Largest size in bytes served from pages.
+pub const MAX_SMALL: usize = 1024;
+/// Size in bytes of a full page; a page holds a whole number of objects, so it may be slightly smaller.
+pub const PAGE_BYTES: usize = 16 * 1024;
+
+/// A page never starts smaller than this (in bytes) unless one object is larger.
+const FIRST_PAGE_BYTES: usize = 256;
+/// A free object holds the link to the next one, so nothing is smaller than a pointer.
+const MIN_SMALL: usize = size_of::<*mut u8>();
+/// Requests above [`MAX_SMALL`] are rounded up to this many bytes.
+const LARGE_STEP: usize = 16;
+
+const FINE_END: usize = 128;
+const MIDDLE_END: usize = 512;
+const FINE_CLASSES: usize = FINE_END / 4;
+const MIDDLE_CLASSES: usize = (MIDDLE_END - FINE_END) / 8;
+
+/// The class of a small size: 0 serves 1 to 4 bytes, the next 5 to 8, and so on.
+#[inline]
+const fn class_of(size: usize) -> usize {
+    let last = size - 1;
+    if size <= FINE_END {
+        last / 4
+    } else if size <= MIDDLE_END {
+        FINE_CLASSES + (last - FINE_END) / 8
+    } else {
+        FINE_CLASSES + MIDDLE_CLASSES + (last - MIDDLE_END) / 16
+    }
+}
+
+/// The bytes an allocation of `size` really takes. Two sizes with equal footprints are interchangeable: an object may
+/// change between them in place.
+#[inline]
+pub const fn footprint(size: usize) -> usize {
+    if size <= MIN_SMALL {
+        MIN_SMALL
+    } else if size <= FINE_END {
+        (size + 3) & !3
+    } else if size <= MIDDLE_END {
+        (size + 7) & !7
+    } else {
+        (size + LARGE_STEP - 1) & !(LARGE_STEP - 1)
+    }
+}
+
+struct Class {
+    free: *mut u8,
+    next: *mut u8,
+    end: *mut u8,
+    /// Size of the newest page.
+    page_bytes: usize,
+}
+
+impl Class {
+    const EMPTY: Class = Class {
+        free: ptr::null_mut(),
+        next: ptr::null_mut(),
+        end: ptr::null_mut(),
+        page_bytes: 0,
+    };
+}
+
+struct Page {
+    start: NonNull<u8>,
+    bytes: u32,
+}
+
+/// The allocator; a value, owned by the structure whose objects it holds. An empty slab has allocated nothing.
+///
+/// Dropping it releases its pages. Objects above [`MAX_SMALL`] are not tracked: the owner frees those first.
+pub struct Slab {
+    classes: Vec<Class>,
+    pages: Vec<Page>,
+    allocated: usize,
+    page_bytes: usize,
+    large_bytes: usize,
+}
+
+impl Slab {
+    /// An empty slab. O(1), no allocation.
+    pub const fn new() -> Slab {
+        Slab {
+            classes: Vec::new(),
+            pages: Vec::new(),
+            allocated: 0,
+            page_bytes: 0,
+            large_bytes: 0,
+        }
+    }
+
+    /// Bytes of all live objects, each counted with its [`footprint`].
+    pub fn allocated_bytes(&self) -> usize {
+        self.allocated
+    }
+
+    /// Bytes of all pages held, used or not.
+    pub fn page_bytes(&self) -> usize {
+        self.page_bytes
+    }
+
+    /// Everything held: pages, objects outside of pages, and the slab's own lists.
+    pub fn memory_bytes(&self) -> usize {
+        self.page_bytes
+            + self.large_bytes
+            + self.classes.capacity() * size_of::<Class>()
+            + self.pages.capacity() * size_of::<Page>()
+    }
+
+    /// Memory for `size` bytes, aligned to [`ALIGN`], uninitialised. O(1).
+    #[inline]
+    pub fn alloc(&mut self, size: usize) -> NonNull<u8> {
+        let bytes = footprint(size);
+        self.allocated += bytes;
+        if bytes > MAX_SMALL {
+            return self.alloc_large(bytes);
+        }
+        if let Some(class) = self.classes.get_mut(class_of(bytes)) {
+            if let Some(object) = NonNull::new(class.free) {
+                // SAFETY: a free object is at least a pointer long and holds the link written by `free`.
+                class.free = unsafe { object.cast::<*mut u8>().read_unaligned() };
+                return object;
+            }
+            if class.next < class.end {
+                // SAFETY: `next` is inside a page and not null; the page holds a whole number of objects, so
+                // `next + bytes` is at most `end`.
+                unsafe {
+                    let object = NonNull::new_unchecked(class.next);
+                    class.next = class.next.add(bytes);
+                    return object;
+                }
+            }
+        }
+        self.alloc_from_new_page(bytes)
+    }
+
+    /// Gives an object back. O(1).
+    ///
+    /// # Safety
+    /// `object` came from [`Slab::alloc`] of this slab for a size with the same [`footprint`] as `size`, has not been
+    /// freed since, and is not used afterwards.
+    #[inline]
+    pub unsafe fn free(&mut self, object: NonNull<u8>, size: usize) {
+        let bytes = footprint(size);
+        self.allocated -= bytes;
+        if bytes > MAX_SMALL {
+            self.large_bytes -= bytes;
+            // SAFETY: the caller gives back what `alloc_large` made with this very layout.
+            unsafe { dealloc(object.as_ptr(), layout(bytes)) };
+            return;
+        }
+        let class = &mut self.classes[class_of(bytes)];
+        // SAFETY: the object is ours again, at least a pointer long, and nobody else refers to it.
+        unsafe { object.cast::<*mut u8>().write_unaligned(class.free) };
+        class.free = object.as_ptr();
+    }
+
+    /// Returns all pages if no object is live. O(pages).
+    pub fn release_unused(&mut self) {
+        if self.allocated == 0 {
+            *self = Slab::new();
+        }
+    }
+
+    /// Whether any object lives outside of the pages.
+    pub fn has_large(&self) -> bool {
+        self.large_bytes != 0
+    }
+
+    fn alloc_large(&mut self, bytes: usize) -> NonNull<u8> {
+        self.large_bytes += bytes;
+        allocate(layout(bytes))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn alloc_from_new_page(&mut self, bytes: usize) -> NonNull<u8> {
+        let index = class_of(bytes);
+        while self.classes.len() <= index {
+            self.classes.push(Class::EMPTY);
+        }
+        let class = &mut self.classes[index];
+        let page_bytes = match class.page_bytes {
+            0 => FIRST_PAGE_BYTES.max(bytes),
+            newest => (2 * newest).min(PAGE_BYTES),
+        };
+        let page_bytes = page_bytes / bytes * bytes;
+        let start = allocate(layout(page_bytes));
+        self.pages.push(Page {
+            start,
+            bytes: page_bytes as u32,
+        });
+        self.page_bytes += page_bytes;
+        class.page_bytes = page_bytes;
+        // SAFETY: the page is `page_bytes` long, which is at least one object.
+        unsafe {
+            class.next = start.as_ptr().add(bytes);
+            class.end = start.as_ptr().add(page_bytes);
+        }
+        start
+    }
+}
+
+impl Default for Slab {
+    fn default() -> Slab {
+        Slab::new()
+    }
+}
+
+impl Drop for Slab {
+    fn drop(&mut self) {
+        for page in &self.pages {
+            // SAFETY: the page was allocated with this layout and is released once, here.
+            unsafe { dealloc(page.start.as_ptr(), layout(page.bytes as usize)) };
+        }
+    }
+}
+
+// SAFETY: the slab owns its pages and hands out plain memory; nothing is tied to the thread that made it.
+unsafe impl Send for Slab {}
+
+/// A layout the size of which overflows is an allocation that cannot succeed.
+fn layout(bytes: usize) -> Layout {
+    match Layout::from_size_align(bytes, ALIGN) {
+        Ok(layout) => layout,
+        Err(_) => handle_alloc_error(Layout::new::<u64>()),
+    }
+}
+
+fn allocate(layout: Layout) -> NonNull<u8> {
+    // SAFETY: no layout made here has size zero.
+    match NonNull::new(unsafe { alloc(layout) }) {
+        Some(start) => start,
+        None => handle_alloc_error(layout),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_follow_each_other_without_gaps() {
+        let mut previous = class_of(1);
+        for size in 2..=MAX_SMALL {
+            let class = class_of(size);
+            assert!(class == previous || class == previous + 1, "size {size}");
+            assert_eq!(class_of(footprint(size)), class.max(class_of(MIN_SMALL)));
+            assert!(footprint(size) >= size);
+            previous = class;
+        }
+        assert_eq!(footprint(MAX_SMALL + 1), MAX_SMALL + LARGE_STEP);
+    }
+
+    #[test]
+    fn an_empty_slab_holds_nothing_and_a_small_one_little() {
+        let mut slab = Slab::new();
+        assert_eq!(slab.memory_bytes(), 0);
+        let object = slab.alloc(36);
+        assert!(slab.memory_bytes() < 1024, "{}", slab.memory_bytes());
+        assert_eq!(slab.allocated_bytes(), 36);
+        // SAFETY: allocated above with this size and not used again.
+        unsafe { slab.free(object, 35) };
+        assert_eq!(slab.allocated_bytes(), 0);
+    }
+
+    #[test]
+    fn objects_do_not_overlap_and_are_reused() {
+        let mut slab = Slab::new();
+        let mut live: Vec<(NonNull<u8>, usize, u8)> = Vec::new();
+        let mut expected = 0;
+        let mut state = 1u32;
+        let rounds = if cfg!(miri) { 300 } else { 20_000 };
+        for round in 0..rounds {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let random = (state >> 8) as usize;
+            if live.len() > 100 || (random & 3 == 0 && !live.is_empty()) {
+                let (object, size, fill) = live.swap_remove(random % live.len());
+                // SAFETY: the object is live and `size` bytes long.
+                unsafe {
+                    let bytes = core::slice::from_raw_parts(object.as_ptr(), size);
+                    assert!(bytes.iter().all(|&byte| byte == fill));
+                    slab.free(object, size);
+                }
+                expected -= footprint(size);
+            } else {
+                let size = 1 + random % if random & 64 == 0 { 1500 } else { 60 };
+                let object = slab.alloc(size);
+                assert_eq!(object.as_ptr() as usize % ALIGN, 0);
+                // SAFETY: fresh memory of `size` bytes.
+                unsafe { object.as_ptr().write_bytes(round as u8, size) };
+                live.push((object, size, round as u8));
+                expected += footprint(size);
+            }
+            assert_eq!(slab.allocated_bytes(), expected);
+            assert!(slab.memory_bytes() >= expected);
+        }
+        for (object, size, _) in live {
+            // SAFETY: each live object is freed once.
+            unsafe { slab.free(object, size) };
+        }
+        assert_eq!(slab.allocated_bytes(), 0);
+        slab.release_unused();
+        assert_eq!(slab.memory_bytes(), 0);
+    }
+}

@@ -1,0 +1,110 @@
+//! Walking a table: in slices with a stateless cursor, at random, and all at once.
+
+use super::super::entry::{EntryRef, EntryView};
+use super::Table;
+use super::segment::Segment;
+
+/// Empty buckets a scan passes per requested entry before it returns to its caller.
+const BUCKETS_PER_ENTRY: usize = 10;
+/// Random slots tried before a random entry is looked for in order.
+const RANDOM_TRIES: usize = 128;
+
+impl<B> Table<B> {
+    /// Visits about `count` entries, starting at a cursor (0 = the beginning), and returns the cursor to go on with
+    /// (0 = the end). Any cursor is valid at any time.
+    ///
+    /// Entries that are present from the start of a full scan to its end are visited at least once, whatever is
+    /// added and removed between the calls. An entry may be visited again if the table shrinks meanwhile.
+    ///
+    /// A cursor is the bit-reversed hash prefix of the next home bucket, so that small tables have small cursors.
+    /// Buckets in order are hash prefixes in order: those of a split bucket follow each other, and a cursor into the
+    /// middle of a merged one starts with its whole bucket again.
+    pub fn scan<'a>(
+        &'a self,
+        cursor: u64,
+        count: usize,
+        mut visit: impl FnMut(EntryView<'a, B>),
+    ) -> u64 {
+        let mut position = cursor.reverse_bits();
+        let mut buckets_left = count.saturating_mul(BUCKETS_PER_ENTRY).max(1);
+        let mut found = 0;
+        loop {
+            let Some(id) = self.segment_of(position) else {
+                return 0;
+            };
+            let segment = &self.segments[id as usize];
+            segment.visit_home(
+                segment.home(position),
+                |entry| self.hash_of(entry),
+                |entry| {
+                    found += 1;
+                    visit(self.view(entry));
+                },
+            );
+            position = next_bucket(segment, position);
+            buckets_left -= 1;
+            if position == 0 || found >= count || buckets_left == 0 {
+                return position.reverse_bits();
+            }
+        }
+    }
+
+    /// A random entry, each with the same probability; nothing if the table is empty. `random` supplies uniformly
+    /// distributed words. O(1): two or three slots are tried on average.
+    pub fn random(&self, mut random: impl FnMut() -> u64) -> Option<EntryView<'_, B>> {
+        if self.len == 0 {
+            return None;
+        }
+        for _ in 0..RANDOM_TRIES {
+            let word = random();
+            let segment = &self.segments[self.segment_of(word)? as usize];
+            // A shallow segment is chosen more often than its slots deserve: accept it as much less often.
+            let levels = self.depth - segment.depth;
+            if (word >> 16) & ((1 << levels) - 1) != 0 {
+                continue;
+            }
+            if let Some(entry) = segment.pick(word) {
+                return Some(self.view(entry));
+            }
+        }
+        self.first_after(random())
+    }
+
+    /// The first entry at or after a place in hash order, cyclically.
+    fn first_after(&self, hash: u64) -> Option<EntryView<'_, B>> {
+        let mut first = None;
+        let mut cursor = hash.reverse_bits();
+        for _ in 0..=self.directory.len() * 2 {
+            cursor = self.scan(cursor, 1, |view| {
+                first.get_or_insert(view);
+            });
+            if first.is_some() {
+                break;
+            }
+        }
+        first.or_else(|| self.iter().next())
+    }
+
+    /// All entries, segment by segment in hash order. O(n).
+    pub fn iter(&self) -> impl Iterator<Item = EntryView<'_, B>> + '_ {
+        let mut index = 0;
+        core::iter::from_fn(move || {
+            let segment = &self.segments[*self.directory.get(index)? as usize];
+            index += 1 << (self.depth - segment.depth);
+            Some(segment)
+        })
+        .flat_map(Segment::entries)
+        .map(|entry: EntryRef| self.view(entry))
+    }
+}
+
+/// The hash prefix of the home bucket after the one that `position` is in; 0 at the end.
+fn next_bucket(segment: &Segment, position: u64) -> u64 {
+    match u32::from(segment.depth + segment.bits()) {
+        0 => 0,
+        bits => {
+            let step = 1 << (64 - bits);
+            (position & !(step - 1)).wrapping_add(step)
+        }
+    }
+}
