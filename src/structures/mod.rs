@@ -1,5 +1,6 @@
 //! The structures layer; see the code map in the crate documentation.
 
+pub mod bitmap;
 pub mod entry;
 pub mod hyperloglog;
 pub mod slab;
