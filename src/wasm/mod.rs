@@ -1,1 +1,3 @@
 //! The wasm layer; see the code map in the crate documentation.
+
+pub mod heap;
