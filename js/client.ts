@@ -1,0 +1,450 @@
+/** What callers hold: commands as methods, synchronous or as promises, over one connection. */
+
+import { type CommandEntry, ENTRIES, install, isArg, words } from "./commands.ts";
+import type { Commands, Mode } from "./commands.gen.ts";
+import type { Connection, Listener, SubscriptionKind } from "./connection.ts";
+import { type Arg, NO_OP, type Request } from "./engine.ts";
+import { RedstartError, ReplyError } from "./errors.ts";
+import { type Reply, type ReplyMode, type ReplyOptions, replyMode } from "./reply.ts";
+
+/** What a client works on. */
+export interface Link {
+	/** The session of its commands. Throws when it is closed. */
+	readonly connection: Connection;
+	/** Lends a session like this one to a call that may block, so that this one stays free. */
+	blocking<T>(use: (connection: Connection) => T | Promise<T>): Promise<T>;
+	/** Resolves when what was asked to be saved is. */
+	saved(): Promise<void>;
+}
+
+/** Ends a subscription. */
+export interface Unsubscribe {
+	(): void;
+	[Symbol.dispose](): void;
+}
+
+export interface SubscribeOptions {
+	/** Messages as they are instead of text. */
+	bytes?: boolean;
+}
+
+export interface ScanOptions {
+	/** A glob that keys must match. */
+	match?: string | Uint8Array;
+	/** How much work one step does. */
+	count?: number;
+	/** Only keys of this type (SCAN). */
+	type?: string;
+	/** Fields without values (HSCAN). */
+	novalues?: boolean;
+}
+
+export interface MessageOptions {
+	/** What the names are. Default `channel`. */
+	kind?: SubscriptionKind;
+}
+
+export interface PubSubMessage {
+	channel: string;
+	message: string;
+	pattern?: string;
+}
+
+/** A value now, or later when the command blocked. */
+type MaybePromise<T> = T | Promise<T>;
+
+// Polyfilled nowhere: engines without the symbols get methods under names nobody calls.
+const DISPOSE: typeof Symbol.dispose = Symbol.dispose ?? (Symbol.for("Symbol.dispose") as never);
+const ASYNC_DISPOSE: typeof Symbol.asyncDispose =
+	Symbol.asyncDispose ?? (Symbol.for("Symbol.asyncDispose") as never);
+export { ASYNC_DISPOSE, DISPOSE };
+
+type CommandBase = abstract new <M extends Mode>() => Commands<M>;
+
+/** What all clients have. */
+abstract class Base {
+	/** @internal */
+	readonly link: Link;
+	/** @internal */
+	readonly mode: ReplyMode;
+
+	constructor(link: Link, mode: ReplyMode) {
+		this.link = link;
+		this.mode = mode;
+	}
+
+	/** Calls `listener` with each message sent to `channels`, until what is returned is called. */
+	subscribe(channels: Names, listener: Listener<string>): Unsubscribe;
+	subscribe(channels: Names, listener: Listener<Uint8Array>, options: { bytes: true }): Unsubscribe;
+	subscribe(channels: Names, listener: Listener<string> | Listener<Uint8Array>, options?: SubscribeOptions): Unsubscribe {
+		return listen(this.link.connection, "channel", channels, listener, options);
+	}
+
+	/** The same for patterns. */
+	psubscribe(patterns: Names, listener: Listener<string>): Unsubscribe;
+	psubscribe(patterns: Names, listener: Listener<Uint8Array>, options: { bytes: true }): Unsubscribe;
+	psubscribe(patterns: Names, listener: Listener<string> | Listener<Uint8Array>, options?: SubscribeOptions): Unsubscribe {
+		return listen(this.link.connection, "pattern", patterns, listener, options);
+	}
+
+	/** The same for shard channels. */
+	ssubscribe(channels: Names, listener: Listener<string>): Unsubscribe;
+	ssubscribe(channels: Names, listener: Listener<Uint8Array>, options: { bytes: true }): Unsubscribe;
+	ssubscribe(channels: Names, listener: Listener<string> | Listener<Uint8Array>, options?: SubscribeOptions): Unsubscribe {
+		return listen(this.link.connection, "shard", channels, listener, options);
+	}
+
+	/** Messages to loop over; leaving the loop ends the subscription. Those not yet taken wait without limit. */
+	messages(channels: Names, options: MessageOptions = {}): AsyncIterableIterator<PubSubMessage> {
+		return new Messages((listener) =>
+			listen(this.link.connection, options.kind ?? "channel", channels, listener, {}),
+		);
+	}
+}
+
+type Names = string | Uint8Array | readonly (string | Uint8Array)[];
+
+function listen(
+	connection: Connection,
+	kind: SubscriptionKind,
+	names: Names,
+	listener: Listener<string> | Listener<Uint8Array>,
+	options: SubscribeOptions = {},
+): Unsubscribe {
+	const list: readonly (string | Uint8Array)[] =
+		typeof names === "string" || names instanceof Uint8Array ? [names] : names;
+	const ends = list.map((name) => connection.listen(kind, name, listener, options.bytes ?? false));
+	const end = () => {
+		for (const one of ends) one();
+	};
+	return Object.assign(end, { [DISPOSE]: end });
+}
+
+class Messages implements AsyncIterableIterator<PubSubMessage> {
+	private readonly queue: PubSubMessage[] = [];
+	private wake: (() => void) | undefined;
+	private isDone = false;
+	private readonly end: () => void;
+
+	constructor(start: (listener: Listener) => () => void) {
+		this.end = start((message, channel, pattern) => {
+			this.queue.push(pattern === undefined ? { channel, message } : { channel, message, pattern });
+			this.wake?.();
+		});
+	}
+
+	async next(): Promise<IteratorResult<PubSubMessage>> {
+		while (this.queue.length === 0 && !this.isDone) {
+			await new Promise<void>((resolve) => {
+				this.wake = resolve;
+			});
+		}
+		const value = this.queue.shift();
+		return value ? { value, done: false } : { value: undefined, done: true };
+	}
+
+	async return(): Promise<IteratorResult<PubSubMessage>> {
+		this.isDone = true;
+		this.queue.length = 0;
+		this.end();
+		this.wake?.();
+		return { value: undefined, done: true };
+	}
+
+	[Symbol.asyncIterator](): this {
+		return this;
+	}
+}
+
+type CommandsOf = new <M extends Mode>(link: Link, mode: ReplyMode) => Base & Commands<M>;
+
+/** Commands that answer at once. */
+export class Client<M extends "text" | "bytes" = "text"> extends (Base as unknown as CommandsOf)<M> {
+	/**
+	 * Runs any command: `db.call("SET", "k", "v")`. One that blocks (BLPOP) answers with a promise. The type of the reply
+	 * is what the caller says it is.
+	 */
+	call<T = Reply>(name: string, ...args: Arg[]): T {
+		const { connection } = this.link;
+		const op = connection.engine.op(name);
+		if (connection.table.isBlocking(op) && !connection.isMulti) {
+			return this.link.blocking((other) => other.run(name, args, this.mode)) as T;
+		}
+		return connection.run(name, args, this.mode) as T;
+	}
+
+	/** The same client with other replies: `db.with({ bigint: true })`. */
+	with(options: ReplyOptions & { bytes: true }): Client<"bytes">;
+	with(options: ReplyOptions & { bytes?: false }): Client<M>;
+	with(options: ReplyOptions): Client<M> | Client<"bytes"> {
+		return new Client(this.link, replyMode(options, this.mode));
+	}
+
+	/** The same client with `Uint8Array` for text. */
+	get bytes(): Client<"bytes"> {
+		return this.with({ bytes: true });
+	}
+
+	/** The same client with promises. */
+	get async(): AsyncClient<M extends "bytes" ? "async-bytes" : "async"> {
+		return new AsyncClient(this.link, this.mode);
+	}
+
+	/** Collects commands and runs them at once: one crossing into the engine, one array back. */
+	pipeline(): Pipeline {
+		return new Pipeline((requests) => runBatch(this.link, requests, this.mode, false) as unknown[], this.link);
+	}
+
+	/**
+	 * Collects commands and runs them as a transaction. `exec()` answers `null` when a key given to `watch` has changed
+	 * since.
+	 */
+	multi(): Pipeline<unknown[] | null> {
+		return new Pipeline((requests) => runBatch(this.link, requests, this.mode, true), this.link);
+	}
+
+	/** All keys, a few at a time. */
+	*scanIterator(options: ScanOptions = {}): IterableIterator<M extends "bytes" ? Uint8Array : string> {
+		yield* scan(this as Caller, "SCAN", undefined, options) as never;
+	}
+
+	/** Members of a set. */
+	*sscanIterator(key: string | Uint8Array, options: ScanOptions = {}): IterableIterator<M extends "bytes" ? Uint8Array : string> {
+		yield* scan(this as Caller, "SSCAN", key, options) as never;
+	}
+
+	/** Fields and values of a hash. */
+	*hscanIterator(key: string | Uint8Array, options: ScanOptions = {}): IterableIterator<M extends "bytes" ? [Uint8Array, Uint8Array] : [string, string]> {
+		yield* pairs(scan(this as Caller, "HSCAN", key, options)) as never;
+	}
+
+	/** Members and scores of a sorted set. */
+	*zscanIterator(key: string | Uint8Array, options: ScanOptions = {}): IterableIterator<M extends "bytes" ? [Uint8Array, Uint8Array] : [string, string]> {
+		yield* pairs(scan(this as Caller, "ZSCAN", key, options)) as never;
+	}
+}
+
+/** The commands of {@link Client} as promises, for code that may one day talk to a remote engine. */
+export class AsyncClient<M extends "async" | "async-bytes" = "async"> extends (Base as unknown as CommandsOf)<M> {
+	async call<T = Reply>(name: string, ...args: Arg[]): Promise<Awaited<T>> {
+		return await Client.prototype.call.call(this, name, ...args);
+	}
+
+	with(options: ReplyOptions & { bytes: true }): AsyncClient<"async-bytes">;
+	with(options: ReplyOptions & { bytes?: false }): AsyncClient<M>;
+	with(options: ReplyOptions): AsyncClient<M> | AsyncClient<"async-bytes"> {
+		return new AsyncClient(this.link, replyMode(options, this.mode));
+	}
+
+	get bytes(): AsyncClient<"async-bytes"> {
+		return this.with({ bytes: true });
+	}
+
+	pipeline(): Pipeline<Promise<unknown[]>> {
+		return new Pipeline(
+			async (requests) => runBatch(this.link, requests, this.mode, false) as unknown[],
+			this.link,
+		);
+	}
+
+	multi(): Pipeline<Promise<unknown[] | null>> {
+		return new Pipeline(async (requests) => runBatch(this.link, requests, this.mode, true), this.link);
+	}
+
+	/** Resolves when the dataset is in storage. */
+	async save(): Promise<"OK"> {
+		const reply = await this.call<"OK">("SAVE");
+		await this.link.saved();
+		return reply;
+	}
+
+	async *scanIterator(options: ScanOptions = {}): AsyncIterableIterator<M extends "async-bytes" ? Uint8Array : string> {
+		yield* this.sync.scanIterator(options) as never;
+	}
+
+	async *sscanIterator(key: string | Uint8Array, options: ScanOptions = {}): AsyncIterableIterator<M extends "async-bytes" ? Uint8Array : string> {
+		yield* this.sync.sscanIterator(key, options) as never;
+	}
+
+	async *hscanIterator(key: string | Uint8Array, options: ScanOptions = {}): AsyncIterableIterator<M extends "async-bytes" ? [Uint8Array, Uint8Array] : [string, string]> {
+		yield* this.sync.hscanIterator(key, options) as never;
+	}
+
+	async *zscanIterator(key: string | Uint8Array, options: ScanOptions = {}): AsyncIterableIterator<M extends "async-bytes" ? [Uint8Array, Uint8Array] : [string, string]> {
+		yield* this.sync.zscanIterator(key, options) as never;
+	}
+
+	private get sync(): Client {
+		return new Client(this.link, this.mode);
+	}
+}
+
+interface Caller {
+	call(name: string, ...args: Arg[]): unknown;
+}
+
+function* scan(client: Caller, name: string, key: string | Uint8Array | undefined, options: ScanOptions): Generator<unknown> {
+	const tail: Arg[] = [];
+	if (options.match !== undefined) tail.push("MATCH", options.match);
+	if (options.count !== undefined) tail.push("COUNT", options.count);
+	if (options.type !== undefined) tail.push("TYPE", options.type);
+	if (options.novalues) tail.push("NOVALUES");
+	let cursor: string | Uint8Array = "0";
+	do {
+		const args: Arg[] = key === undefined ? [cursor, ...tail] : [key, cursor, ...tail];
+		const [next, found] = client.call(name, ...args) as [string | Uint8Array, unknown[]];
+		cursor = next;
+		yield* found;
+	} while (!isZero(cursor));
+}
+
+function isZero(cursor: string | Uint8Array): boolean {
+	return typeof cursor === "string" ? cursor === "0" : cursor.length === 1 && cursor[0] === 48;
+}
+
+function* pairs(flat: Generator<unknown>): Generator<[unknown, unknown]> {
+	for (let first = flat.next(); !first.done; first = flat.next()) yield [first.value, flat.next().value];
+}
+
+/** Options of {@link Pipeline.exec}. */
+export interface ExecOptions {
+	/** Errors as values at their places instead of throwing the first. */
+	keepErrors?: boolean;
+}
+
+type PipelineBase = new () => Commands<"pipeline">;
+class Empty {}
+
+/** Commands that wait for `exec`. */
+export class Pipeline<R = unknown[]> extends (Empty as PipelineBase) {
+	private readonly requests: Request[] = [];
+	private readonly send: (requests: readonly Request[]) => R;
+	private readonly link: Link;
+
+	/** @internal */
+	constructor(send: (requests: readonly Request[]) => R, link: Link) {
+		super();
+		this.send = send;
+		this.link = link;
+	}
+
+	/** How many commands wait. */
+	get length(): number {
+		return this.requests.length;
+	}
+
+	/** Adds any command. */
+	call(name: string, ...args: Arg[]): this {
+		const op = this.link.connection.engine.op(name);
+		return this.add(op, op === NO_OP ? [name, ...args] : args);
+	}
+
+	/** @internal */
+	add(op: number, args: readonly Arg[]): this {
+		this.requests.push({ op, args });
+		return this;
+	}
+
+	/**
+	 * Runs what waits and answers with the replies, in order. Throws the first error among them, with all replies in its
+	 * `results`; with `keepErrors` errors are values at their places.
+	 */
+	exec(options: ExecOptions = {}): R {
+		const replies = this.send(this.requests.splice(0));
+		if (options.keepErrors) return replies;
+		if (replies instanceof Promise) return replies.then(throwFirst) as R;
+		return throwFirst(replies as unknown[] | null) as R;
+	}
+}
+
+function throwFirst(replies: unknown[] | null): unknown[] | null {
+	const error = replies?.find((reply) => reply instanceof ReplyError);
+	if (error instanceof ReplyError) {
+		error.results = replies as unknown[];
+		throw error;
+	}
+	return replies;
+}
+
+function runBatch(link: Link, requests: readonly Request[], mode: ReplyMode, isMulti: boolean): unknown[] | null {
+	const { connection } = link;
+	if (connection.isBlocked) throw new RedstartError("busy", "the session waits in a blocking command");
+	const { engine, table } = connection;
+	if (!isMulti) {
+		if (requests.some(({ op }) => table.isBlocking(op))) {
+			throw new RedstartError("unsupported", "a command that blocks cannot be part of a pipeline");
+		}
+		return requests.length > 0 ? engine.batch(connection.id, requests, mode) : [];
+	}
+	const all = [{ op: engine.op("MULTI"), args: [] }, ...requests, { op: engine.op("EXEC"), args: [] }];
+	const replies = engine.batch(connection.id, all, mode);
+	const result = replies[replies.length - 1];
+	if (!(result instanceof ReplyError)) return result as unknown[] | null;
+	// EXECABORT only says that something was wrong; what, was said when it was queued.
+	const cause = replies.find((reply) => reply instanceof ReplyError) as ReplyError;
+	cause.results = replies.slice(1, -1);
+	throw cause;
+}
+
+/** The method of a command for clients that answer at once. Up to three plain arguments take the short road. */
+function syncMethod(entry: CommandEntry): (...args: never[]) => unknown {
+	const { index, isTimed } = entry;
+	if (entry.isBlocking) {
+		return function (this: Client, ...args: never[]): MaybePromise<Reply> {
+			const list = words(entry, args);
+			const { connection } = this.link;
+			if (connection.isMulti) return connection.runEntry(entry, list, this.mode);
+			return this.link.blocking((other) => other.runEntry(entry, list, this.mode));
+		};
+	}
+	if (entry.sub || entry.name === "SELECT" || entry.name === "RESET") {
+		return function (this: Client, ...args: never[]): MaybePromise<Reply> {
+			return this.link.connection.runEntry(entry, words(entry, args), this.mode);
+		};
+	}
+	return function (this: Client, a?: unknown, b?: unknown, c?: unknown): MaybePromise<Reply> {
+		const { connection } = this.link;
+		const { engine } = connection;
+		const op = connection.table.ops[index] as number;
+		const mode = this.mode;
+		if (op !== NO_OP && !connection.isBlocked) {
+			// biome-ignore lint/complexity/noArguments: a rest parameter would allocate on the hottest road.
+			switch (arguments.length) {
+				case 0:
+					return connection.give(engine.call0(connection.id, op, isTimed, mode), mode);
+				case 1:
+					if (isArg(a)) return connection.give(engine.call1(connection.id, op, isTimed, a, mode), mode);
+					break;
+				case 2:
+					if (isArg(a) && isArg(b)) {
+						return connection.give(engine.call2(connection.id, op, isTimed, a, b, mode), mode);
+					}
+					break;
+				case 3:
+					if (isArg(a) && isArg(b) && isArg(c)) {
+						return connection.give(engine.call3(connection.id, op, isTimed, a, b, c, mode), mode);
+					}
+			}
+		}
+		// biome-ignore lint/complexity/noArguments: as above.
+		return connection.runEntry(entry, words(entry, arguments), mode);
+	};
+}
+
+install(Client.prototype, syncMethod);
+install(AsyncClient.prototype, (entry) => {
+	const method = Client.prototype[entry.method as "get"] as unknown as (...args: never[]) => unknown;
+	return async function (this: AsyncClient, ...args: never[]) {
+		return await method.apply(this, args);
+	};
+});
+install(Pipeline.prototype, (entry) => {
+	return function (this: Pipeline, ...args: never[]): Pipeline {
+		const { connection } = (this as unknown as { link: Link }).link;
+		const op = connection.table.ops[entry.index] as number;
+		const list = words(entry, args);
+		return this.add(op, op === NO_OP ? [entry.name, ...list] : list);
+	};
+});
+
+export { ENTRIES };

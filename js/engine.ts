@@ -1,0 +1,731 @@
+/**
+ * One engine: an instance of the wasm module with its memory, clock and timer. It knows sessions, requests and replies
+ * by number; what a command is called and what a caller sees is the client's business.
+ */
+
+import { RedstartError, ReplyError } from "./errors.ts";
+import { BYTES_MODE, CellReader, type Reply, type ReplyMode, TEXT_MODE, wideInteger } from "./reply.ts";
+import { boundBytes, Text, toText } from "./text.ts";
+import type { EngineExports } from "./wasm.ts";
+
+/** What a command takes. Numbers and bigints go as decimal text. */
+export type Arg = string | number | bigint | Uint8Array;
+
+/** Words of the control block. */
+const MAGIC = 0;
+const REQ_PTR = 1;
+const REQ_CAP = 2;
+const RSP_PTR = 3;
+const RSP_LEN = 4;
+const CELLS_PTR = 5;
+const RSP_FLAGS = 7;
+const READY_COUNT = 8;
+const REQUESTS_COUNT = 9;
+const NUM = 10;
+const NOW_MS = 12;
+const DEADLINE_MS = 14;
+const VOLATILE_KEYS = 16;
+const DIRTY = 18;
+
+const MAGIC_WORD = 0x52545352;
+/** Bits of RSP_FLAGS. */
+const ASCII = 1;
+const OF_BLOCKED = 2;
+
+/** Tags of a returned i32. */
+const Tag = { int: 0, nil: 1, bulk: 2, status: 3, wide: 4, aggregate: 5, error: 6, none: 7 } as const;
+
+/** The number of a command that is given by name. */
+export const NO_OP = 0xffff;
+/** Text up to this many UTF-16 units, all arguments together, takes the short road; the buffer always has the room. */
+const SHORT_UNITS = 20000;
+const LEAST_REQUEST_BYTES = 65536;
+/** So many calls may pass on an old clock while no key has a deadline. */
+const STALE_CALLS = 32;
+const LONGEST_TIMER_MS = 0x7fffffff;
+
+/** Instead of a reply: the reply comes later, as a message. */
+export const BLOCKED = Symbol("blocked");
+/** Instead of a reply: there is none. */
+export const NOTHING = Symbol("nothing");
+
+/** A reply, or that there is none yet. */
+export type Outcome = Reply | typeof BLOCKED | typeof NOTHING;
+
+/** What the engine asks of its host: a name and arguments. */
+export interface HostRequest {
+	readonly name: string;
+	readonly args: readonly Reply[];
+}
+
+/** A message of a native session. */
+export interface Message {
+	readonly reply: Reply;
+	/** It is the reply of the call that blocked. */
+	readonly isReply: boolean;
+	/** Its text is all ASCII. */
+	readonly isAscii: boolean;
+}
+
+/** One command of a batch. */
+export interface Request {
+	/** Its number, or {@link NO_OP} with the name as first argument. */
+	op: number;
+	args: readonly Arg[];
+}
+
+export interface EngineOptions {
+	/** 128 bits for hashing and random replies; random unless given. */
+	seed?: readonly [number, number, number, number];
+	/** The clock, in ms since 1970. */
+	now?: () => number;
+	/**
+	 * Whether the engine may set a timer for its deadlines. Without one the host calls {@link Engine.tick}, or nobody
+	 * does and keys expire when they are looked at. Default true.
+	 */
+	timers?: boolean;
+}
+
+/** How a session hears that there is something for it. */
+export interface SessionEvents {
+	/** There are messages or output. */
+	onReady(): void;
+	/** The engine wants the connection closed. */
+	onDisconnect?(): void;
+}
+
+type Timer = ReturnType<typeof setTimeout> & { unref?(): void; ref?(): void };
+
+/** Every call of a dead instance ends here. */
+function dead(error: RedstartError): EngineExports {
+	const fail = () => {
+		throw error;
+	};
+	return new Proxy({} as EngineExports, { get: () => fail });
+}
+
+export class Engine {
+	/** Host requests go here, in order; before it is set they wait. */
+	onRequest: ((request: HostRequest) => void) | undefined;
+	/** The instance died of `error`. */
+	onTrap: ((error: RedstartError) => void) | undefined;
+	/** A listener of a session threw. */
+	onListenerError: ((error: unknown) => void) | undefined;
+
+	private exports: EngineExports;
+	private readonly memory: { readonly buffer: ArrayBuffer };
+	private text!: Text;
+	private bytes!: Uint8Array;
+	private words!: Uint32Array;
+	private floats!: Float64Array;
+	/** Index of the control block in `words` and in `floats`. */
+	private readonly ctrl: number;
+	private readonly ctrlFloats: number;
+	private readonly reader = new CellReader();
+	private readonly now: () => number;
+	private readonly hasTimers: boolean;
+	private readonly ops = new Map<string, number>();
+	private readonly names: string[] = [];
+	private readonly sessions = new Map<number, SessionEvents>();
+	private staleCalls = 0;
+	private lastOp = NO_OP;
+	private lastName = "";
+	private isPumpDue = false;
+	private timer: Timer | undefined;
+	/** When the timer fires; -Infinity keeps it from being set. */
+	private timerAt_ms = Number.POSITIVE_INFINITY;
+	private waiting = 0;
+
+	/** Starts an engine on a fresh instance. */
+	constructor(exports: EngineExports, options: EngineOptions = {}) {
+		this.exports = exports;
+		this.memory = exports.memory;
+		this.now = options.now ?? Date.now;
+		this.hasTimers = options.timers ?? true;
+		if (!this.hasTimers) this.timerAt_ms = Number.NEGATIVE_INFINITY;
+		const seed = options.seed ?? crypto.getRandomValues(new Uint32Array(4));
+		exports.rs_init(seed[0] as number, seed[1] as number, seed[2] as number, seed[3] as number);
+		const ctrl = exports.rs_ctrl();
+		this.ctrl = ctrl >> 2;
+		this.ctrlFloats = ctrl >> 3;
+		this.view();
+		if (this.words[this.ctrl + MAGIC] !== MAGIC_WORD || ctrl & 7) {
+			throw new RedstartError("wasm", "this wasm module is not a Redstart engine of this version");
+		}
+		exports.rs_reserve(LEAST_REQUEST_BYTES);
+		this.view();
+		this.readClock();
+	}
+
+	/** Takes fresh views of a memory that has grown. */
+	private view(): void {
+		const memory = this.memory.buffer;
+		this.text = new Text(memory);
+		this.bytes = this.text.bytes;
+		this.words = new Uint32Array(memory);
+		this.floats = new Float64Array(memory);
+	}
+
+	// ---- state ----
+
+	/** Bytes of wasm memory. */
+	get memory_bytes(): number {
+		return this.memory.buffer.byteLength;
+	}
+
+	/** Changes since the last save. */
+	get dirty(): number {
+		return this.words[this.ctrl + DIRTY] as number;
+	}
+
+	/** When the engine wants {@link tick} called, in ms since 1970; Infinity for never. */
+	get deadline_ms(): number {
+		return this.floats[this.ctrlFloats + DEADLINE_MS / 2] as number;
+	}
+
+	/** The number of a command, or {@link NO_OP} for a name the engine does not know. Any case. */
+	op(name: string): number {
+		let op = this.ops.get(name);
+		if (op !== undefined) return op;
+		if (name.length > SHORT_UNITS) return NO_OP;
+		op = this.exports.rs_op(this.text.write(name, this.words[this.ctrl + REQ_PTR] as number));
+		if (op === NO_OP) return op;
+		// Few commands have so many spellings; the bound keeps odd input from growing the map.
+		if (this.ops.size < 4096) this.ops.set(name, op);
+		this.names[op] ??= name;
+		return op;
+	}
+
+	// ---- sessions ----
+
+	/** Opens a session whose replies are values. */
+	connect(protocol: 2 | 3, events: SessionEvents): number {
+		return this.open(protocol === 3 ? 1 : 0, events);
+	}
+
+	/** Opens a session that speaks RESP as bytes: {@link feed} and {@link drain}. */
+	connectWire(events: SessionEvents): number {
+		return this.open(2, events);
+	}
+
+	private open(kind: number, events: SessionEvents): number {
+		const session = this.guard(() => {
+			this.readClock();
+			return this.exports.rs_connect(kind);
+		});
+		this.sessions.set(session, events);
+		this.after();
+		return session;
+	}
+
+	disconnect(session: number): void {
+		if (!this.sessions.delete(session)) return;
+		this.guard(() => {
+			this.readClock();
+			this.exports.rs_disconnect(session);
+		});
+		this.after();
+	}
+
+	// ---- wire ----
+
+	/** Gives bytes from the wire to a session; what it answers is in {@link drain}. */
+	feed(session: number, input: Uint8Array): void {
+		this.guard(() => {
+			for (let from = 0; from < input.length; from += LEAST_REQUEST_BYTES) {
+				const part = input.subarray(from, from + LEAST_REQUEST_BYTES);
+				this.bytes.set(part, this.words[this.ctrl + REQ_PTR]);
+				this.readClock();
+				this.exports.rs_feed(session, part.length);
+				if (this.bytes.length === 0) this.view();
+			}
+		});
+		this.after();
+	}
+
+	/** The bytes to send, copied; undefined when there are none. */
+	drain(session: number): Uint8Array | undefined {
+		return this.guard(() => {
+			const length = this.exports.rs_drain(session);
+			if (this.bytes.length === 0) this.view();
+			if (length <= 0) return undefined;
+			const from = this.words[this.ctrl + RSP_PTR] as number;
+			return this.bytes.slice(from, from + length);
+		});
+	}
+
+	/** The session's connection is to be closed once its output is sent. */
+	isClosing(session: number): boolean {
+		return this.guard(() => this.exports.rs_closing(session)) !== 0;
+	}
+
+	// ---- calls ----
+
+	/** A call without arguments. `isTimed` as in {@link call2}. */
+	call0(session: number, op: number, isTimed: boolean, mode: ReplyMode): Outcome {
+		this.clock(isTimed);
+		this.lastOp = op;
+		let result: number;
+		try {
+			result = this.exports.rs_f0(session, op);
+		} catch (error) {
+			throw this.trapped(error);
+		}
+		return this.finish(result, mode);
+	}
+
+	/** A call with one argument. */
+	call1(session: number, op: number, isTimed: boolean, a: Arg, mode: ReplyMode): Outcome {
+		if (typeof a === "number") a = String(a);
+		if (typeof a !== "string" || a.length > SHORT_UNITS) return this.call(session, op, [a], mode);
+		this.clock(isTimed);
+		this.lastOp = op;
+		const length = this.text.write(a, this.words[this.ctrl + REQ_PTR] as number);
+		let result: number;
+		try {
+			result = this.exports.rs_f1(session, op, length);
+		} catch (error) {
+			throw this.trapped(error);
+		}
+		return this.finish(result, mode);
+	}
+
+	/** A call with two arguments; `isTimed` when what it does depends on the clock even if no key has a deadline. */
+	call2(session: number, op: number, isTimed: boolean, a: Arg, b: Arg, mode: ReplyMode): Outcome {
+		if (typeof a === "number") a = String(a);
+		if (typeof b === "number") b = String(b);
+		if (typeof a !== "string" || typeof b !== "string" || a.length + b.length > SHORT_UNITS) {
+			return this.call(session, op, [a, b], mode);
+		}
+		this.clock(isTimed);
+		this.lastOp = op;
+		const at = this.words[this.ctrl + REQ_PTR] as number;
+		const length1 = this.text.write(a, at);
+		const length2 = this.text.write(b, at + length1);
+		let result: number;
+		try {
+			result = this.exports.rs_f2(session, op, length1, length2);
+		} catch (error) {
+			throw this.trapped(error);
+		}
+		return this.finish(result, mode);
+	}
+
+	/** A call with three arguments. */
+	call3(session: number, op: number, isTimed: boolean, a: Arg, b: Arg, c: Arg, mode: ReplyMode): Outcome {
+		if (typeof a === "number") a = String(a);
+		if (typeof b === "number") b = String(b);
+		if (typeof c === "number") c = String(c);
+		if (typeof a !== "string" || typeof b !== "string" || typeof c !== "string") {
+			return this.call(session, op, [a, b, c], mode);
+		}
+		if (a.length + b.length + c.length > SHORT_UNITS) return this.call(session, op, [a, b, c], mode);
+		this.clock(isTimed);
+		this.lastOp = op;
+		const at = this.words[this.ctrl + REQ_PTR] as number;
+		const length1 = this.text.write(a, at);
+		const length2 = this.text.write(b, at + length1);
+		const length3 = this.text.write(c, at + length1 + length2);
+		let result: number;
+		try {
+			result = this.exports.rs_f3(session, op, length1, length2, length3);
+		} catch (error) {
+			throw this.trapped(error);
+		}
+		return this.finish(result, mode);
+	}
+
+	/** A call with any arguments; with {@link NO_OP} the first is the name. */
+	call(session: number, op: number, args: readonly Arg[], mode: ReplyMode): Outcome {
+		const at = this.reserve(argsBound(args));
+		const end = this.writeArgs(args, at);
+		this.readClock();
+		this.lastOp = op;
+		if (op === NO_OP) this.lastName = String(args[0]);
+		let result: number;
+		try {
+			result = this.exports.rs_exec(session, op, args.length, end - at);
+		} catch (error) {
+			throw this.trapped(error);
+		}
+		return this.finish(result, mode);
+	}
+
+	/** Many calls at once; errors are values among the replies. */
+	batch(session: number, requests: readonly Request[], mode: ReplyMode): Reply[] {
+		let bound = 0;
+		for (const request of requests) bound += 8 + argsBound(request.args);
+		const from = this.reserve(bound);
+		let at = from;
+		for (const { op, args } of requests) {
+			this.writeWord(op, at);
+			this.writeWord(args.length, at + 4);
+			at = this.writeArgs(args, at + 8);
+		}
+		return this.guard(() => {
+			this.readClock();
+			const result = this.exports.rs_batch(session, requests.length, at - from);
+			if (this.bytes.length === 0) this.view();
+			if ((result & 7) !== Tag.aggregate) {
+				this.reply(result, mode);
+				return [];
+			}
+			this.openReader(mode);
+			const replies: Reply[] = [];
+			for (let i = 0; i < requests.length; i++) replies.push(this.reader.read());
+			this.after();
+			return replies;
+		});
+	}
+
+	/** A message from another engine of the same name, for subscribers here. */
+	remotePublish(isSharded: boolean, channel: Uint8Array, payload: Uint8Array): void {
+		const at = this.reserve(channel.length + payload.length);
+		this.bytes.set(channel, at);
+		this.bytes.set(payload, at + channel.length);
+		this.guard(() => {
+			this.readClock();
+			this.exports.rs_remote_publish(isSharded ? 1 : 0, channel.length, payload.length);
+		});
+		this.after();
+	}
+
+	// ---- snapshots ----
+
+	/** The dataset as it is now, in chunks of at most `limit_bytes`. Tell {@link snapshotEnd} what became of it. */
+	snapshot(limit_bytes: number): Uint8Array[] {
+		return this.guard(() => {
+			this.readClock();
+			this.reply(this.exports.rs_snapshot_begin(), TEXT_MODE);
+			const chunks: Uint8Array[] = [];
+			let parts: Uint8Array[] = [];
+			let length = 0;
+			for (;;) {
+				const part_bytes = this.exports.rs_snapshot_next();
+				if (this.bytes.length === 0) this.view();
+				if (part_bytes <= 0 || length + part_bytes > limit_bytes) {
+					if (length > 0) chunks.push(concat(parts, length));
+					parts = [];
+					length = 0;
+				}
+				if (part_bytes <= 0) return chunks;
+				const from = this.words[this.ctrl + RSP_PTR] as number;
+				parts.push(this.bytes.slice(from, from + part_bytes));
+				length += part_bytes;
+			}
+		});
+	}
+
+	/** Whether the snapshot was stored; the engine's LASTSAVE and MISCONF depend on it. */
+	snapshotEnd(isStored: boolean): void {
+		this.guard(() => {
+			this.readClock();
+			this.exports.rs_snapshot_end(isStored ? 1 : 0);
+		});
+		this.after();
+	}
+
+	/** Replaces the dataset by a snapshot's. Throws a ReplyError, and changes nothing, when it is corrupt. */
+	load(chunks: Iterable<Uint8Array>): void {
+		this.guard(() => {
+			this.readClock();
+			this.reply(this.exports.rs_load_begin(), TEXT_MODE);
+			for (const chunk of chunks) {
+				for (let from = 0; from < chunk.length; from += LEAST_REQUEST_BYTES) {
+					const part = chunk.subarray(from, from + LEAST_REQUEST_BYTES);
+					this.bytes.set(part, this.words[this.ctrl + REQ_PTR]);
+					const result = this.exports.rs_load_chunk(part.length);
+					if (this.bytes.length === 0) this.view();
+					this.reply(result, TEXT_MODE);
+				}
+			}
+			this.reply(this.exports.rs_load_end(), TEXT_MODE);
+		});
+		this.after();
+	}
+
+	// ---- time and messages ----
+
+	/** Does what is due by now: expiry, timeouts, the save schedule. Returns the next deadline in ms since 1970. */
+	tick(): number {
+		this.guard(() => {
+			this.readClock();
+			this.exports.rs_tick();
+		});
+		this.after();
+		return this.deadline_ms;
+	}
+
+	/** The next message of a native session. */
+	message(session: number, mode: ReplyMode): Message | undefined {
+		return this.guard(() => {
+			const result = this.exports.rs_message(session);
+			if (this.bytes.length === 0) this.view();
+			if ((result & 7) === Tag.none) return undefined;
+			const flags = this.words[this.ctrl + RSP_FLAGS] as number;
+			let reply: Reply;
+			try {
+				reply = this.reply(result, mode) as Reply;
+			} catch (error) {
+				if (!(error instanceof ReplyError)) throw error;
+				reply = error;
+			}
+			return { reply, isReply: (flags & OF_BLOCKED) !== 0, isAscii: (flags & ASCII) !== 0 };
+		});
+	}
+
+	/** Tells every session that has something, and the host what the engine asks of it. */
+	pump(): void {
+		this.isPumpDue = false;
+		const ctrl = this.ctrl;
+		while (this.words[ctrl + READY_COUNT] !== 0) {
+			const session = this.guard(() => this.exports.rs_ready());
+			if (session < 0) break;
+			this.tell(() => this.sessions.get(session)?.onReady());
+		}
+		while (this.onRequest && this.words[ctrl + REQUESTS_COUNT] !== 0) {
+			const reply = this.guard(() => {
+				const result = this.exports.rs_request();
+				if (this.bytes.length === 0) this.view();
+				return this.reply(result, BYTES_MODE);
+			});
+			if (!Array.isArray(reply)) break;
+			this.tell(() => this.handle(reply));
+		}
+		this.after();
+	}
+
+	private handle([head, ...args]: Reply[]): void {
+		const name = head instanceof Uint8Array ? toText(head) : String(head);
+		if (name === "disconnect") this.sessions.get(Number(args[0]))?.onDisconnect?.();
+		else this.onRequest?.({ name, args });
+	}
+
+	private tell(listener: () => void): void {
+		try {
+			listener();
+		} catch (error) {
+			if (!this.onListenerError) throw error;
+			this.onListenerError(error);
+		}
+	}
+
+	/** Somebody waits for a blocked call (or does so no longer): the timer keeps the process alive meanwhile. */
+	wait(change: 1 | -1): void {
+		this.waiting += change;
+		if (this.waiting > 0) this.timer?.ref?.();
+		else this.timer?.unref?.();
+	}
+
+	/** Frees the instance. Every later call throws. */
+	close(error = new RedstartError("closed", "the database is closed")): void {
+		clearTimeout(this.timer);
+		this.timerAt_ms = Number.NEGATIVE_INFINITY;
+		this.exports = dead(error);
+		this.sessions.clear();
+		this.onRequest = undefined;
+	}
+
+	// ---- within ----
+
+	private readClock(): void {
+		this.staleCalls = STALE_CALLS;
+		const now_ms = this.now();
+		this.floats[this.ctrlFloats + NOW_MS / 2] = now_ms;
+		if (!this.hasTimers && now_ms >= this.deadline_ms) {
+			this.exports.rs_tick();
+			if (this.bytes.length === 0) this.view();
+		}
+	}
+
+	/** Asking the time costs a third of a GET: while no key has a deadline, an old clock does. */
+	private clock(isTimed: boolean): void {
+		if (isTimed || this.words[this.ctrl + VOLATILE_KEYS] !== 0 || --this.staleCalls < 0) this.readClock();
+	}
+
+	/** Room for `length` bytes of request; its address. */
+	private reserve(length: number): number {
+		if (length > (this.words[this.ctrl + REQ_CAP] as number)) {
+			this.guard(() => this.exports.rs_reserve(length));
+		}
+		return this.words[this.ctrl + REQ_PTR] as number;
+	}
+
+	private writeWord(word: number, at: number): void {
+		const bytes = this.bytes;
+		bytes[at] = word;
+		bytes[at + 1] = word >> 8;
+		bytes[at + 2] = word >> 16;
+		bytes[at + 3] = word >> 24;
+	}
+
+	private writeArgs(args: readonly Arg[], from: number): number {
+		let at = from;
+		for (const arg of args) {
+			let length: number;
+			if (typeof arg === "string") length = this.text.write(arg, at + 4);
+			else if (arg instanceof Uint8Array) {
+				this.bytes.set(arg, at + 4);
+				length = arg.length;
+			} else length = this.text.write(String(arg), at + 4);
+			this.writeWord(length, at);
+			at += 4 + length;
+		}
+		return at;
+	}
+
+	private finish(result: number, mode: ReplyMode): Outcome {
+		if (this.bytes.length === 0) this.view();
+		this.after();
+		switch (result & 7) {
+			case Tag.int:
+				return result >> 3;
+			case Tag.nil:
+				return null;
+			case Tag.bulk:
+				if (!mode.bytes) {
+					const ctrl = this.ctrl;
+					const words = this.words;
+					return this.text.read(
+						words[ctrl + RSP_PTR] as number,
+						result >>> 3,
+						((words[ctrl + RSP_FLAGS] as number) & ASCII) !== 0,
+					);
+				}
+		}
+		return this.reply(result, mode);
+	}
+
+	private reply(result: number, mode: ReplyMode): Outcome {
+		const words = this.words;
+		const ctrl = this.ctrl;
+		const payload = result >> 3;
+		switch (result & 7) {
+			case Tag.int:
+				return payload;
+			case Tag.nil:
+				return null;
+			case Tag.bulk: {
+				const from = words[ctrl + RSP_PTR] as number;
+				const length = result >>> 3;
+				if (mode.bytes) return this.bytes.slice(from, from + length);
+				return this.text.read(from, length, ((words[ctrl + RSP_FLAGS] as number) & ASCII) !== 0);
+			}
+			case Tag.status:
+				return payload < 3 ? (["OK", "QUEUED", "PONG"][payload] as string) : this.responseText();
+			case Tag.wide:
+				if (payload > 1) return payload === 3;
+				if (payload === 1) return this.floats[this.ctrlFloats + NUM / 2] as number;
+				return wideInteger(words[ctrl + NUM] as number, (words[ctrl + NUM + 1] as number) | 0, mode.bigint);
+			case Tag.aggregate:
+				this.openReader(mode);
+				return this.reader.read();
+			case Tag.error: {
+				const text = this.responseText();
+				throw new ReplyError(text, this.lastOp === NO_OP ? this.lastName : this.names[this.lastOp]);
+			}
+			default:
+				return payload === 0 ? BLOCKED : NOTHING;
+		}
+	}
+
+	private responseText(): string {
+		const words = this.words;
+		return this.text.read(words[this.ctrl + RSP_PTR] as number, words[this.ctrl + RSP_LEN] as number, false);
+	}
+
+	private openReader(mode: ReplyMode): void {
+		const words = this.words;
+		const ctrl = this.ctrl;
+		this.reader.open(
+			this.text,
+			words[ctrl + CELLS_PTR] as number,
+			words[ctrl + RSP_PTR] as number,
+			words[ctrl + RSP_LEN] as number,
+			((words[ctrl + RSP_FLAGS] as number) & ASCII) !== 0,
+			mode,
+		);
+	}
+
+	/** After each call: has anybody something to hear, and is the timer early enough? */
+	private after(): void {
+		if (this.bytes.length === 0) this.view();
+		const words = this.words;
+		const ctrl = this.ctrl;
+		if (((words[ctrl + READY_COUNT] as number) | (words[ctrl + REQUESTS_COUNT] as number)) !== 0) {
+			this.schedulePump();
+		}
+		if ((this.floats[this.ctrlFloats + DEADLINE_MS / 2] as number) < this.timerAt_ms) this.setTimer();
+	}
+
+	private schedulePump(): void {
+		if (this.isPumpDue) return;
+		this.isPumpDue = true;
+		queueMicrotask(() => {
+			// A dead instance has nothing more to say.
+			if (this.isPumpDue && !this.isDead) this.pump();
+		});
+	}
+
+	private setTimer(): void {
+		clearTimeout(this.timer);
+		const deadline_ms = this.deadline_ms;
+		const delay_ms = Math.min(Math.max(Math.ceil(deadline_ms - this.now()), 0), LONGEST_TIMER_MS);
+		try {
+			this.timer = setTimeout(() => {
+				this.timerAt_ms = Number.POSITIVE_INFINITY;
+				this.tick();
+			}, delay_ms);
+			this.timerAt_ms = deadline_ms;
+			if (this.waiting === 0) this.timer.unref?.();
+		} catch {
+			// Workers have no timers outside a request. The next call tries again.
+		}
+	}
+
+	private isDead = false;
+
+	/** Runs `body`; a trap in it is the end of the instance. */
+	private guard<T>(body: () => T): T {
+		try {
+			return body();
+		} catch (error) {
+			throw this.trapped(error);
+		}
+	}
+
+	/** What to throw for `error`. A trap leaves the instance's memory in no known state: it is never used again. */
+	private trapped(error: unknown): unknown {
+		if (error instanceof RedstartError || error instanceof ReplyError) return error;
+		if (!(error instanceof WebAssembly.RuntimeError)) return error;
+		const trap = new RedstartError(
+			"trap",
+			`the engine stopped (${error.message}); changes since the last save are lost`,
+			error,
+		);
+		this.isDead = true;
+		this.close(trap);
+		this.onTrap?.(trap);
+		return trap;
+	}
+}
+
+function argsBound(args: readonly Arg[]): number {
+	let bound = 0;
+	for (const arg of args) {
+		if (typeof arg === "string") bound += 4 + boundBytes(arg);
+		else if (arg instanceof Uint8Array) bound += 4 + arg.length;
+		else bound += 4 + String(arg).length;
+	}
+	return bound;
+}
+
+function concat(parts: readonly Uint8Array[], length: number): Uint8Array {
+	const all = new Uint8Array(length);
+	let at = 0;
+	for (const part of parts) {
+		all.set(part, at);
+		at += part.length;
+	}
+	return all;
+}

@@ -1,0 +1,71 @@
+/** What the wasm module exports, and the ways to get one. */
+
+import { RedstartError } from "./errors.ts";
+
+/** The raw exports. All addresses and lengths are in bytes; see the words of the control block in engine.ts. */
+export interface EngineExports {
+	readonly memory: { readonly buffer: ArrayBuffer };
+	rs_ctrl(): number;
+	rs_init(seed0: number, seed1: number, seed2: number, seed3: number): void;
+	rs_reserve(length: number): number;
+	rs_connect(kind: number): number;
+	rs_disconnect(session: number): void;
+	rs_op(length: number): number;
+	rs_exec(session: number, op: number, count: number, length: number): number;
+	rs_f0(session: number, op: number): number;
+	rs_f1(session: number, op: number, length1: number): number;
+	rs_f2(session: number, op: number, length1: number, length2: number): number;
+	rs_f3(session: number, op: number, length1: number, length2: number, length3: number): number;
+	rs_batch(session: number, count: number, length: number): number;
+	rs_feed(session: number, length: number): number;
+	rs_drain(session: number): number;
+	rs_closing(session: number): number;
+	rs_tick(): number;
+	rs_ready(): number;
+	rs_message(session: number): number;
+	rs_request(): number;
+	rs_remote_publish(isSharded: number, channelLength: number, payloadLength: number): number;
+	rs_snapshot_begin(): number;
+	rs_snapshot_next(): number;
+	rs_snapshot_end(isStored: number): void;
+	rs_load_begin(): number;
+	rs_load_chunk(length: number): number;
+	rs_load_end(): number;
+}
+
+/** Anything a wasm module can be made of. Text is a URL. */
+export type WasmInput =
+	| WebAssembly.Module
+	| ArrayBuffer
+	| Uint8Array
+	| Response
+	| URL
+	| string
+	| PromiseLike<WebAssembly.Module | ArrayBuffer | Uint8Array | Response>;
+
+/** A module for `input`, fetched and compiled as needed. */
+export async function compile(input: WasmInput): Promise<WebAssembly.Module> {
+	try {
+		let source = await input;
+		if (typeof source === "string" || source instanceof URL) source = await fetch(source);
+		if (typeof Response !== "undefined" && source instanceof Response) return await compileResponse(source);
+		return compileSync(source as WebAssembly.Module | ArrayBuffer | Uint8Array);
+	} catch (cause) {
+		throw cause instanceof RedstartError ? cause : new RedstartError("wasm", `cannot load the engine: ${cause}`, cause);
+	}
+}
+
+async function compileResponse(response: Response): Promise<WebAssembly.Module> {
+	if (!response.ok) throw new Error(`${response.url} answers ${response.status}`);
+	// Streaming insists on the right type, and many a static server does not know it.
+	if (response.headers.get("content-type") === "application/wasm") {
+		return WebAssembly.compileStreaming(response);
+	}
+	return WebAssembly.compile(await response.arrayBuffer());
+}
+
+/** A module for what is at hand already. */
+export function compileSync(input: WebAssembly.Module | ArrayBuffer | Uint8Array): WebAssembly.Module {
+	if (input instanceof WebAssembly.Module) return input;
+	return new WebAssembly.Module(input as BufferSource);
+}
