@@ -1,7 +1,7 @@
 /** What callers hold: commands as methods, synchronous or as promises, over one connection. */
 
+import type { Chain, Commands, Mode, Result } from "./commands.gen.ts";
 import { type CommandEntry, ENTRIES, install, isArg, words } from "./commands.ts";
-import type { Commands, Mode } from "./commands.gen.ts";
 import type { Connection, Listener, SubscriptionKind } from "./connection.ts";
 import { type Arg, NO_OP, type Request } from "./engine.ts";
 import { RedstartError, ReplyError } from "./errors.ts";
@@ -50,6 +50,9 @@ export interface PubSubMessage {
 	pattern?: string;
 }
 
+/** What a bulk string is in a client of mode M. */
+type Item<M> = M extends "bytes" | "async-bytes" ? Uint8Array : string;
+
 /** A value now, or later when the command blocked. */
 type MaybePromise<T> = T | Promise<T>;
 
@@ -57,9 +60,8 @@ type MaybePromise<T> = T | Promise<T>;
 const DISPOSE: typeof Symbol.dispose = Symbol.dispose ?? (Symbol.for("Symbol.dispose") as never);
 const ASYNC_DISPOSE: typeof Symbol.asyncDispose =
 	Symbol.asyncDispose ?? (Symbol.for("Symbol.asyncDispose") as never);
-export { ASYNC_DISPOSE, DISPOSE };
 
-type CommandBase = abstract new <M extends Mode>() => Commands<M>;
+export { ASYNC_DISPOSE, DISPOSE };
 
 /** What all clients have. */
 abstract class Base {
@@ -76,21 +78,33 @@ abstract class Base {
 	/** Calls `listener` with each message sent to `channels`, until what is returned is called. */
 	subscribe(channels: Names, listener: Listener<string>): Unsubscribe;
 	subscribe(channels: Names, listener: Listener<Uint8Array>, options: { bytes: true }): Unsubscribe;
-	subscribe(channels: Names, listener: Listener<string> | Listener<Uint8Array>, options?: SubscribeOptions): Unsubscribe {
+	subscribe(
+		channels: Names,
+		listener: Listener<string> | Listener<Uint8Array>,
+		options?: SubscribeOptions,
+	): Unsubscribe {
 		return listen(this.link.connection, "channel", channels, listener, options);
 	}
 
 	/** The same for patterns. */
 	psubscribe(patterns: Names, listener: Listener<string>): Unsubscribe;
 	psubscribe(patterns: Names, listener: Listener<Uint8Array>, options: { bytes: true }): Unsubscribe;
-	psubscribe(patterns: Names, listener: Listener<string> | Listener<Uint8Array>, options?: SubscribeOptions): Unsubscribe {
+	psubscribe(
+		patterns: Names,
+		listener: Listener<string> | Listener<Uint8Array>,
+		options?: SubscribeOptions,
+	): Unsubscribe {
 		return listen(this.link.connection, "pattern", patterns, listener, options);
 	}
 
 	/** The same for shard channels. */
 	ssubscribe(channels: Names, listener: Listener<string>): Unsubscribe;
 	ssubscribe(channels: Names, listener: Listener<Uint8Array>, options: { bytes: true }): Unsubscribe;
-	ssubscribe(channels: Names, listener: Listener<string> | Listener<Uint8Array>, options?: SubscribeOptions): Unsubscribe {
+	ssubscribe(
+		channels: Names,
+		listener: Listener<string> | Listener<Uint8Array>,
+		options?: SubscribeOptions,
+	): Unsubscribe {
 		return listen(this.link.connection, "shard", channels, listener, options);
 	}
 
@@ -192,7 +206,10 @@ export class Client<M extends "text" | "bytes" = "text"> extends (Base as unknow
 
 	/** Collects commands and runs them at once: one crossing into the engine, one array back. */
 	pipeline(): Pipeline {
-		return new Pipeline((requests) => runBatch(this.link, requests, this.mode, false) as unknown[], this.link);
+		return new Pipeline(
+			(requests) => runBatch(this.link, requests, this.mode, false) as unknown[],
+			this.link,
+		);
 	}
 
 	/**
@@ -204,30 +221,32 @@ export class Client<M extends "text" | "bytes" = "text"> extends (Base as unknow
 	}
 
 	/** All keys, a few at a time. */
-	*scanIterator(options: ScanOptions = {}): IterableIterator<M extends "bytes" ? Uint8Array : string> {
-		yield* scan(this as Caller, "SCAN", undefined, options) as never;
+	*scanIterator(options: ScanOptions = {}): IterableIterator<Item<M>> {
+		yield* scan(this as Caller, "SCAN", undefined, options) as Generator<Item<M>>;
 	}
 
 	/** Members of a set. */
-	*sscanIterator(key: string | Uint8Array, options: ScanOptions = {}): IterableIterator<M extends "bytes" ? Uint8Array : string> {
-		yield* scan(this as Caller, "SSCAN", key, options) as never;
+	*sscanIterator(key: string | Uint8Array, options: ScanOptions = {}): IterableIterator<Item<M>> {
+		yield* scan(this as Caller, "SSCAN", key, options) as Generator<Item<M>>;
 	}
 
 	/** Fields and values of a hash. */
-	*hscanIterator(key: string | Uint8Array, options: ScanOptions = {}): IterableIterator<M extends "bytes" ? [Uint8Array, Uint8Array] : [string, string]> {
-		yield* pairs(scan(this as Caller, "HSCAN", key, options)) as never;
+	*hscanIterator(key: string | Uint8Array, options: ScanOptions = {}): IterableIterator<[Item<M>, Item<M>]> {
+		yield* pairs(scan(this as Caller, "HSCAN", key, options)) as Generator<[Item<M>, Item<M>]>;
 	}
 
 	/** Members and scores of a sorted set. */
-	*zscanIterator(key: string | Uint8Array, options: ScanOptions = {}): IterableIterator<M extends "bytes" ? [Uint8Array, Uint8Array] : [string, string]> {
-		yield* pairs(scan(this as Caller, "ZSCAN", key, options)) as never;
+	*zscanIterator(key: string | Uint8Array, options: ScanOptions = {}): IterableIterator<[Item<M>, Item<M>]> {
+		yield* pairs(scan(this as Caller, "ZSCAN", key, options)) as Generator<[Item<M>, Item<M>]>;
 	}
 }
 
 /** The commands of {@link Client} as promises, for code that may one day talk to a remote engine. */
-export class AsyncClient<M extends "async" | "async-bytes" = "async"> extends (Base as unknown as CommandsOf)<M> {
+export class AsyncClient<
+	M extends "async" | "async-bytes" = "async",
+> extends (Base as unknown as CommandsOf)<M> {
 	async call<T = Reply>(name: string, ...args: Arg[]): Promise<Awaited<T>> {
-		return await Client.prototype.call.call(this, name, ...args);
+		return (await Client.prototype.call.call(this, name, ...args)) as Awaited<T>;
 	}
 
 	with(options: ReplyOptions & { bytes: true }): AsyncClient<"async-bytes">;
@@ -252,26 +271,35 @@ export class AsyncClient<M extends "async" | "async-bytes" = "async"> extends (B
 	}
 
 	/** Resolves when the dataset is in storage. */
-	async save(): Promise<"OK"> {
-		const reply = await this.call<"OK">("SAVE");
-		await this.link.saved();
-		return reply;
+	override save(): Result<M, "OK"> {
+		const save = async () => {
+			const reply = await this.call("SAVE");
+			await this.link.saved();
+			return reply;
+		};
+		return save() as Result<M, "OK">;
 	}
 
-	async *scanIterator(options: ScanOptions = {}): AsyncIterableIterator<M extends "async-bytes" ? Uint8Array : string> {
-		yield* this.sync.scanIterator(options) as never;
+	async *scanIterator(options: ScanOptions = {}): AsyncIterableIterator<Item<M>> {
+		yield* this.sync.scanIterator(options) as Iterable<Item<M>>;
 	}
 
-	async *sscanIterator(key: string | Uint8Array, options: ScanOptions = {}): AsyncIterableIterator<M extends "async-bytes" ? Uint8Array : string> {
-		yield* this.sync.sscanIterator(key, options) as never;
+	async *sscanIterator(key: string | Uint8Array, options: ScanOptions = {}): AsyncIterableIterator<Item<M>> {
+		yield* this.sync.sscanIterator(key, options) as Iterable<Item<M>>;
 	}
 
-	async *hscanIterator(key: string | Uint8Array, options: ScanOptions = {}): AsyncIterableIterator<M extends "async-bytes" ? [Uint8Array, Uint8Array] : [string, string]> {
-		yield* this.sync.hscanIterator(key, options) as never;
+	async *hscanIterator(
+		key: string | Uint8Array,
+		options: ScanOptions = {},
+	): AsyncIterableIterator<[Item<M>, Item<M>]> {
+		yield* this.sync.hscanIterator(key, options) as Iterable<[Item<M>, Item<M>]>;
 	}
 
-	async *zscanIterator(key: string | Uint8Array, options: ScanOptions = {}): AsyncIterableIterator<M extends "async-bytes" ? [Uint8Array, Uint8Array] : [string, string]> {
-		yield* this.sync.zscanIterator(key, options) as never;
+	async *zscanIterator(
+		key: string | Uint8Array,
+		options: ScanOptions = {},
+	): AsyncIterableIterator<[Item<M>, Item<M>]> {
+		yield* this.sync.zscanIterator(key, options) as Iterable<[Item<M>, Item<M>]>;
 	}
 
 	private get sync(): Client {
@@ -283,7 +311,12 @@ interface Caller {
 	call(name: string, ...args: Arg[]): unknown;
 }
 
-function* scan(client: Caller, name: string, key: string | Uint8Array | undefined, options: ScanOptions): Generator<unknown> {
+function* scan(
+	client: Caller,
+	name: string,
+	key: string | Uint8Array | undefined,
+	options: ScanOptions,
+): Generator<unknown> {
 	const tail: Arg[] = [];
 	if (options.match !== undefined) tail.push("MATCH", options.match);
 	if (options.count !== undefined) tail.push("COUNT", options.count);
@@ -312,11 +345,11 @@ export interface ExecOptions {
 	keepErrors?: boolean;
 }
 
-type PipelineBase = new () => Commands<"pipeline">;
+type PipelineBase = new <M extends Mode>() => Commands<M>;
 class Empty {}
 
 /** Commands that wait for `exec`. */
-export class Pipeline<R = unknown[]> extends (Empty as PipelineBase) {
+export class Pipeline<R = unknown[]> extends (Empty as PipelineBase)<Chain<R>> {
 	private readonly requests: Request[] = [];
 	private readonly send: (requests: readonly Request[]) => R;
 	private readonly link: Link;
@@ -366,7 +399,12 @@ function throwFirst(replies: unknown[] | null): unknown[] | null {
 	return replies;
 }
 
-function runBatch(link: Link, requests: readonly Request[], mode: ReplyMode, isMulti: boolean): unknown[] | null {
+function runBatch(
+	link: Link,
+	requests: readonly Request[],
+	mode: ReplyMode,
+	isMulti: boolean,
+): unknown[] | null {
 	const { connection } = link;
 	if (connection.isBlocked) throw new RedstartError("busy", "the session waits in a blocking command");
 	const { engine, table } = connection;

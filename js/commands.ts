@@ -178,14 +178,21 @@ function addOption(entry: CommandEntry, option: Option, value: unknown, out: Arg
 	}
 	if (option.token) out.push(option.token);
 	if (option.isFlag) return;
-	if (value === true) throw new TypeError(`${entry.method}: option "${option.token.toLowerCase()}" wants a value`);
+	if (value === true)
+		throw new TypeError(`${entry.method}: option "${option.token.toLowerCase()}" wants a value`);
 	if (option.fields.length > 0 && !isArg(value) && !Array.isArray(value)) {
 		for (const field of option.fields) add(entry, (value as Record<string, unknown>)[field], out);
-	} else add(entry, value instanceof Date ? value.getTime() : value, out);
+	} else if (value instanceof Date) {
+		// PXAT and its like count milliseconds, EXAT seconds.
+		out.push(Math.floor(value.getTime() / (option.token.startsWith("P") ? 1 : 1000)));
+	} else add(entry, value, out);
 }
 
 /** Gives `prototype` a method for each command that it has none for. */
-export function install(prototype: object, make: (entry: CommandEntry) => (...args: never[]) => unknown): void {
+export function install(
+	prototype: object,
+	make: (entry: CommandEntry) => (...args: never[]) => unknown,
+): void {
 	for (const entry of ENTRIES) {
 		if (entry.method in prototype) continue;
 		Object.defineProperty(prototype, entry.method, {

@@ -7,7 +7,11 @@ import { BYTES_MODE, type Reply, type ReplyMode, TEXT_MODE } from "./reply.ts";
 import { toBinary, toBytes, toText } from "./text.ts";
 
 /** Hears a message: its payload, the channel it was sent to, and the pattern that matched. */
-export type Listener<T extends string | Uint8Array = string> = (message: T, channel: string, pattern?: string) => void;
+export type Listener<T extends string | Uint8Array = string> = (
+	message: T,
+	channel: string,
+	pattern?: string,
+) => void;
 
 /** The kinds of subscriptions, with the words that begin and end them and the push that carries a message. */
 export const KINDS = {
@@ -176,17 +180,29 @@ export class Connection {
 	}
 
 	private dispatch(push: Reply, isAscii: boolean): void {
-		if (!Array.isArray(push)) return this.onPush?.(push);
+		if (!Array.isArray(push)) {
+			this.onPush?.(push);
+			return;
+		}
 		const head = asText(push[0]);
 		const kind: SubscriptionKind | undefined =
-			head === "message" ? "channel" : head === "pmessage" ? "pattern" : head === "smessage" ? "shard" : undefined;
+			head === "message"
+				? "channel"
+				: head === "pmessage"
+					? "pattern"
+					: head === "smessage"
+						? "shard"
+						: undefined;
 		if (!kind) {
 			if (!CONFIRMATIONS.has(head) || this.heard.size === 0) this.onPush?.(push);
 			return;
 		}
 		const subject = push[1] as string | Uint8Array;
 		const listeners = this.heard.get(`${kind}:${isAscii ? asText(subject) : binaryOf(subject)}`);
-		if (!listeners) return this.onPush?.(push);
+		if (!listeners) {
+			this.onPush?.(push);
+			return;
+		}
 		const channel = asText(kind === "pattern" ? push[2] : subject);
 		const pattern = kind === "pattern" ? asText(subject) : undefined;
 		const payload = push[push.length - 1] as string | Uint8Array;

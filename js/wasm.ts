@@ -51,7 +51,9 @@ export async function compile(input: WasmInput): Promise<WebAssembly.Module> {
 		if (typeof Response !== "undefined" && source instanceof Response) return await compileResponse(source);
 		return compileSync(source as WebAssembly.Module | ArrayBuffer | Uint8Array);
 	} catch (cause) {
-		throw cause instanceof RedstartError ? cause : new RedstartError("wasm", `cannot load the engine: ${cause}`, cause);
+		throw cause instanceof RedstartError
+			? cause
+			: new RedstartError("wasm", `cannot load the engine: ${cause}`, cause);
 	}
 }
 
@@ -68,4 +70,16 @@ async function compileResponse(response: Response): Promise<WebAssembly.Module> 
 export function compileSync(input: WebAssembly.Module | ArrayBuffer | Uint8Array): WebAssembly.Module {
 	if (input instanceof WebAssembly.Module) return input;
 	return new WebAssembly.Module(input as BufferSource);
+}
+
+/** A fresh instance. What the module imports belongs to its control plane, which this face does not use. */
+export function instantiate(module: WebAssembly.Module): EngineExports {
+	const imports: Record<string, Record<string, WebAssembly.ImportValue>> = {};
+	for (const wanted of WebAssembly.Module.imports(module)) {
+		imports[wanted.module] ??= {};
+		(imports[wanted.module] as Record<string, WebAssembly.ImportValue>)[wanted.name] = () => {
+			throw new RedstartError("unsupported", `the engine called ${wanted.name}`);
+		};
+	}
+	return new WebAssembly.Instance(module, imports).exports as unknown as EngineExports;
 }

@@ -1,0 +1,9 @@
+declare module "*.wasm" {
+	const module: WebAssembly.Module;
+	export default module;
+}
+
+declare module "redstart-wasm-as-base64" {
+	const text: string;
+	export default text;
+}

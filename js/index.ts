@@ -1,0 +1,32 @@
+/** What the package exports, whatever the host. */
+
+export {
+	AsyncClient,
+	Client,
+	type ExecOptions,
+	type MessageOptions,
+	Pipeline,
+	type PubSubMessage,
+	type ScanOptions,
+	type SubscribeOptions,
+	type Unsubscribe,
+} from "./client.ts";
+export type * from "./commands.gen.ts";
+export type { Listener, SubscriptionKind } from "./connection.ts";
+export {
+	type Arg,
+	Engine,
+	type EngineOptions,
+	type HostRequest,
+	type Message,
+	type SessionEvents,
+} from "./engine.ts";
+export { RedstartError, type RedstartErrorKind, ReplyError } from "./errors.ts";
+export type { SaveReport } from "./persist.ts";
+export { type DatabaseEvents, type OpenOptions, Redstart, Session, type SessionOptions } from "./redstart.ts";
+export type { Reply, ReplyMode, ReplyOptions } from "./reply.ts";
+export { IndexedDbStorage } from "./storage/indexeddb.ts";
+export { type KeyValue, KvStorage } from "./storage/kv.ts";
+export { type MemoryDisk, MemoryStorage, memoryDisk } from "./storage/memory.ts";
+export type { Base, Manifest, Segment, Storage } from "./storage/storage.ts";
+export { compile, type EngineExports, instantiate, type WasmInput } from "./wasm.ts";

@@ -1,0 +1,228 @@
+/** A dataset in storage: loaded at open, saved as snapshots when the engine asks, and when the page may be gone soon. */
+
+import type { Engine } from "./engine.ts";
+import { RedstartError, ReplyError } from "./errors.ts";
+import { crc32c } from "./storage/crc32c.ts";
+import type { Base, Manifest, Storage } from "./storage/storage.ts";
+
+export interface SaveReport {
+	/** Length of the snapshot. */
+	length_bytes: number;
+	/** From the snapshot's begin until it was durable. */
+	took_ms: number;
+}
+
+export interface PersistenceEvents {
+	onSave(report: SaveReport): void;
+	/** Changes are not stored, from now on or until a later save succeeds. */
+	onLost(error: RedstartError): void;
+}
+
+/** A dataset that takes long to save is saved less often: at most this part of the time goes into it. */
+const BUSY_SHARE = 0.1;
+
+export class Persistence {
+	private readonly storage: Storage;
+	private readonly events: PersistenceEvents;
+	private engine: Engine | undefined;
+	private manifest: Manifest | null = null;
+	private isReader = false;
+	/** The save that runs, and the one that waits for it. */
+	private running: Promise<void> | undefined;
+	private following: Promise<void> | undefined;
+	private notBefore_ms = 0;
+	private timer: ReturnType<typeof setTimeout> | undefined;
+
+	constructor(storage: Storage, events: PersistenceEvents) {
+		this.storage = storage;
+		this.events = events;
+	}
+
+	/**
+	 * Fills `engine` from storage. What cannot be read is refused with kind `corrupt` and stays as it is; with
+	 * `keepCorrupt` it is set aside and the dataset starts empty. A reader never saves.
+	 */
+	async load(engine: Engine, options: { keepCorrupt?: boolean; isReader?: boolean } = {}): Promise<void> {
+		this.isReader = options.isReader ?? false;
+		const { manifest } = await this.storage.load(this.isReader);
+		if (manifest && manifest.version !== 1) {
+			throw new RedstartError(
+				"corrupt",
+				`storage has version ${manifest.version}, which this build cannot read`,
+			);
+		}
+		this.manifest = manifest;
+		if (manifest?.base) {
+			try {
+				engine.load(await this.chunksOf(manifest.base));
+			} catch (error) {
+				if (!isCorrupt(error)) throw error;
+				if (!options.keepCorrupt) {
+					throw new RedstartError(
+						"corrupt",
+						`the stored snapshot cannot be read: ${(error as Error).message}`,
+						error,
+					);
+				}
+				this.manifest = { ...manifest, base: null, kept: [...(manifest.kept ?? []), manifest.base] };
+				this.events.onLost(
+					new RedstartError("corrupt", "the stored snapshot cannot be read; it was set aside", error),
+				);
+			}
+		}
+		this.engine = engine;
+	}
+
+	private async chunksOf(base: Base): Promise<Uint8Array[]> {
+		const chunks: Uint8Array[] = [];
+		let crc = 0;
+		for (const name of chunkNames(base)) {
+			const chunk = await this.storage.read(name);
+			if (!chunk) throw new RedstartError("corrupt", `${name} is missing`);
+			crc = crc32c(chunk, crc);
+			chunks.push(chunk);
+		}
+		if (crc !== base.crc) throw new RedstartError("corrupt", "its checksum is wrong");
+		return chunks;
+	}
+
+	/** Resolves when the dataset as it is now is stored. One save runs at a time; who comes meanwhile shares the next. */
+	save(): Promise<void> {
+		clearTimeout(this.timer);
+		this.timer = undefined;
+		if (!this.running) {
+			this.running = this.saveNow().finally(() => {
+				this.running = undefined;
+			});
+			return this.running;
+		}
+		this.following ??= this.running
+			.catch(() => undefined)
+			.then(() => {
+				this.following = undefined;
+				return this.save();
+			});
+		return this.following;
+	}
+
+	/** Saves now or, when saving takes much of the time, a little later. Failures are told as events. */
+	saveSoon(): void {
+		if (this.timer !== undefined) return;
+		const wait_ms = this.notBefore_ms - Date.now();
+		const save = () => this.save().catch(() => undefined);
+		if (wait_ms <= 0) void save();
+		else {
+			this.timer = setTimeout(save, wait_ms);
+			(this.timer as { unref?(): void }).unref?.();
+		}
+	}
+
+	/** Resolves when no save is under way; rejects when the last one failed. */
+	async settled(): Promise<void> {
+		await (this.following ?? this.running);
+	}
+
+	private async saveNow(): Promise<void> {
+		const engine = this.engine;
+		if (!engine) throw new RedstartError("closed", "there is nothing to save");
+		const from_ms = Date.now();
+		let length_bytes = 0;
+		try {
+			const chunks = engine.snapshot(this.storage.chunkLimit_bytes);
+			for (const chunk of chunks) length_bytes += chunk.length;
+			await this.store(chunks, length_bytes);
+		} catch (cause) {
+			const error =
+				cause instanceof RedstartError
+					? cause
+					: new RedstartError("storage", `the save failed: ${cause}`, cause);
+			if (error.kind !== "trap") this.end(false);
+			this.events.onLost(error);
+			throw error;
+		}
+		this.end(true);
+		const now_ms = Date.now();
+		this.notBefore_ms = now_ms + (now_ms - from_ms) / BUSY_SHARE;
+		this.events.onSave({ length_bytes, took_ms: now_ms - from_ms });
+	}
+
+	/** The engine may have been closed or rebuilt while storage worked. */
+	private end(isStored: boolean): void {
+		try {
+			this.engine?.snapshotEnd(isStored);
+		} catch (error) {
+			if (!(error instanceof RedstartError)) throw error;
+		}
+	}
+
+	private async store(chunks: readonly Uint8Array[], length_bytes: number): Promise<void> {
+		if (this.isReader) {
+			throw new RedstartError("storage", "another tab owns this database; changes here are not stored");
+		}
+		const before = this.manifest;
+		const seq = Math.max(before?.base?.seq ?? 0, ...(before?.kept ?? []).map((kept) => kept.seq)) + 1;
+		// The random part keeps owners apart where storage has no fence.
+		const name = `base-${seq}-${Math.random().toString(36).slice(2, 10)}`;
+		let crc = 0;
+		for (const chunk of chunks) crc = crc32c(chunk, crc);
+		const base: Base = { name, chunks: chunks.length, seq, crc, length_bytes };
+		const names = chunkNames(base);
+		try {
+			for (const [i, chunk] of chunks.entries()) await this.storage.put(names[i] as string, chunk);
+			const keeps = this.storage.keepsPrevious && before?.base;
+			const manifest: Manifest = {
+				version: 1,
+				replid: before?.replid ?? "",
+				base,
+				incr: [],
+				offset: 0,
+				...(keeps ? { previous: before.base as Base } : {}),
+				...(before?.kept ? { kept: before.kept } : {}),
+			};
+			await this.storage.commit(manifest, names);
+			this.manifest = manifest;
+		} catch (error) {
+			await this.storage.remove(names).catch(() => undefined);
+			throw error;
+		}
+		const old = this.storage.keepsPrevious ? before?.previous : before?.base;
+		// What stays behind when this fails costs space, nothing else.
+		if (old) await this.storage.remove(chunkNames(old)).catch(() => undefined);
+	}
+
+	/** Saves when the page is hidden, frozen or left, if anything has changed. Returns the end of it. */
+	watchPage(): () => void {
+		if (typeof document === "undefined") return () => undefined;
+		const flush = () => {
+			if (this.engine && this.engine.dirty > 0 && !this.isReader) this.save().catch(() => undefined);
+		};
+		const hidden = () => {
+			if (document.visibilityState === "hidden") flush();
+		};
+		document.addEventListener("visibilitychange", hidden);
+		document.addEventListener("freeze", flush);
+		addEventListener("pagehide", flush);
+		return () => {
+			document.removeEventListener("visibilitychange", hidden);
+			document.removeEventListener("freeze", flush);
+			removeEventListener("pagehide", flush);
+		};
+	}
+
+	/** Ends saving; storage is closed. */
+	async close(): Promise<void> {
+		clearTimeout(this.timer);
+		await this.settled().catch(() => undefined);
+		this.engine = undefined;
+		await this.storage.close();
+	}
+}
+
+function chunkNames(base: Base): string[] {
+	return Array.from({ length: base.chunks }, (_, i) => `${base.name}.${i}`);
+}
+
+/** The bytes are at fault, not the way to them. */
+function isCorrupt(error: unknown): boolean {
+	return error instanceof ReplyError || (error instanceof RedstartError && error.kind === "corrupt");
+}

@@ -1,0 +1,427 @@
+/** A database: an engine with its storage, its tabs and its sessions. */
+
+import { ASYNC_DISPOSE, Client, DISPOSE, type Link } from "./client.ts";
+import { Connection, OpTable } from "./connection.ts";
+import { type Arg, Engine, type HostRequest } from "./engine.ts";
+import { RedstartError } from "./errors.ts";
+import { Persistence, type SaveReport } from "./persist.ts";
+import { type Reply, type ReplyMode, type ReplyOptions, replyMode, TEXT_MODE } from "./reply.ts";
+import { Bridge } from "./share/broadcast.ts";
+import { IndexedDbStorage } from "./storage/indexeddb.ts";
+import type { Storage } from "./storage/storage.ts";
+import { toText } from "./text.ts";
+import { compile, compileSync, instantiate, type WasmInput } from "./wasm.ts";
+
+export interface OpenOptions extends ReplyOptions {
+	/** The engine's module, when it is not to be fetched from beside this file. */
+	wasm?: WasmInput;
+	/** Where the dataset is kept, instead of what the URL says. */
+	storage?: Storage;
+	/**
+	 * The name under which PUBLISH reaches other tabs and workers of the origin, or false for none. By default the
+	 * database's name: `idb://app` and `memory://app` are heard by others of the name `app`, `memory://` by nobody.
+	 */
+	broadcast?: string | false;
+	/** Directives as of CONFIG SET, set before the dataset is loaded. */
+	config?: Readonly<Record<string, Arg>>;
+	/** What to do with a stored snapshot that cannot be read: fail (`throw`, the default) or set it aside (`keep`). */
+	onCorrupt?: "throw" | "keep";
+	/** 128 bits for hashing and random replies. */
+	seed?: readonly [number, number, number, number];
+	/** The clock, in ms since 1970. */
+	now?: () => number;
+	/** Whether timers may be set (expiry, save schedule). Default true. */
+	timers?: boolean;
+}
+
+/** Events of a database and what their listeners get. */
+export interface DatabaseEvents {
+	/** A listener threw, or something failed that nobody waits for. */
+	error: unknown;
+	/** The dataset was stored. */
+	save: SaveReport;
+	/** Changes are not stored: storage is absent, full, taken over or failing. Commands go on. */
+	"persistence-lost": RedstartError;
+	/** The engine trapped and was rebuilt from storage. */
+	reopen: RedstartError;
+	/** A push that no subscription is there for. */
+	push: Reply;
+	/** A line of the engine's log. */
+	log: { level: string; text: string };
+	close: undefined;
+}
+
+interface Target {
+	scheme: string;
+	name: string;
+}
+
+function parseUrl(url: string): Target {
+	const [, scheme = "", name = ""] = /^([a-z]+):\/\/(.*)$/.exec(url) ?? [];
+	if (scheme !== "memory" && scheme !== "idb") {
+		throw new RedstartError("unsupported", `no database at "${url}": use memory:// or idb://name`);
+	}
+	if (scheme === "idb" && !name) throw new RedstartError("unsupported", "idb:// wants a name: idb://app");
+	return { scheme, name };
+}
+
+/** A dataset in IndexedDB is small and the next reload near: it is saved a second after a change. */
+const IDB_SAVE_RULE = "1 1";
+const SPARE_CONNECTIONS = 4;
+
+type WasmSource = () => WasmInput;
+let source: WasmSource | undefined;
+
+/** Tells where the module is when `open` is not told. Called by the entry of each host. */
+export function setWasmSource(from: WasmSource): void {
+	source = from;
+}
+
+let compiled: Promise<WebAssembly.Module> | undefined;
+
+async function moduleFor(options: OpenOptions): Promise<WebAssembly.Module> {
+	if (options.wasm) return compile(options.wasm);
+	if (!source) throw new RedstartError("wasm", "no engine: give `wasm`");
+	compiled ??= compile(source());
+	try {
+		return await compiled;
+	} catch (error) {
+		// The next open may find the network back.
+		compiled = undefined;
+		throw error;
+	}
+}
+
+/** Everything behind a database; the clients see only what {@link Link} has. */
+class Core implements Link {
+	readonly module: WebAssembly.Module;
+	readonly options: OpenOptions;
+	engine: Engine;
+	table: OpTable;
+	connection: Connection;
+	persistence: Persistence | undefined;
+	bridge: Bridge | undefined;
+	isClosed = false;
+	ready: Promise<void> = Promise.resolve();
+	private readonly listeners = new Map<string, Set<(value: never) => void>>();
+	private readonly spare: Connection[] = [];
+	private readonly lent = new Set<Connection>();
+	readonly sessions = new Set<Connection>();
+	private stopWatching: (() => void) | undefined;
+	private releaseLock: (() => void) | undefined;
+
+	constructor(module: WebAssembly.Module, options: OpenOptions) {
+		this.module = module;
+		this.options = options;
+		this.engine = this.start();
+		this.table = new OpTable(this.engine);
+		this.connection = this.connect();
+		this.configure(options.config);
+	}
+
+	private start(): Engine {
+		const engine = new Engine(instantiate(this.module), this.options);
+		engine.onRequest = (request) => this.serve(request);
+		engine.onTrap = (error) => this.rebuild(error);
+		engine.onListenerError = (error) => this.emit("error", error);
+		return engine;
+	}
+
+	private connect(): Connection {
+		const connection = new Connection(this.engine, this.table);
+		connection.onPush = (push) => this.emit("push", push);
+		return connection;
+	}
+
+	configure(config: Readonly<Record<string, Arg>> = {}): void {
+		for (const [name, value] of Object.entries(config)) {
+			this.connection.run("CONFIG", ["SET", name, value], TEXT_MODE);
+		}
+	}
+
+	// ---- Link ----
+
+	async blocking<T>(use: (connection: Connection) => T | Promise<T>): Promise<T> {
+		const { db } = this.connection;
+		const connection = this.spare.pop() ?? new Connection(this.engine, this.table);
+		if (connection.db !== db) connection.run("SELECT", [db], TEXT_MODE);
+		this.lent.add(connection);
+		try {
+			return await use(connection);
+		} finally {
+			this.lent.delete(connection);
+			if (connection.id >= 0 && connection.engine === this.engine && this.spare.length < SPARE_CONNECTIONS) {
+				this.spare.push(connection);
+			} else if (connection.engine === this.engine) connection.close();
+		}
+	}
+
+	async saved(): Promise<void> {
+		// The engine's wish to save comes with the next pump.
+		this.engine.pump();
+		await this.persistence?.settled();
+	}
+
+	// ---- events ----
+
+	on(event: string, listener: (value: never) => void): () => void {
+		let listeners = this.listeners.get(event);
+		if (!listeners) {
+			listeners = new Set();
+			this.listeners.set(event, listeners);
+		}
+		listeners.add(listener);
+		return () => listeners.delete(listener);
+	}
+
+	/** Tells the listeners. An error or a loss that nobody listens to goes to the console: it must be visible. */
+	emit<E extends keyof DatabaseEvents>(event: E, value: DatabaseEvents[E]): void {
+		const listeners = this.listeners.get(event);
+		if (listeners?.size) for (const listener of listeners) listener(value as never);
+		else if (event === "error") console.error("redstart:", value);
+		else if (event === "persistence-lost") console.warn("redstart:", (value as Error).message);
+	}
+
+	// ---- what the engine asks ----
+
+	private serve({ name, args }: HostRequest): void {
+		switch (name) {
+			case "publish":
+			case "spublish":
+				this.bridge?.publish(name === "spublish", args[0] as Uint8Array, args[1] as Uint8Array);
+				return;
+			case "save":
+				if (this.persistence) this.persistence.saveSoon();
+				else this.forgetSave();
+				return;
+			case "shutdown":
+				void this.close(toText(args[0] as Uint8Array) !== "nosave").catch((error) =>
+					this.emit("error", error),
+				);
+				return;
+			case "log":
+				this.emit("log", { level: toText(args[0] as Uint8Array), text: toText(args[1] as Uint8Array) });
+		}
+	}
+
+	/** Without storage a save is done when it is asked for. */
+	private forgetSave(): void {
+		this.engine.snapshot(1 << 20);
+		this.engine.snapshotEnd(true);
+	}
+
+	// ---- storage ----
+
+	async attach(storage: Storage, isReader: boolean): Promise<void> {
+		const persistence = new Persistence(storage, {
+			onSave: (report) => this.emit("save", report),
+			onLost: (error) => this.emit("persistence-lost", error),
+		});
+		await persistence.load(this.engine, { keepCorrupt: this.options.onCorrupt === "keep", isReader });
+		this.persistence = persistence;
+		this.stopWatching = persistence.watchPage();
+	}
+
+	hold(release: () => void): void {
+		this.releaseLock = release;
+	}
+
+	/** After a trap: a new instance, filled from storage; the main session and its subscriptions are renewed. */
+	private rebuild(error: RedstartError): void {
+		const gone = new RedstartError("closed", "the session ended when the engine was rebuilt");
+		for (const connection of [...this.lent, ...this.sessions]) connection.drop(gone);
+		this.spare.length = 0;
+		this.engine = this.start();
+		this.table = new OpTable(this.engine);
+		if (this.bridge) this.bridge.engine = this.engine;
+		const finish = () => {
+			this.connection.attach(this.engine, this.table);
+			this.configure(this.options.config);
+			this.emit("reopen", error);
+		};
+		const { persistence } = this;
+		if (!persistence) {
+			finish();
+			return;
+		}
+		const { engine } = this;
+		this.ready = persistence.load(engine, {}).then(finish);
+		this.ready.catch((cause) => this.emit("error", cause));
+	}
+
+	async close(isSaving = true): Promise<void> {
+		if (this.isClosed) return;
+		this.isClosed = true;
+		this.stopWatching?.();
+		const { persistence } = this;
+		try {
+			if (persistence && isSaving && this.engine.dirty > 0) await persistence.save();
+		} finally {
+			const closed = new RedstartError("closed", "the database is closed");
+			for (const connection of [...this.lent, ...this.spare, ...this.sessions, this.connection]) {
+				connection.drop(closed);
+			}
+			this.engine.close(closed);
+			this.bridge?.close();
+			await persistence?.close();
+			this.releaseLock?.();
+			this.emit("close", undefined);
+		}
+	}
+}
+
+/** A connection of its own, with its own database number, transaction and subscriptions, as a Redis client has one. */
+export class Session extends Client {
+	private readonly connection: Connection;
+	private readonly forget: () => void;
+
+	/** @internal */
+	constructor(core: Core, mode: ReplyMode, protocol: 2 | 3) {
+		const connection = new Connection(core.engine, core.table, protocol);
+		super(
+			{
+				connection,
+				blocking: async (use) => use(connection),
+				saved: () => core.saved(),
+			},
+			mode,
+		);
+		this.connection = connection;
+		core.sessions.add(connection);
+		this.forget = () => core.sessions.delete(connection);
+		connection.onClosed = this.forget;
+	}
+
+	/** Calls `listener` with pushes that no subscription is there for: MONITOR, tracking. */
+	onPush(listener: (push: Reply) => void): void {
+		this.connection.onPush = listener;
+	}
+
+	/** Ends the session. */
+	close(): void {
+		this.connection.close();
+	}
+
+	[DISPOSE](): void {
+		this.close();
+	}
+}
+
+export interface SessionOptions extends ReplyOptions {
+	/** Replies as of RESP2 or RESP3. Default 3. */
+	protocol?: 2 | 3;
+}
+
+/** An open database; its own commands run in a session of their own. */
+export class Redstart extends Client {
+	private readonly core: Core;
+
+	private constructor(core: Core, mode: ReplyMode) {
+		super(core, mode);
+		this.core = core;
+	}
+
+	/** Opens `memory://`, `memory://name` or `idb://name`. */
+	static async open(url = "memory://", options: OpenOptions = {}): Promise<Redstart> {
+		const target = parseUrl(url);
+		const core = new Core(await moduleFor(options), options);
+		const database = new Redstart(core, replyMode(options));
+		try {
+			if (options.storage) await core.attach(options.storage, false);
+			else if (target.scheme === "idb") await attachIndexedDb(core, target.name);
+		} catch (error) {
+			core.engine.close();
+			throw error;
+		}
+		const name = options.broadcast ?? target.name;
+		if (name && Bridge.isAvailable) core.bridge = new Bridge(name, core.engine);
+		return database;
+	}
+
+	/** Opens `memory://` at once, where the module is at hand: given, or in a host that reads it synchronously. */
+	static openSync(options: OpenOptions = {}): Redstart {
+		const input: unknown = options.wasm ?? source?.();
+		if (
+			!(input instanceof WebAssembly.Module || input instanceof ArrayBuffer || input instanceof Uint8Array)
+		) {
+			throw new RedstartError("wasm", "openSync wants a module or its bytes as `wasm`");
+		}
+		return new Redstart(new Core(compileSync(input), options), replyMode(options));
+	}
+
+	/** The engine below: raw sessions, RESP over bytes, ticks. */
+	get engine(): Engine {
+		return this.core.engine;
+	}
+
+	/** Resolves when the database can be used; it cannot while it is rebuilt after a trap. */
+	get ready(): Promise<void> {
+		return this.core.ready;
+	}
+
+	get isClosed(): boolean {
+		return this.core.isClosed;
+	}
+
+	/** A further connection. */
+	session(options: SessionOptions = {}): Session {
+		return new Session(this.core, replyMode(options, this.mode), options.protocol ?? 3);
+	}
+
+	/** Calls `listener` at each `event`. Returns the end of it. */
+	on<E extends keyof DatabaseEvents>(event: E, listener: (value: DatabaseEvents[E]) => void): () => void {
+		return this.core.on(event, listener);
+	}
+
+	/** Does what is due by now, where timers are off. Returns the next deadline in ms since 1970. */
+	tick(): number {
+		return this.core.engine.tick();
+	}
+
+	/** Saves what has changed, if there is storage, and frees the engine. */
+	close(): Promise<void> {
+		return this.core.close();
+	}
+
+	[DISPOSE](): void {
+		this.close().catch((error) => this.core.emit("error", error));
+	}
+
+	[ASYNC_DISPOSE](): Promise<void> {
+		return this.close();
+	}
+}
+
+/** Without IndexedDB the database lives in memory, and says so. */
+async function attachIndexedDb(core: Core, name: string): Promise<void> {
+	if (core.options.config?.save === undefined) core.configure({ save: IDB_SAVE_RULE });
+	const lost = (error: RedstartError) => queueMicrotask(() => core.emit("persistence-lost", error));
+	if (!IndexedDbStorage.isAvailable) {
+		return lost(
+			new RedstartError("storage", "there is no IndexedDB here; the dataset is kept in memory only"),
+		);
+	}
+	const release = await lockName(`redstart:${name}`);
+	try {
+		await core.attach(new IndexedDbStorage(name), release === null);
+	} catch (error) {
+		release?.();
+		if (!(error instanceof RedstartError) || error.kind !== "storage") throw error;
+		return lost(error);
+	}
+	if (release) core.hold(release);
+	else lost(new RedstartError("storage", "another tab owns this database; changes here are not stored"));
+}
+
+/** The exclusive lock of a name until what is returned is called; null when somebody else has it. */
+async function lockName(name: string): Promise<(() => void) | null> {
+	if (typeof navigator === "undefined" || !navigator.locks) return () => undefined;
+	return new Promise((resolve, reject) => {
+		navigator.locks
+			.request(name, { ifAvailable: true }, (lock) => {
+				if (!lock) return resolve(null);
+				return new Promise<void>((release) => resolve(release));
+			})
+			.catch(reject);
+	});
+}

@@ -1,0 +1,95 @@
+/**
+ * Storage in a key-value service with whole-value writes, such as Cloudflare KV. There is no compare-and-swap and reads
+ * may be a minute old, so there is no fence either: of several owners the last writer wins. Good for a cache, and for
+ * nothing that must not be lost.
+ */
+
+import { RedstartError } from "../errors.ts";
+import { type Manifest, readOnly, type Storage } from "./storage.ts";
+
+/** The part of a KV namespace that is used. */
+export interface KeyValue {
+	get(key: string, type: "arrayBuffer"): Promise<ArrayBuffer | null>;
+	put(key: string, value: ArrayBuffer | ArrayBufferView | string): Promise<void>;
+	delete(key: string): Promise<void>;
+	list(options: { prefix: string; cursor?: string | null }): Promise<{
+		keys: readonly { name: string }[];
+		list_complete: boolean;
+		cursor?: string;
+	}>;
+}
+
+interface Meta {
+	epoch: number;
+	manifest: Manifest | null;
+}
+
+export class KvStorage implements Storage {
+	/** A value may have 25 MiB; a little less leaves room for what the service adds. */
+	readonly chunkLimit_bytes = 24 << 20;
+	/** Who still sees the last manifest must find its chunks. */
+	readonly keepsPrevious = true;
+	private readonly kv: KeyValue;
+	private readonly prefix: string;
+	private epoch = -1;
+
+	constructor(kv: KeyValue, name = "redstart") {
+		this.kv = kv;
+		this.prefix = `${name}/`;
+	}
+
+	private async meta(): Promise<Meta> {
+		const stored = await this.kv.get(`${this.prefix}meta`, "arrayBuffer");
+		if (!stored) return { epoch: 0, manifest: null };
+		try {
+			return JSON.parse(new TextDecoder().decode(stored)) as Meta;
+		} catch (cause) {
+			throw new RedstartError("corrupt", "the stored manifest is not JSON", cause);
+		}
+	}
+
+	async load(isReader = false): Promise<{ epoch: number; manifest: Manifest | null }> {
+		const meta = await this.meta();
+		// The epoch is claimed by the first commit: writing it now would cost a write for every isolate that only reads.
+		if (!isReader) this.epoch = meta.epoch;
+		return { epoch: meta.epoch, manifest: meta.manifest };
+	}
+
+	async append(): Promise<void> {
+		throw new RedstartError("unsupported", "this storage keeps snapshots only");
+	}
+
+	async put(name: string, bytes: Uint8Array): Promise<void> {
+		await this.kv.put(this.prefix + name, bytes);
+	}
+
+	async commit(manifest: Manifest): Promise<void> {
+		if (this.epoch < 0) throw readOnly();
+		this.epoch++;
+		await this.kv.put(`${this.prefix}meta`, JSON.stringify({ epoch: this.epoch, manifest } satisfies Meta));
+	}
+
+	async read(name: string | number): Promise<Uint8Array | null> {
+		const stored = await this.kv.get(this.prefix + name, "arrayBuffer");
+		return stored && new Uint8Array(stored);
+	}
+
+	async list(): Promise<string[]> {
+		const names: string[] = [];
+		let cursor: string | undefined;
+		do {
+			const page = await this.kv.list({ prefix: this.prefix, cursor });
+			for (const { name } of page.keys) names.push(name.slice(this.prefix.length));
+			cursor = page.list_complete ? undefined : page.cursor;
+		} while (cursor);
+		return names.filter((name) => name !== "meta");
+	}
+
+	async remove(names: readonly (string | number)[]): Promise<void> {
+		await Promise.all(names.map((name) => this.kv.delete(this.prefix + name)));
+	}
+
+	async close(): Promise<void> {
+		this.epoch = -1;
+	}
+}

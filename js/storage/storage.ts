@@ -1,0 +1,71 @@
+/** What a storage driver is. Only the files beside this one know how their storage works. */
+
+import { RedstartError } from "../errors.ts";
+
+/** A point-in-time state of the dataset: `chunks` objects called `name.0`, `name.1`, ... */
+export interface Base {
+	readonly name: string;
+	readonly chunks: number;
+	/** Counts the bases of this storage; a name is never used twice. */
+	readonly seq: number;
+	/** CRC-32C of all chunks, one after another. */
+	readonly crc: number;
+	readonly length_bytes: number;
+}
+
+/** A segment of the log; `last` is its last frame once it is sealed. */
+export interface Segment {
+	readonly id: number;
+	readonly last?: number;
+}
+
+/** What the stored bytes mean. Committing it is what makes them count. */
+export interface Manifest {
+	readonly version: 1;
+	readonly replid: string;
+	readonly base: Base | null;
+	readonly incr: readonly Segment[];
+	readonly offset: number;
+	/** The base before this one, where readers may still see the manifest that names it. */
+	readonly previous?: Base;
+	/** Bases that could not be read, kept for whoever can. */
+	readonly kept?: readonly Base[];
+}
+
+/** A place where a dataset survives. One engine owns it at a time; the epoch is the fence against former owners. */
+export interface Storage {
+	/** An object may be this long. */
+	readonly chunkLimit_bytes: number;
+	/** The base before the last stays until the next commit, because reads may be old. */
+	readonly keepsPrevious?: boolean;
+	/**
+	 * What is stored. Takes ownership (epoch + 1) unless `isReader`: then `commit` and `append` are refused.
+	 */
+	load(isReader?: boolean): Promise<{ epoch: number; manifest: Manifest | null }>;
+	/** Adds to a segment, in order; after a crash a prefix remains. `isDurable`: survives a power cut once resolved. */
+	append(segment: number, bytes: Uint8Array, isDurable: boolean): Promise<void>;
+	/** Stores an object, invisible until a commit names it. */
+	put(name: string, bytes: Uint8Array): Promise<void>;
+	/** Makes `manifest` the truth, durably, after everything in `needs`. Refused when somebody else took ownership. */
+	commit(manifest: Manifest, needs: readonly string[]): Promise<void>;
+	/** An object by name or a segment by number; null when there is none. */
+	read(name: string | number): Promise<Uint8Array | null>;
+	/** Names of objects and numbers of segments, in no order. */
+	list(): Promise<(string | number)[]>;
+	/** Removes what is named; what is not there is no error. */
+	remove(names: readonly (string | number)[]): Promise<void>;
+	close(): Promise<void>;
+}
+
+/** Somebody else owns the storage now. */
+export function fenced(): RedstartError {
+	return new RedstartError(
+		"storage",
+		"another owner has taken over this database; changes here are no longer stored",
+	);
+}
+
+/** A driver that was opened for reading, or not opened at all, cannot write. */
+export function readOnly(): RedstartError {
+	return new RedstartError("storage", "this database was opened for reading only");
+}

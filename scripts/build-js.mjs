@@ -1,0 +1,115 @@
+// Bundles the TypeScript face into pkg/: one flat module for each host, declarations, and the module as text.
+
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import * as esbuild from "esbuild";
+import { isMain, root, run } from "./shell.mjs";
+
+const pkg = join(root, "pkg");
+const wasm = join(pkg, "redstart_bg.wasm");
+
+/** Hosts, and what stays outside of their bundle. */
+const ENTRIES = [
+	{ name: "browser", platform: "browser", external: ["./wasm-text.js"] },
+	{ name: "node", platform: "node", external: ["./redstart_bg.wasm"] },
+	{ name: "workerd", platform: "neutral", external: ["./redstart_bg.wasm"] },
+	{ name: "inline", platform: "neutral", external: ["./wasm-text.js"] },
+	{ name: "wasm-text", platform: "neutral", external: [] },
+];
+
+const base64 = {
+	name: "wasm-as-base64",
+	setup(build) {
+		build.onResolve({ filter: /^redstart-wasm-as-base64$/ }, () => ({ path: wasm, namespace: "base64" }));
+		build.onLoad({ filter: /.*/, namespace: "base64" }, () => ({
+			contents: `export default ${JSON.stringify(readFileSync(wasm).toString("base64"))}`,
+		}));
+		// Shared by two hosts, so a file of its own.
+		build.onResolve({ filter: /\/wasm-text\.ts$/ }, ({ kind }) =>
+			kind === "entry-point" ? undefined : { path: "./wasm-text.js", external: true },
+		);
+	},
+};
+
+async function bundle({ name, platform, external }) {
+	await esbuild.build({
+		entryPoints: [join(root, "js", "entry", `${name}.ts`)],
+		outfile: join(pkg, `${name}.js`),
+		bundle: true,
+		format: "esm",
+		target: "es2022",
+		platform,
+		external,
+		// Names stay: minified properties would gain little and cost every stack trace.
+		minifyWhitespace: true,
+		minifySyntax: true,
+		minifyIdentifiers: true,
+		legalComments: "none",
+		plugins: [base64],
+		logLevel: "warning",
+	});
+}
+
+/** The servers of js/serve, once they are there: they import the Node build instead of carrying a copy. */
+async function bundleServe() {
+	const folder = join(root, "js", "serve");
+	const entries = ["cli", "server"].filter((name) => existsSync(join(folder, `${name}.ts`)));
+	for (const name of entries) {
+		await esbuild.build({
+			entryPoints: [join(folder, `${name}.ts`)],
+			outfile: join(pkg, `${name}.js`),
+			bundle: true,
+			format: "esm",
+			target: "node20",
+			platform: "node",
+			plugins: [
+				{
+					name: "node-build",
+					setup(build) {
+						build.onResolve({ filter: /\/(entry\/node|index)\.ts$/ }, () => ({
+							path: "./node.js",
+							external: true,
+						}));
+					},
+				},
+			],
+			logLevel: "warning",
+		});
+	}
+}
+
+/** Declarations of what is public, beside the bundles. */
+async function declare() {
+	const types = join(pkg, "types");
+	rmSync(types, { recursive: true, force: true });
+	const flags = ["--noEmit", "false", "--declaration", "--emitDeclarationOnly", "--stripInternal"];
+	const where = ["--rootDir", "js", "--outDir", types, "--types", "node"];
+	const options = ["--target", "ES2022", "--module", "ESNext", "--moduleResolution", "Bundler", "--strict"];
+	const lib = ["--lib", "ES2023,ESNext.Disposable,DOM,DOM.Iterable,DOM.AsyncIterable"];
+	const more = ["--allowImportingTsExtensions", "--skipLibCheck", "--ignoreConfig"];
+	const { code } = await run("tsc", ["js/index.ts", ...flags, ...where, ...options, ...lib, ...more], {
+		show: "failure",
+	});
+	if (code !== 0) throw new Error("the declarations do not compile");
+	for (const file of readdirSync(types, { recursive: true })) {
+		if (!file.endsWith(".d.ts")) continue;
+		const path = join(types, file);
+		const text = readFileSync(path, "utf8");
+		writeFileSync(
+			path,
+			text
+				.replaceAll(/(from "\.{1,2}\/[^"]+)\.ts"/g, '$1.js"')
+				.replaceAll(/(import\("\.{1,2}\/[^"]+)\.ts"/g, '$1.js"'),
+		);
+	}
+	writeFileSync(join(pkg, "index.d.ts"), 'export * from "./types/index.js";\n');
+}
+
+export async function buildJs() {
+	if (!existsSync(wasm)) throw new Error("pkg/redstart_bg.wasm is missing: build the engine first");
+	await Promise.all(ENTRIES.map(bundle));
+	await bundleServe();
+	await declare();
+}
+
+if (isMain(import.meta.url)) await buildJs();
