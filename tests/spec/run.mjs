@@ -74,7 +74,7 @@ async function main() {
 	const at = process.argv.indexOf("--in");
 	const host = HOSTS[process.argv[at + 1]];
 	if (at < 0 || !host) throw new Error("usage: node tests/spec/run.mjs --in node|chrome|workerd [group...]");
-	const groups = process.argv.slice(2).filter((arg, i) => i !== at - 2 && i !== at - 1);
+	const groups = process.argv.slice(2).filter((_, i) => i !== at - 2 && i !== at - 1);
 	const files = transcriptFiles(groups).map((path) => ({
 		name: path,
 		source: readFileSync(join(root, path), "utf8"),

@@ -39,6 +39,12 @@ export class WasmHost {
 		this.#setNow();
 	}
 
+	/** Sets the clock to a time of the caller's. */
+	setTime(now_ms) {
+		this.#now_ms = now_ms;
+		this.#setNow();
+	}
+
 	connect(client) {
 		this.#clients.set(client, this.exports.rs_connect(WIRE));
 	}

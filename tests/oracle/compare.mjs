@@ -1,0 +1,63 @@
+// What `npm test` asks the oracle: whether the recorded transcripts are still what redis-server says, and whether random
+// command streams get the same replies from it and from the engine. Without an oracle both are skipped and it says so.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { recordFile, transcriptFiles } from "../../scripts/record.mjs";
+import { root } from "../../scripts/shell.mjs";
+import { differential } from "./differential.mjs";
+import { findOracle, NoOracle, OracleHost, startOracle } from "./oracle.mjs";
+
+const SECONDS = 20;
+
+function summary(passed, failed, skipped = 0) {
+	console.log(
+		`test result: ${failed === 0 ? "ok" : "FAILED"}. ${passed} passed; ${failed} failed; ${skipped} ignored`,
+	);
+	if (failed > 0) process.exitCode = 1;
+}
+
+async function transcripts(program) {
+	const host = new OracleHost(program);
+	let [passed, failed] = [0, 0];
+	try {
+		for (const path of transcriptFiles()) {
+			const source = readFileSync(join(root, path), "utf8");
+			const { text, unstable } = await recordFile(host, source);
+			if (text === source && unstable.length === 0) passed++;
+			else {
+				failed++;
+				console.log(`${path}: not what the server says; \`npm run record\` shows the difference`);
+			}
+		}
+	} finally {
+		await host.stop();
+	}
+	summary(passed, failed);
+}
+
+async function streams(program) {
+	const seed = Number(process.env.REDSTART_SEED ?? Date.now() % 2 ** 31);
+	const server = await startOracle(program);
+	try {
+		const result = await differential(server, {
+			seconds: SECONDS,
+			seed,
+			report: (text) => console.log(text),
+		});
+		console.log(`${result.commands} commands in random streams, first seed ${seed}`);
+		summary(result.passed, result.failed);
+	} finally {
+		await server.stop();
+	}
+}
+
+try {
+	const program = findOracle();
+	await transcripts(program);
+	await streams(program);
+} catch (error) {
+	if (!(error instanceof NoOracle)) throw error;
+	console.log(`skipped: ${error.message}`);
+	summary(0, 0, 2);
+}
