@@ -1,1 +1,15 @@
-//! The commands layer; see the code map in the crate documentation.
+//! The commands: one file per Redis group, its rows on top as a table of contents, its functions below in the same
+//! order.
+
+pub mod connection;
+pub mod generic;
+pub mod pubsub;
+pub mod server;
+pub mod string;
+pub mod transactions;
+
+use crate::table::Command;
+
+/// The rows of every group. Registration is this list and nothing else.
+pub const GROUPS: &[&[Command]] =
+    &[string::ROWS, generic::ROWS, connection::ROWS, transactions::ROWS, pubsub::ROWS, server::ROWS];

@@ -1,1 +1,223 @@
-//! The engine layer; see the code map in the crate documentation.
+//! The engine: the one way to run a command, and everything that happens around it.
+//!
+//! This is the public Rust API. It does no I/O and reads no clock: the host tells the time ([`Engine::set_now`],
+//! [`Engine::tick`]), brings bytes or arguments ([`Engine::feed`], [`Engine::call`]), fetches output
+//! ([`Engine::drain`], [`Engine::next_message`]) and does what only a host can do ([`Engine::next_request`]).
+//!
+//! ```
+//! use redstart::engine::{Engine, Kind, Options};
+//!
+//! let mut engine = Engine::new(Options { seed: [1, 2], now_ms: 1_700_000_000_000, ..Options::default() });
+//! let client = engine.connect(Kind::Wire);
+//! engine.feed(client, b"SET greeting hello\r\nGET greeting\r\n");
+//! assert_eq!(engine.drain(client), b"+OK\r\n$5\r\nhello\r\n");
+//! ```
+
+mod after;
+mod block;
+mod call;
+mod check;
+mod deliver;
+mod persist;
+mod tick;
+mod wire;
+
+pub use crate::state::{Kind, Message, Request};
+
+use crate::algorithms::hash::HashSeed;
+use crate::algorithms::rng::Rng;
+use crate::commands;
+use crate::keyspace::Keyspace;
+use crate::resp::Reply;
+use crate::state::{Config, Server, Sessions};
+use crate::table::Lookup;
+use block::Blocked;
+use persist::Transfer;
+
+/// A session's handle; valid until [`Engine::disconnect`].
+pub type SessionId = u32;
+
+/// How to start an engine.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Keys the hash tables and seeds the random commands. The same seed and input give the same run.
+    pub seed: [u64; 2],
+    /// The time, in ms since the epoch.
+    pub now_ms: i64,
+    pub config: Config,
+}
+
+/// What became of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Called {
+    /// The reply is complete.
+    Replied,
+    /// The client waits; the reply comes later as a message (or as output).
+    Blocked,
+    /// There is no reply to the call itself (SUBSCRIBE's come as messages, CLIENT REPLY OFF).
+    Silent,
+}
+
+/// One Redis.
+#[derive(Debug)]
+pub struct Engine {
+    lookup: Lookup,
+    keys: Keyspace,
+    server: Server,
+    sessions: Sessions,
+    blocked: Blocked,
+    transfer: Transfer,
+    rng: Rng,
+    now_ms: i64,
+    /// The reply of the native call that ran last.
+    reply: Reply,
+    /// What the running command wants logged instead of itself.
+    effects: Option<Vec<Vec<Vec<u8>>>>,
+    log: Vec<LogRecord>,
+    is_logging: bool,
+    /// Wire sessions whose input waits for the end of a pause.
+    paused: Vec<SessionId>,
+}
+
+/// A write as AOF and replicas are to see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogRecord {
+    pub db: usize,
+    pub command: Vec<Vec<u8>>,
+}
+
+impl Engine {
+    /// A fresh, empty engine. O(1), without allocation of databases not in use.
+    pub fn new(options: Options) -> Engine {
+        let mut rng = Rng::new(options.seed[0] ^ options.seed[1].rotate_left(32));
+        let seed = HashSeed::new(options.seed[0], options.seed[1]);
+        let lookup = Lookup::new(commands::GROUPS, seed);
+        let ids = [hex_id(&mut rng), hex_id(&mut rng)];
+        let rows = lookup.rows().len();
+        Engine {
+            lookup,
+            keys: Keyspace::new(options.config.databases, seed, options.now_ms),
+            server: Server::new(options.config, options.now_ms, ids, rows),
+            sessions: Sessions::default(),
+            blocked: Blocked::default(),
+            transfer: Transfer::default(),
+            rng,
+            now_ms: options.now_ms,
+            reply: Reply::new(crate::resp::Encoding::Cells, true),
+            effects: None,
+            log: Vec::new(),
+            is_logging: false,
+            paused: Vec::new(),
+        }
+    }
+
+    /// Opens a session.
+    pub fn connect(&mut self, kind: Kind) -> SessionId {
+        self.server.stats.connections += 1;
+        let id = self.sessions.open(kind, self.now_ms);
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.is_authenticated = self.server.config.requirepass.is_empty();
+        }
+        id
+    }
+
+    /// Tells what CLIENT LIST shows as the session's ends.
+    pub fn set_addresses(&mut self, id: SessionId, peer: &[u8], local: &[u8]) {
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.address = peer.to_vec();
+            session.local_address = local.to_vec();
+        }
+    }
+
+    /// Ends a session: its subscriptions, watches and wait end with it.
+    pub fn disconnect(&mut self, id: SessionId) {
+        let Some(mut session) = self.sessions.close(id) else { return };
+        self.stop_waiting(&mut session);
+        self.keys.unwatch_all(&mut session.watched, id);
+        commands::pubsub::forget(&mut self.server.pubsub, &mut session);
+        self.paused.retain(|other| *other != id);
+        self.sessions.ready.retain(|other| *other != id);
+    }
+
+    /// Moves the clock; commands see this time until the next call. Time never runs backwards for expiry's sake.
+    pub fn set_now(&mut self, now_ms: i64) {
+        self.now_ms = now_ms;
+    }
+
+    pub fn now_ms(&self) -> i64 {
+        self.now_ms
+    }
+
+    /// The next session with output or messages to fetch.
+    pub fn next_ready(&mut self) -> Option<SessionId> {
+        let id = self.sessions.ready.pop_front()?;
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.is_ready = false;
+        }
+        Some(id)
+    }
+
+    /// How many sessions [`Engine::next_ready`] would give.
+    pub fn ready_count(&self) -> usize {
+        self.sessions.ready.len()
+    }
+
+    /// The next message of a native session.
+    pub fn next_message(&mut self, id: SessionId) -> Option<Message> {
+        self.sessions.get_mut(id)?.messages.pop_front()
+    }
+
+    /// The next thing the host is to do.
+    pub fn next_request(&mut self) -> Option<Request> {
+        self.server.requests.pop_front()
+    }
+
+    /// How many things the host is to do.
+    pub fn request_count(&self) -> usize {
+        self.server.requests.len()
+    }
+
+    /// Passes PUBLISH and SPUBLISH on as host requests, so that other engines can hear them.
+    pub fn set_bridged(&mut self, is_bridged: bool) {
+        self.server.is_bridged = is_bridged;
+    }
+
+    /// Starts or stops recording every write as AOF and replicas are to see it; [`Engine::take_log`] fetches.
+    pub fn set_logging(&mut self, is_logging: bool) {
+        self.is_logging = is_logging;
+        self.keys.is_logging = is_logging;
+    }
+
+    /// The writes recorded since the last fetch.
+    pub fn take_log(&mut self) -> Vec<LogRecord> {
+        std::mem::take(&mut self.log)
+    }
+
+    /// The command table.
+    pub fn lookup(&self) -> &Lookup {
+        &self.lookup
+    }
+
+    pub fn keys(&self) -> &Keyspace {
+        &self.keys
+    }
+
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    pub fn server_mut(&mut self) -> &mut Server {
+        &mut self.server
+    }
+
+    /// The reply of the native call that ran last.
+    pub fn reply(&self) -> &Reply {
+        &self.reply
+    }
+}
+
+/// 40 random hexadecimal digits.
+fn hex_id(rng: &mut Rng) -> Vec<u8> {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    (0..40).map(|_| DIGITS[(rng.next_u64() & 15) as usize]).collect()
+}

@@ -1,1 +1,159 @@
-//! The keyspace layer; see the code map in the crate documentation.
+//! The databases: lookups, the write guard, expiry, watches, events.
+//!
+//! Commands reach keys only through [`Keyspace`]. Reading functions hide what has expired; writing functions are the
+//! *write guard*: every one of them counts the change (`dirty`), tells those who WATCH the key, wakes clients blocked on
+//! it and keeps the accounts, so that no command can forget to.
+//!
+//! A key that is found expired by a read is hidden at once and deleted when the command is over
+//! ([`Keyspace::begin`] and [`Keyspace::has_aftermath`] see to it), or by the first write before it.
+
+mod events;
+mod expiry;
+mod read;
+mod signals;
+mod write;
+
+pub use events::{Class, Event};
+pub use write::{Expiry, Updated};
+
+use crate::algorithms::hash::HashSeed;
+use crate::structures::table::Table;
+use crate::values::Object;
+use signals::Signals;
+
+/// One database.
+pub type Db = Table<Object>;
+
+/// Counters of the keyspace; CONFIG RESETSTAT sets them to zero.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct KeyStats {
+    pub hits: u64,
+    pub misses: u64,
+    pub expired: u64,
+    pub evicted: u64,
+}
+
+/// All databases, with one selected and the time of the running command.
+pub struct Keyspace {
+    dbs: Vec<Db>,
+    seed: HashSeed,
+    selected: usize,
+    now_ms: i64,
+    /// CLIENT NO-TOUCH: reads leave the access clock alone.
+    no_touch: bool,
+    /// Changes so far.
+    pub dirty: u64,
+    /// `dirty` as of the last save.
+    pub dirty_saved: u64,
+    pub stats: KeyStats,
+    /// `notify-keyspace-events`, as [`Class`] bits.
+    pub notify_classes: u32,
+    signals: Signals,
+    /// Keys a read found expired: (database, key), to be deleted.
+    stale: Vec<(usize, Vec<u8>)>,
+    pub is_logging: bool,
+    /// Keys deleted because they expired, for the log.
+    pub expired_log: Vec<(usize, Vec<u8>)>,
+    /// Where the next round of active expiry begins.
+    expire_db: usize,
+    /// Bytes inside boxed objects, over all databases.
+    object_bytes: usize,
+}
+
+impl std::fmt::Debug for Keyspace {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Keyspace").field("dbs", &self.dbs.len()).field("dirty", &self.dirty).finish_non_exhaustive()
+    }
+}
+
+impl Keyspace {
+    /// `count` empty databases.
+    pub fn new(count: usize, seed: HashSeed, now_ms: i64) -> Keyspace {
+        Keyspace {
+            dbs: (0..count.max(1)).map(|_| Table::new(seed.clone())).collect(),
+            seed,
+            selected: 0,
+            now_ms,
+            no_touch: false,
+            dirty: 0,
+            dirty_saved: 0,
+            stats: KeyStats::default(),
+            notify_classes: 0,
+            signals: Signals::default(),
+            stale: Vec::new(),
+            is_logging: false,
+            expired_log: Vec::new(),
+            expire_db: 0,
+            object_bytes: 0,
+        }
+    }
+
+    /// Prepares for a command of a client with database `db` selected.
+    #[inline]
+    pub fn begin(&mut self, db: usize, now_ms: i64, no_touch: bool) {
+        self.selected = db;
+        self.now_ms = now_ms;
+        self.no_touch = no_touch;
+    }
+
+    pub fn now_ms(&self) -> i64 {
+        self.now_ms
+    }
+
+    /// The selected database's number.
+    pub fn selected(&self) -> usize {
+        self.selected
+    }
+
+    /// Selects another database for what follows in this command; false when there is none of that number.
+    pub fn select(&mut self, db: usize) -> bool {
+        let exists = db < self.dbs.len();
+        if exists {
+            self.selected = db;
+        }
+        exists
+    }
+
+    pub fn db_count(&self) -> usize {
+        self.dbs.len()
+    }
+
+    /// The database of number `db`.
+    pub fn db(&self, db: usize) -> Option<&Db> {
+        self.dbs.get(db)
+    }
+
+    /// Keys in the selected database, expired ones not yet deleted included, as in Redis.
+    pub fn len(&self) -> usize {
+        self.dbs[self.selected].len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Keys of all databases that will expire.
+    pub fn volatile_len(&self) -> usize {
+        self.dbs.iter().map(Table::volatile_len).sum()
+    }
+
+    /// Bytes of keys, values and index, exactly as allocated.
+    pub fn used_bytes(&self) -> u64 {
+        let tables: usize = self.dbs.iter().map(Table::memory_bytes).sum();
+        (tables + self.object_bytes) as u64
+    }
+
+    /// Databases as many, with the same seed, empty: for a load that may fail.
+    pub fn fresh(&self) -> Vec<Db> {
+        self.dbs.iter().map(|_| Table::new(self.seed.clone())).collect()
+    }
+
+    /// Puts loaded databases in the place of the present ones. Every watched key counts as touched.
+    pub fn replace(&mut self, dbs: Vec<Db>) {
+        self.stale.clear();
+        self.dbs = dbs;
+        self.object_bytes = self.dbs.iter().map(write::object_bytes_of).sum();
+        self.signals.touch_all();
+        self.dirty_saved = self.dirty;
+    }
+}

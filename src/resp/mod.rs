@@ -1,1 +1,9 @@
-//! The resp layer; see the code map in the crate documentation.
+//! The protocol: what comes in ([`Parser`]), what goes out ([`Reply`]), and the texts of errors ([`Error`]).
+
+mod error;
+mod parser;
+mod reply;
+
+pub use error::Error;
+pub use parser::{Limits, Parser, Progress};
+pub use reply::{Cell, Encoding, Mark, Reply};

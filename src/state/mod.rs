@@ -1,1 +1,13 @@
-//! The state layer; see the code map in the crate documentation.
+//! Inert data: what the server knows besides the keys. Commands and the engine act on it; it acts on nothing.
+
+mod block;
+mod config;
+mod pubsub;
+mod server;
+mod session;
+
+pub use block::{Block, BlockOn, TimeoutReply};
+pub use config::{Config, SaveRule};
+pub use pubsub::{PubSub, Scope};
+pub use server::{CommandStats, Request, Server, Stats};
+pub use session::{Kind, Message, Multi, Queued, ReplyMode, Session, Sessions, Waiting};

@@ -1,1 +1,23 @@
-//! The table layer; see the code map in the crate documentation.
+//! Commands as data.
+//!
+//! One [`Command`] value is the whole truth about a command. Everything else reads it: dispatch and arity, COMMAND and
+//! its subcommands, ACL categories, key extraction, the checks before a command runs, propagation, the TypeScript
+//! types, completion and the documentation.
+
+mod arg;
+mod command;
+mod ctx;
+mod keys;
+mod lookup;
+mod options;
+
+pub use arg::{
+    Arg, ArgKind, block, double, flag, integer, key, oneof, pattern, string, token, unix_time,
+};
+pub use command::{Acl, BASE, Command, Deprecated, Doc, Flags, Group, no_run};
+pub use ctx::{Ctx, Outcome, Result};
+pub use keys::{Begin, Find, KeyFlags, KeySpec};
+pub use lookup::{Lookup, Resolved};
+pub use options::Options;
+
+pub(crate) use command::{args, doc};

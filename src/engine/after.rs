@@ -1,0 +1,54 @@
+//! What happens after a request, once its session is back among the others: watchers are told, messages and events are
+//! delivered, kills and wake-ups that the command asked for are carried out.
+
+use super::{Engine, SessionId};
+
+impl Engine {
+    /// Whether anything waits for [`Engine::after_request`].
+    #[inline]
+    pub(super) fn has_aftermath(&self) -> bool {
+        self.keys.has_aftermath()
+            || !self.server.published.is_empty()
+            || !self.server.kills.is_empty()
+            || !self.server.unblocks.is_empty()
+    }
+
+    /// Carries out what the request left to do.
+    #[inline]
+    pub(super) fn after_request(&mut self, id: SessionId) {
+        if self.has_aftermath() {
+            self.settle();
+        }
+        if self.sessions.get(id).is_some_and(|session| !session.messages.is_empty()) {
+            self.sessions.mark_ready(id);
+        }
+    }
+
+    /// Repeats until nothing is left: a woken client's command may itself leave things to do.
+    #[cold]
+    pub(super) fn settle(&mut self) {
+        while self.has_aftermath() {
+            for touched in self.keys.take_touched() {
+                if let Some(session) = self.sessions.get_mut(touched) {
+                    session.is_touched = true;
+                }
+            }
+            self.deliver_events();
+            self.deliver_published();
+            for id in std::mem::take(&mut self.server.kills) {
+                self.close_after_output(id);
+            }
+            for (id, with_error) in std::mem::take(&mut self.server.unblocks) {
+                self.unblock_by_command(id, with_error);
+            }
+            self.serve_ready_keys();
+        }
+    }
+
+    fn close_after_output(&mut self, id: SessionId) {
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.is_closing = true;
+        }
+        self.sessions.mark_ready(id);
+    }
+}

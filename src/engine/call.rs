@@ -1,0 +1,215 @@
+//! The one way to run a command.
+//!
+//! Direct calls, pipelines, EXEC, replay and the retry of a blocked client all end in [`Engine::run`]; whatever has to
+//! happen around every command happens here or in the keyspace, never inside a command.
+
+use super::{Called, Engine, LogRecord, SessionId};
+use crate::resp::{Encoding, Error, Reply};
+use crate::state::{Multi, Queued, ReplyMode, Session};
+use crate::table::{Ctx, Flags, Outcome, Resolved};
+
+/// Reply buffers above this are given back after use.
+const KEEP_REPLY_BYTES: usize = 256 * 1024;
+
+impl Engine {
+    /// Runs one command of a native session; the reply is in [`Engine::reply`] until the next call. `args` starts with
+    /// the command's name.
+    pub fn call(&mut self, id: SessionId, args: &[&[u8]]) -> Called {
+        let row = args.first().and_then(|name| self.lookup.find(name));
+        self.call_row(id, row, args)
+    }
+
+    /// The same, for a row that was looked up before; `args` starts with the command's name all the same.
+    #[inline]
+    pub fn call_row(&mut self, id: SessionId, row: Option<Resolved>, args: &[&[u8]]) -> Called {
+        self.start_reply(id);
+        self.call_more(id, row, args)
+    }
+
+    /// Empties the reply for a batch of [`Engine::call_more`].
+    pub fn start_reply(&mut self, id: SessionId) {
+        let resp3 = self.sessions.get(id).is_some_and(|session| session.resp3);
+        self.reply.clear();
+        self.reply.shrink_to(KEEP_REPLY_BYTES);
+        self.reply.set_resp3(resp3);
+    }
+
+    /// Runs one command and appends its reply to the ones before.
+    pub fn call_more(&mut self, id: SessionId, row: Option<Resolved>, args: &[&[u8]]) -> Called {
+        let Some(mut session) = self.sessions.take(id) else {
+            self.reply.error(b"ERR no such session");
+            return Called::Replied;
+        };
+        let mut reply = std::mem::replace(&mut self.reply, Reply::new(Encoding::Cells, true));
+        reply.set_resp3(session.resp3);
+        let called = self.request(&mut session, row, args, &mut reply);
+        self.reply = reply;
+        self.sessions.put(session);
+        self.after_request(id);
+        called
+    }
+
+    /// One request of a session: checks, queueing, running, and the reply's fate.
+    pub(super) fn request(
+        &mut self,
+        session: &mut Session,
+        row: Option<Resolved>,
+        args: &[&[u8]],
+        reply: &mut Reply,
+    ) -> Called {
+        let Some((name, _)) = args.split_first() else { return Called::Silent };
+        let mark = reply.mark();
+        session.active_ms = self.now_ms;
+        let called = match self.admit(session, row, name, args) {
+            Ok(row) if session.multi.is_some() && !runs_inside_multi(row) => {
+                enqueue(session, row, args);
+                reply.status("QUEUED");
+                Called::Replied
+            }
+            Ok(row) => self.run(session, row, args, reply, false),
+            Err((error, row)) => {
+                self.reject(session, row, &error);
+                reply.error(error.text());
+                Called::Replied
+            }
+        };
+        session.commands += 1;
+        let is_silenced = match session.reply_mode {
+            ReplyMode::On => false,
+            ReplyMode::Off => true,
+            ReplyMode::SkipNext => {
+                session.reply_mode = ReplyMode::Skip;
+                true
+            }
+            ReplyMode::Skip => {
+                session.reply_mode = ReplyMode::On;
+                true
+            }
+        };
+        if is_silenced {
+            reply.rewind(mark);
+            return Called::Silent;
+        }
+        if called == Called::Replied && reply.unchanged_since(mark) { Called::Silent } else { called }
+    }
+
+    /// Counts a command that was refused before it ran, and spoils the transaction it should have been part of.
+    fn reject(&mut self, session: &mut Session, row: Option<Resolved>, error: &Error) {
+        self.server.count_error(error.code());
+        if let Some(stats) = row.and_then(|row| self.server.stats.by_command.get_mut(usize::from(row.number))) {
+            stats.rejected += 1;
+        }
+        if let Some(multi) = &mut session.multi {
+            multi.is_broken = true;
+        }
+    }
+
+    /// Runs a command that may run.
+    pub(super) fn run(
+        &mut self,
+        session: &mut Session,
+        row: Resolved,
+        args: &[&[u8]],
+        reply: &mut Reply,
+        is_retry: bool,
+    ) -> Called {
+        let dirty_before = self.keys.dirty;
+        self.keys.begin(session.db, self.now_ms, session.no_touch);
+        session.last_command = Some(row.number);
+        let outcome = (row.row.run)(&mut Ctx {
+            args,
+            row: row.row,
+            lookup: &self.lookup,
+            keys: &mut self.keys,
+            server: &mut self.server,
+            session,
+            others: &mut self.sessions,
+            reply,
+            rng: &mut self.rng,
+            now_ms: self.now_ms,
+            is_retry,
+            effects: &mut self.effects,
+        });
+        if !is_retry {
+            self.server.stats.commands += 1;
+            if let Some(stats) = self.server.stats.by_command.get_mut(usize::from(row.number)) {
+                stats.calls += 1;
+            }
+        }
+        let db = self.keys.selected();
+        let called = match outcome {
+            Ok(Outcome::Done) => Called::Replied,
+            Ok(Outcome::Exec) => self.run_queue(session, reply),
+            Ok(Outcome::Block(block)) => self.wait(session, row, args, *block, reply),
+            Err(error) => {
+                self.server.count_error(error.code());
+                if let Some(stats) = self.server.stats.by_command.get_mut(usize::from(row.number)) {
+                    stats.failed += 1;
+                }
+                reply.error(error.text());
+                Called::Replied
+            }
+        };
+        if self.keys.dirty != dirty_before || self.effects.is_some() || !self.keys.expired_log.is_empty() {
+            self.record(row, db, args, dirty_before);
+        }
+        called
+    }
+
+    /// Notes a write for AOF and replicas.
+    fn record(&mut self, row: Resolved, db: usize, args: &[&[u8]], dirty_before: u64) {
+        let effects = self.effects.take();
+        let expired = std::mem::take(&mut self.keys.expired_log);
+        if !self.is_logging {
+            return;
+        }
+        self.log.extend(expired.into_iter().map(|(db, key)| LogRecord { db, command: vec![b"DEL".to_vec(), key] }));
+        let is_write = row.row.is(Flags::WRITE | Flags::MAY_REPLICATE);
+        match effects {
+            Some(commands) => self.log.extend(commands.into_iter().map(|command| LogRecord { db, command })),
+            None if is_write && self.keys.dirty != dirty_before => {
+                let command = args.iter().map(|arg| arg.to_vec()).collect();
+                self.log.push(LogRecord { db, command });
+            }
+            None => {}
+        }
+    }
+
+    /// Runs the commands of a transaction; the reply is the array of their replies.
+    fn run_queue(&mut self, session: &mut Session, reply: &mut Reply) -> Called {
+        let Some(multi) = session.multi.take() else { return Called::Replied };
+        self.keys.unwatch_all(&mut session.watched, session.handle);
+        session.is_touched = false;
+        reply.array(multi.queue.len());
+        let log_start = self.log.len();
+        session.is_in_exec = true;
+        for queued in &multi.queue {
+            let Some(row) = self.lookup.row(queued.number) else { continue };
+            let args: Vec<&[u8]> = queued.args.iter().map(Vec::as_slice).collect();
+            let mark = reply.mark();
+            self.run(session, row, &args, reply, false);
+            if reply.unchanged_since(mark) {
+                // An element must stand for every command; only SUBSCRIBE of no channel could leave none.
+                reply.nil();
+            }
+        }
+        session.is_in_exec = false;
+        if self.log.len() > log_start + 1 {
+            let db = self.log[log_start].db;
+            self.log.insert(log_start, LogRecord { db, command: vec![b"MULTI".to_vec()] });
+            self.log.push(LogRecord { db, command: vec![b"EXEC".to_vec()] });
+        }
+        Called::Replied
+    }
+}
+
+/// The commands a transaction does not queue.
+fn runs_inside_multi(row: Resolved) -> bool {
+    matches!(row.row.name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset") && row.container.is_none()
+}
+
+fn enqueue(session: &mut Session, row: Resolved, args: &[&[u8]]) {
+    let args = args.iter().map(|arg| arg.to_vec()).collect();
+    let multi: &mut Multi = session.multi.get_or_insert_default();
+    multi.queue.push(Queued { number: row.number, args });
+}

@@ -1,0 +1,128 @@
+//! What is checked before a command runs, in Redis' order: the first check that fails is the reply.
+
+use super::Engine;
+use crate::resp::Error;
+use crate::state::Session;
+use crate::table::{Command, Flags, Resolved};
+
+/// A refused command: the error, and the row if there is one (for its counters).
+type Refused = (Error, Option<Resolved>);
+
+impl Engine {
+    /// The row to run (a container's subcommand resolved), or why it may not run now.
+    #[inline]
+    pub(super) fn admit(
+        &self,
+        session: &Session,
+        row: Option<Resolved>,
+        name: &[u8],
+        args: &[&[u8]],
+    ) -> Result<Resolved, Refused> {
+        let row = row.ok_or_else(|| (unknown_command(name, args), None))?;
+        let row = if row.row.subs.is_empty() || args.len() < 2 { row } else { self.resolve_sub(row, args)? };
+        if !row.row.accepts(args.len()) {
+            return Err((Error::wrong_arity(&row.full_name()), Some(row)));
+        }
+        if self.is_anything_special(session, row.row)
+            && let Some(error) = self.special_refusal(session, row)
+        {
+            return Err((error, Some(row)));
+        }
+        Ok(row)
+    }
+
+    fn resolve_sub(&self, container: Resolved, args: &[&[u8]]) -> Result<Resolved, Refused> {
+        let word = args.get(1).copied().unwrap_or(&[]);
+        self.lookup.find_sub(container, word).ok_or_else(|| {
+            let upper = container.row.name.to_ascii_uppercase();
+            let word = &word[..word.len().min(128)];
+            let parts: [&[u8]; 5] = [b"ERR unknown subcommand '", word, b"'. Try ", upper.as_bytes(), b" HELP."];
+            (Error::concat(&parts), Some(container))
+        })
+    }
+
+    /// One quick look for the usual case: nothing stands in the way of anything.
+    #[inline]
+    fn is_anything_special(&self, session: &Session, row: &Command) -> bool {
+        !session.is_authenticated
+            || session.is_subscriber()
+            || self.server.is_loading
+            || !self.server.is_last_save_ok
+            || (self.server.config.maxmemory_bytes > 0)
+            || (session.multi.is_some() && row.is(Flags::NO_MULTI))
+            || (row.name == "debug" && !self.server.config.is_debug_allowed)
+    }
+
+    #[cold]
+    fn special_refusal(&self, session: &Session, row: Resolved) -> Option<Error> {
+        let command = row.row;
+        let config = &self.server.config;
+        let is_write = command.is(Flags::WRITE);
+        if command.name == "debug" && !config.is_debug_allowed {
+            return Some(Error::new(
+                "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it \
+                 from a local connection, otherwise you need to set this option in the configuration file, and then \
+                 restart the server.",
+            ));
+        }
+        if !session.is_authenticated && !command.is(Flags::NO_AUTH) {
+            return Some(Error::NO_AUTH);
+        }
+        if session.multi.is_some() && command.is(Flags::NO_MULTI) {
+            return Some(Error::new("ERR Command not allowed inside a transaction"));
+        }
+        if config.maxmemory_bytes > 0 && self.is_out_of_memory(session, row) {
+            return Some(Error::OOM);
+        }
+        if !self.server.is_last_save_ok && config.stop_writes_on_bgsave_error && is_write {
+            return Some(Error::MISCONF);
+        }
+        let is_pubsub_command = matches!(
+            command.name,
+            "ping" | "subscribe" | "ssubscribe" | "unsubscribe" | "sunsubscribe" | "psubscribe" | "punsubscribe" | "quit" | "reset"
+        );
+        if session.is_subscriber() && !is_pubsub_command {
+            return Some(Error::concat(&[
+                b"ERR Can't execute '",
+                &row.full_name(),
+                b"': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+            ]));
+        }
+        if self.server.is_loading && !command.is(Flags::LOADING) {
+            return Some(Error::LOADING);
+        }
+        None
+    }
+
+    /// Whether memory is short for this command: one that may grow the data, or an EXEC with such a one in its queue.
+    fn is_out_of_memory(&self, session: &Session, row: Resolved) -> bool {
+        if self.keys.used_bytes() <= self.server.config.maxmemory_bytes {
+            return false;
+        }
+        let queued = session.multi.as_ref().filter(|_| row.row.name == "exec");
+        let has_queued = queued.is_some_and(|multi| {
+            let rows = multi.queue.iter().filter_map(|queued| self.lookup.row(queued.number));
+            rows.into_iter().any(|row| row.row.is(Flags::DENYOOM))
+        });
+        row.row.is(Flags::DENYOOM) || has_queued
+    }
+}
+
+/// `ERR unknown command 'x', with args beginning with: 'a' 'b' `.
+#[cold]
+fn unknown_command(name: &[u8], args: &[&[u8]]) -> Error {
+    /// How much of the name and of all arguments together is quoted.
+    const QUOTED_BYTES: usize = 128;
+    let mut shown = Vec::new();
+    for arg in args.iter().skip(1) {
+        if shown.len() >= QUOTED_BYTES {
+            break;
+        }
+        let left = QUOTED_BYTES - shown.len();
+        shown.push(b'\'');
+        shown.extend_from_slice(&arg[..arg.len().min(left)]);
+        shown.extend_from_slice(b"' ");
+    }
+    let name = &name[..name.len().min(QUOTED_BYTES)];
+    Error::concat(&[b"ERR unknown command '", name, b"', with args beginning with: ", &shown])
+}

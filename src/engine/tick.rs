@@ -1,0 +1,63 @@
+//! Time: expiry, waits that end, pauses that end, saves that are due.
+
+use super::Engine;
+use std::mem;
+
+/// How many keys one tick looks at for expiry: bounds its length to well below a millisecond.
+const EXPIRE_BUDGET_KEYS: usize = 2000;
+/// With due keys left over, the next tick wants to be so soon.
+const EXPIRE_PAUSE_MS: i64 = 10;
+
+impl Engine {
+    /// Does what time brings, at the time last set. Returns when to call again, in ms since the epoch; None when
+    /// nothing waits for time.
+    pub fn tick(&mut self) -> Option<i64> {
+        self.keys.begin(0, self.now_ms, true);
+        if self.server.config.is_active_expire && !self.server.is_loading && !self.is_paused_now() {
+            self.keys.expire_due(EXPIRE_BUDGET_KEYS);
+            self.log_expired();
+        }
+        self.time_out();
+        self.end_pause();
+        self.save_when_due();
+        if self.has_aftermath() {
+            self.settle();
+        }
+        self.next_deadline_ms()
+    }
+
+    /// When [`Engine::tick`] has something to do, in ms since the epoch.
+    pub fn next_deadline_ms(&self) -> Option<i64> {
+        let expiry = self.keys.next_deadline_ms().filter(|_| self.server.config.is_active_expire);
+        let expiry = expiry.map(|at| at.max(self.now_ms + if at <= self.now_ms { EXPIRE_PAUSE_MS } else { 0 }));
+        let pause = (!self.paused.is_empty()).then_some(self.server.paused_until_ms);
+        [expiry, self.blocked.next_deadline_ms(), pause, self.next_save_ms()].into_iter().flatten().min()
+    }
+
+    fn is_paused_now(&self) -> bool {
+        self.server.paused_until_ms > self.now_ms
+    }
+
+    /// Keys that expired by themselves are deleted on replicas and in the log too.
+    fn log_expired(&mut self) {
+        let expired = mem::take(&mut self.keys.expired_log);
+        if self.is_logging {
+            let records = expired.into_iter().map(|(db, key)| super::LogRecord { db, command: vec![b"DEL".to_vec(), key] });
+            self.log.extend(records);
+        }
+    }
+
+    /// Takes up the input that a pause held back.
+    fn end_pause(&mut self) {
+        if !self.paused.is_empty() && !self.is_paused_now() {
+            for id in mem::take(&mut self.paused) {
+                self.process(id);
+            }
+        }
+    }
+
+    /// CLIENT UNPAUSE and the like: the host need not wait for the next tick.
+    pub fn resume_paused(&mut self) {
+        self.end_pause();
+    }
+}

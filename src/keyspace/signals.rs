@@ -1,0 +1,161 @@
+//! Who is to be told of changes: sessions that WATCH a key, sessions blocked on one, listeners of events.
+
+use super::{Class, Event, Keyspace};
+use std::collections::BTreeMap;
+
+/// A key with its database.
+type Place = (usize, Vec<u8>);
+
+/// Watches, blocked keys and events not yet delivered.
+#[derive(Debug, Default)]
+pub(super) struct Signals {
+    /// The sessions that watch a key, each with whether the key had expired by then already.
+    watches: BTreeMap<Place, BTreeMap<u32, bool>>,
+    touched: Vec<u32>,
+    /// How many clients are blocked on a key.
+    blocking: BTreeMap<Place, usize>,
+    ready: Vec<Place>,
+    events: Vec<Event>,
+}
+
+impl Signals {
+    /// A key was changed, created or removed.
+    #[inline]
+    pub(super) fn touch(&mut self, db: usize, key: &[u8]) {
+        if !self.watches.is_empty() {
+            self.touch_watchers(db, key);
+        }
+        if !self.blocking.is_empty() {
+            self.wake(db, key);
+        }
+    }
+
+    #[cold]
+    fn touch_watchers(&mut self, db: usize, key: &[u8]) {
+        if let Some(sessions) = self.watches.get(&(db, key.to_vec())) {
+            self.touched.extend(sessions.keys());
+        }
+    }
+
+    #[cold]
+    fn wake(&mut self, db: usize, key: &[u8]) {
+        let place = (db, key.to_vec());
+        if self.blocking.contains_key(&place) && !self.ready.contains(&place) {
+            self.ready.push(place);
+        }
+    }
+
+    /// Everything changed.
+    pub(super) fn touch_all(&mut self) {
+        self.touched.extend(self.watches.values().flat_map(BTreeMap::keys));
+        self.ready.extend(self.blocking.keys().cloned());
+    }
+
+    /// Two databases changed places, or one was emptied: keys that `is_there` before or after are touched.
+    pub(super) fn touch_db(&mut self, db: usize, is_there: impl Fn(&[u8]) -> bool) {
+        let in_db = |place: &&Place| place.0 == db;
+        let watched = self.watches.iter().filter(|(place, _)| in_db(place) && is_there(&place.1));
+        self.touched.extend(watched.flat_map(|(_, sessions)| sessions.keys()));
+        let blocked = self.blocking.keys().filter(|place| in_db(place) && is_there(&place.1));
+        self.ready.extend(blocked.cloned());
+    }
+
+    pub(super) fn notify(&mut self, classes: u32, class: u32, name: &'static str, key: &[u8], db: usize) {
+        if classes & class != 0 {
+            self.events.push(Event {
+                name,
+                key: key.to_vec(),
+                db,
+                to_key_channel: classes & Class::KEYSPACE != 0,
+                to_event_channel: classes & Class::KEYEVENT != 0,
+            });
+        }
+    }
+}
+
+impl Keyspace {
+    /// Says that `name` happened to `key` of the selected database.
+    #[inline]
+    pub fn notify(&mut self, class: u32, name: &'static str, key: &[u8]) {
+        if self.notify_classes != 0 {
+            self.signals.notify(self.notify_classes, class, name, key, self.selected);
+        }
+    }
+
+    /// The same for database `db`.
+    pub fn notify_in(&mut self, db: usize, class: u32, name: &'static str, key: &[u8]) {
+        if self.notify_classes != 0 {
+            self.signals.notify(self.notify_classes, class, name, key, db);
+        }
+    }
+
+    /// Session `session` watches `key` of the selected database.
+    pub fn watch(&mut self, key: &[u8], session: u32) {
+        let was_stale = self.is_stale_in(self.selected, key);
+        self.signals.watches.entry((self.selected, key.to_vec())).or_default().insert(session, was_stale);
+    }
+
+    /// Whether a watched key has expired since, and was not yet deleted for it.
+    pub fn is_watch_expired(&self, db: usize, key: &[u8], session: u32) -> bool {
+        let watch = self.signals.watches.get(&(db, key.to_vec())).and_then(|sessions| sessions.get(&session));
+        watch == Some(&false) && self.is_stale_in(db, key)
+    }
+
+    /// Session `session` watches nothing any more; empties its list.
+    pub fn unwatch_all(&mut self, watched: &mut Vec<Place>, session: u32) {
+        for place in watched.drain(..) {
+            if let Some(sessions) = self.signals.watches.get_mut(&place) {
+                sessions.remove(&session);
+                if sessions.is_empty() {
+                    self.signals.watches.remove(&place);
+                }
+            }
+        }
+    }
+
+    /// One more client is blocked on `key`.
+    pub fn add_blocking(&mut self, db: usize, key: &[u8]) {
+        *self.signals.blocking.entry((db, key.to_vec())).or_default() += 1;
+    }
+
+    /// One client fewer is blocked on `key`.
+    pub fn remove_blocking(&mut self, db: usize, key: &[u8]) {
+        let place = (db, key.to_vec());
+        if let Some(count) = self.signals.blocking.get_mut(&place) {
+            *count -= 1;
+            if *count == 0 {
+                self.signals.blocking.remove(&place);
+            }
+        }
+    }
+
+    /// Keys somebody watches, over all databases.
+    pub fn watched_len(&self) -> usize {
+        self.signals.watches.len()
+    }
+
+    /// Whether there is anything to deliver or delete after the command.
+    #[inline]
+    pub fn has_aftermath(&self) -> bool {
+        !self.signals.events.is_empty()
+            || !self.signals.touched.is_empty()
+            || !self.signals.ready.is_empty()
+            || !self.stale.is_empty()
+    }
+
+    /// The sessions whose watched keys changed since the last call.
+    pub fn take_touched(&mut self) -> Vec<u32> {
+        self.delete_stale();
+        std::mem::take(&mut self.signals.touched)
+    }
+
+    /// The keys with blocked clients that were written since the last call.
+    pub fn take_ready(&mut self) -> Vec<Place> {
+        std::mem::take(&mut self.signals.ready)
+    }
+
+    /// The events since the last call.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.signals.events)
+    }
+}

@@ -1,0 +1,118 @@
+//! The server itself: identity, counters, and what it asks of its host.
+
+use super::{Config, PubSub};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Counters of one command.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CommandStats {
+    pub calls: u64,
+    pub usec: u64,
+    /// Refused before it ran (arity, authentication, memory, ...).
+    pub rejected: u64,
+    /// Ran and replied an error.
+    pub failed: u64,
+}
+
+/// Counters of the server; CONFIG RESETSTAT sets them to zero.
+#[derive(Debug, Clone, Default)]
+pub struct Stats {
+    pub connections: u64,
+    pub rejected_connections: u64,
+    pub commands: u64,
+    pub input_bytes: u64,
+    pub output_bytes: u64,
+    pub error_replies: u64,
+    /// By the error's first word.
+    pub errors: BTreeMap<Vec<u8>, u64>,
+    /// By row number.
+    pub by_command: Vec<CommandStats>,
+}
+
+/// Something only the host can do: a name and its arguments.
+pub type Request = Vec<Vec<u8>>;
+
+/// What is neither a key nor a client.
+#[derive(Debug)]
+pub struct Server {
+    pub config: Config,
+    pub stats: Stats,
+    pub pubsub: PubSub,
+    /// 40 hexadecimal digits, new at each start.
+    pub run_id: Vec<u8>,
+    /// The replication id: the same form.
+    pub replication_id: Vec<u8>,
+    pub started_ms: i64,
+    /// When the data set was saved last, in seconds since the epoch.
+    pub last_save_s: i64,
+    pub is_last_save_ok: bool,
+    /// A save was asked for and has not been reported done.
+    pub is_saving: bool,
+    pub is_loading: bool,
+    /// Clients wait until then: CLIENT PAUSE, DEBUG SLEEP.
+    pub paused_until_ms: i64,
+    /// The pause holds back only commands that may write.
+    pub pause_writes_only: bool,
+    /// PUBLISH is passed on to the host, for other tabs and processes.
+    pub is_bridged: bool,
+    pub requests: VecDeque<Request>,
+    /// Messages published by the running command; the engine delivers them when it is done.
+    pub published: Vec<Published>,
+    /// Raised by CLIENT KILL and CLIENT UNBLOCK: sessions the engine is to act on after the command.
+    pub kills: Vec<u32>,
+    pub unblocks: Vec<(u32, bool)>,
+    /// Sessions that wait in SAVE.
+    pub save_waiters: Vec<u32>,
+}
+
+/// A published message.
+#[derive(Debug)]
+pub struct Published {
+    pub is_sharded: bool,
+    pub channel: Vec<u8>,
+    pub payload: Vec<u8>,
+}
+
+impl Server {
+    /// A server started at `now_ms`; `ids` are the run id and the replication id.
+    pub fn new(config: Config, now_ms: i64, ids: [Vec<u8>; 2], rows: usize) -> Server {
+        let [run_id, replication_id] = ids;
+        Server {
+            config,
+            stats: Stats { by_command: vec![CommandStats::default(); rows], ..Stats::default() },
+            pubsub: PubSub::default(),
+            run_id,
+            replication_id,
+            started_ms: now_ms,
+            last_save_s: now_ms / 1000,
+            is_last_save_ok: true,
+            is_saving: false,
+            is_loading: false,
+            paused_until_ms: 0,
+            pause_writes_only: false,
+            is_bridged: false,
+            requests: VecDeque::new(),
+            published: Vec::new(),
+            kills: Vec::new(),
+            unblocks: Vec::new(),
+            save_waiters: Vec::new(),
+        }
+    }
+
+    /// Asks the host for something.
+    pub fn request(&mut self, parts: &[&[u8]]) {
+        self.requests.push_back(parts.iter().map(|part| part.to_vec()).collect());
+    }
+
+    /// Counts an error reply.
+    pub fn count_error(&mut self, code: &[u8]) {
+        /// A script could make up codes without end; Redis stops counting them by name too.
+        const CODES_LIMIT: usize = 128;
+        self.stats.error_replies += 1;
+        if let Some(count) = self.stats.errors.get_mut(code) {
+            *count += 1;
+        } else if self.stats.errors.len() < CODES_LIMIT {
+            self.stats.errors.insert(code.to_vec(), 1);
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Sessions: what Redis calls clients.
+
+use super::Block;
+use crate::resp::{Encoding, Parser, Reply};
+use std::collections::{BTreeSet, VecDeque};
+
+/// How a session talks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// In-process calls, replies as cells with RESP2's types.
+    Native2,
+    /// In-process calls, replies as cells with RESP3's types.
+    Native3,
+    /// Bytes in, bytes out; RESP2 until HELLO 3.
+    Wire,
+}
+
+/// What CLIENT REPLY asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ReplyMode {
+    #[default]
+    On,
+    Off,
+    /// Off for the next command only.
+    SkipNext,
+    /// Off for the command that runs.
+    Skip,
+}
+
+/// A command waiting in a transaction.
+#[derive(Debug)]
+pub struct Queued {
+    pub number: u16,
+    pub args: Vec<Vec<u8>>,
+}
+
+/// An open transaction.
+#[derive(Debug, Default)]
+pub struct Multi {
+    pub queue: Vec<Queued>,
+    /// A command could not be queued: EXEC will refuse.
+    pub is_broken: bool,
+}
+
+/// A blocked client's command.
+#[derive(Debug)]
+pub struct Waiting {
+    pub block: Block,
+    pub number: u16,
+    pub args: Vec<Vec<u8>>,
+    /// Arrival order among all waiting clients.
+    pub ticket: u64,
+    pub db: usize,
+}
+
+/// A message or late reply to a native session.
+#[derive(Debug)]
+pub struct Message {
+    pub cells: Vec<u32>,
+    pub text: Vec<u8>,
+    /// The reply of a call that was blocked, not an out-of-band message.
+    pub is_reply: bool,
+}
+
+/// One client.
+#[derive(Debug)]
+pub struct Session {
+    /// CLIENT ID: never used again.
+    pub id: u64,
+    /// Its place in [`Sessions`]: used again after a disconnect.
+    pub handle: u32,
+    pub kind: Kind,
+    pub resp3: bool,
+    pub db: usize,
+    pub name: Vec<u8>,
+    pub lib_name: Vec<u8>,
+    pub lib_version: Vec<u8>,
+    pub user: Vec<u8>,
+    pub is_authenticated: bool,
+    /// `ip:port` of the peer and of our end, or what the host says instead.
+    pub address: Vec<u8>,
+    pub local_address: Vec<u8>,
+    pub created_ms: i64,
+    pub active_ms: i64,
+    /// The full name of the last command.
+    pub last_command: Option<u16>,
+    pub commands: u64,
+    pub input_bytes: u64,
+    pub output_bytes: u64,
+    pub multi: Option<Box<Multi>>,
+    /// The queue of a transaction runs: nothing may block.
+    pub is_in_exec: bool,
+    /// Keys under WATCH, with their databases.
+    pub watched: Vec<(usize, Vec<u8>)>,
+    /// A watched key has changed.
+    pub is_touched: bool,
+    pub channels: BTreeSet<Vec<u8>>,
+    pub patterns: BTreeSet<Vec<u8>>,
+    pub shard_channels: BTreeSet<Vec<u8>>,
+    pub waiting: Option<Box<Waiting>>,
+    pub reply_mode: ReplyMode,
+    pub no_evict: bool,
+    pub no_touch: bool,
+    pub is_monitor: bool,
+    /// Close the connection once the output is flushed.
+    pub is_closing: bool,
+    /// In [`Sessions::ready`] already.
+    pub is_ready: bool,
+    pub parser: Parser,
+    /// Bytes to the peer of a wire session.
+    pub output: Vec<u8>,
+    /// Messages to a native session.
+    pub messages: VecDeque<Message>,
+}
+
+impl Session {
+    fn new(id: u64, handle: u32, kind: Kind, now_ms: i64) -> Session {
+        Session {
+            id,
+            handle,
+            kind,
+            resp3: kind == Kind::Native3,
+            db: 0,
+            name: Vec::new(),
+            lib_name: Vec::new(),
+            lib_version: Vec::new(),
+            user: b"default".to_vec(),
+            is_authenticated: true,
+            address: Vec::new(),
+            local_address: Vec::new(),
+            created_ms: now_ms,
+            active_ms: now_ms,
+            last_command: None,
+            commands: 0,
+            input_bytes: 0,
+            output_bytes: 0,
+            multi: None,
+            is_in_exec: false,
+            watched: Vec::new(),
+            is_touched: false,
+            channels: BTreeSet::new(),
+            patterns: BTreeSet::new(),
+            shard_channels: BTreeSet::new(),
+            waiting: None,
+            reply_mode: ReplyMode::On,
+            no_evict: false,
+            no_touch: false,
+            is_monitor: false,
+            is_closing: false,
+            is_ready: false,
+            parser: Parser::new(),
+            output: Vec::new(),
+            messages: VecDeque::new(),
+        }
+    }
+
+    pub fn encoding(&self) -> Encoding {
+        if self.kind == Kind::Wire { Encoding::Wire } else { Encoding::Cells }
+    }
+
+    /// Subscriptions of the kinds SUBSCRIBE and PSUBSCRIBE make.
+    pub fn subscription_count(&self) -> usize {
+        self.channels.len() + self.patterns.len()
+    }
+
+    /// In the RESP2 mode that allows only the pub/sub commands.
+    pub fn is_subscriber(&self) -> bool {
+        !self.resp3 && self.subscription_count() + self.shard_channels.len() > 0
+    }
+
+    /// Sends something outside the reply of the running command: `write` says what.
+    pub fn send(&mut self, is_reply: bool, write: impl FnOnce(&mut Reply)) {
+        let encoding = self.encoding();
+        match encoding {
+            Encoding::Wire => {
+                let mut reply = Reply::on(encoding, self.resp3, std::mem::take(&mut self.output), Vec::new());
+                write(&mut reply);
+                self.output = reply.into_parts().0;
+            }
+            Encoding::Cells => {
+                let mut reply = Reply::new(encoding, self.resp3);
+                write(&mut reply);
+                let (text, cells) = reply.into_parts();
+                self.messages.push_back(Message { cells, text, is_reply });
+            }
+        }
+    }
+
+    /// Output that was not fetched yet, in bytes.
+    pub fn pending_output_bytes(&self) -> usize {
+        let messages = self.messages.iter().map(|message| message.text.len() + message.cells.len() * 4);
+        self.output.len() + messages.sum::<usize>()
+    }
+}
+
+/// All sessions, by handle; a session that runs a command is taken out meanwhile.
+#[derive(Debug, Default)]
+pub struct Sessions {
+    slots: Vec<Option<Box<Session>>>,
+    free: Vec<u32>,
+    last_id: u64,
+    count: usize,
+    /// Sessions with output or messages the host has not fetched, in the order they got it.
+    pub ready: VecDeque<u32>,
+}
+
+impl Sessions {
+    /// Opens a session and returns its handle.
+    pub fn open(&mut self, kind: Kind, now_ms: i64) -> u32 {
+        self.last_id += 1;
+        self.count += 1;
+        let handle = self.free.pop().unwrap_or(self.slots.len() as u32);
+        let session = Some(Box::new(Session::new(self.last_id, handle, kind, now_ms)));
+        match self.slots.get_mut(handle as usize) {
+            Some(slot) => *slot = session,
+            None => self.slots.push(session),
+        }
+        handle
+    }
+
+    /// Forgets a session.
+    pub fn close(&mut self, handle: u32) -> Option<Box<Session>> {
+        let session = self.slots.get_mut(handle as usize)?.take()?;
+        self.free.push(handle);
+        self.count -= 1;
+        Some(session)
+    }
+
+    /// Takes a session out while it runs a command; [`Sessions::put`] brings it back.
+    #[inline]
+    pub fn take(&mut self, handle: u32) -> Option<Box<Session>> {
+        self.slots.get_mut(handle as usize)?.take()
+    }
+
+    #[inline]
+    pub fn put(&mut self, session: Box<Session>) {
+        let handle = session.handle as usize;
+        if let Some(slot) = self.slots.get_mut(handle) {
+            *slot = Some(session);
+        }
+    }
+
+    pub fn get(&self, handle: u32) -> Option<&Session> {
+        self.slots.get(handle as usize)?.as_deref()
+    }
+
+    pub fn get_mut(&mut self, handle: u32) -> Option<&mut Session> {
+        self.slots.get_mut(handle as usize)?.as_deref_mut()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Session> {
+        self.slots.iter().filter_map(Option::as_deref)
+    }
+
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Session> {
+        self.slots.iter_mut().filter_map(Option::as_deref_mut)
+    }
+
+    /// How many there are, those taken out included.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Notes that the host has something to fetch.
+    pub fn mark_ready(&mut self, handle: u32) {
+        if let Some(session) = self.get_mut(handle)
+            && !session.is_ready
+        {
+            session.is_ready = true;
+            self.ready.push_back(handle);
+        }
+    }
+}

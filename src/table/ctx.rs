@@ -1,0 +1,95 @@
+//! What a command gets, and what it gives back.
+
+use super::{Command, Lookup, Options};
+use crate::algorithms::rng::Rng;
+use crate::keyspace::Keyspace;
+use crate::resp::{Error, Reply};
+use crate::state::{Block, Server, Session, Sessions};
+
+/// What a command's function returns: the error becomes the reply.
+pub type Result = core::result::Result<Outcome, Error>;
+
+/// What is to happen after a command's function.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The reply is complete.
+    Done,
+    /// Nothing was replied; the client waits.
+    Block(Box<Block>),
+    /// Run the queue of the session's transaction.
+    Exec,
+}
+
+/// Everything a command may touch.
+#[derive(Debug)]
+pub struct Ctx<'a> {
+    /// The arguments; the name is the first (of a subcommand: both words).
+    pub args: &'a [&'a [u8]],
+    pub row: &'static Command,
+    pub lookup: &'a Lookup,
+    /// The databases, with the session's one selected.
+    pub keys: &'a mut Keyspace,
+    pub server: &'a mut Server,
+    /// The client that runs the command.
+    pub session: &'a mut Session,
+    /// All other clients.
+    pub others: &'a mut Sessions,
+    pub reply: &'a mut Reply,
+    pub rng: &'a mut Rng,
+    /// The time of this command, in ms since the epoch; it does not move while the command runs.
+    pub now_ms: i64,
+    /// The command was blocked before and runs again because a key became ready.
+    pub is_retry: bool,
+    /// What to log instead of the command itself, when that is something else; None logs the arguments as they are.
+    pub effects: &'a mut Option<Vec<Vec<Vec<u8>>>>,
+}
+
+impl<'a> Ctx<'a> {
+    /// The argument at `at`; empty when there is none, which the row's arity excludes for fixed arguments.
+    #[inline]
+    pub fn arg(&self, at: usize) -> &'a [u8] {
+        self.args.get(at).copied().unwrap_or(&[])
+    }
+
+    /// A cursor over the arguments from `at` on.
+    pub fn options(&self, at: usize) -> Options<'a> {
+        Options::new(self.args, at)
+    }
+
+    /// The argument at `at` as an integer.
+    pub fn integer(&self, at: usize) -> core::result::Result<i64, Error> {
+        crate::algorithms::num::parse_i64(self.arg(at)).ok_or(Error::NOT_INTEGER)
+    }
+
+    /// Logs (AOF, replicas) `command` instead of the arguments; called several times, several commands.
+    pub fn propagate(&mut self, command: &[&[u8]]) {
+        let command = command.iter().map(|arg| arg.to_vec()).collect();
+        self.effects.get_or_insert_default().push(command);
+    }
+
+    /// Logs nothing of this command.
+    pub fn propagate_nothing(&mut self) {
+        self.effects.get_or_insert_default();
+    }
+
+    /// `ERR unknown subcommand '<word>'. Try <CONTAINER> HELP.`, for words a container's function parses itself.
+    pub fn unknown_subcommand(&self) -> Error {
+        let upper = self.row.name.to_ascii_uppercase();
+        let word = self.arg(1);
+        let word = &word[..word.len().min(128)];
+        Error::concat(&[b"ERR unknown subcommand or wrong number of arguments for '", word, b"'. Try ", upper.as_bytes(), b" HELP."])
+    }
+
+    /// The HELP reply of a container: `lines` between the frame Redis puts around them.
+    pub fn help(&mut self, container: &str, lines: &[&str]) -> Result {
+        self.reply.array(lines.len() + 3);
+        let upper = container.to_ascii_uppercase();
+        self.reply.status(&[&upper, " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"].concat());
+        for line in lines {
+            self.reply.status(line);
+        }
+        self.reply.status("HELP");
+        self.reply.status("    Print this help.");
+        Ok(Outcome::Done)
+    }
+}
