@@ -11,5 +11,11 @@ pub mod transactions;
 use crate::table::Command;
 
 /// The rows of every group. Registration is this list and nothing else.
-pub const GROUPS: &[&[Command]] =
-    &[string::ROWS, generic::ROWS, connection::ROWS, transactions::ROWS, pubsub::ROWS, server::ROWS];
+pub const GROUPS: &[&[Command]] = &[
+    string::ROWS,
+    generic::ROWS,
+    connection::ROWS,
+    transactions::ROWS,
+    pubsub::ROWS,
+    server::ROWS,
+];

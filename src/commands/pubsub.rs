@@ -6,16 +6,18 @@ use crate::algorithms::glob;
 use crate::resp::{Encoding, Reply};
 use crate::state::{PubSub, Published, Scope, Session};
 use crate::table::{
-    BASE, Command, Ctx, Flags, Group, KeyFlags, KeySpec, Outcome, Result, args, doc, pattern, string,
+    BASE, Command, Ctx, Flags, Group, KeyFlags, KeySpec, Outcome, Result, args, pattern, prose,
+    string,
 };
 
+#[rustfmt::skip]
 pub const ROWS: &[Command] = &[
     Command {
         name: "subscribe", arity: -2, group: Group::Pubsub, since: "2.0.0",
         flags: Flags::PUBSUB | Flags::NOSCRIPT | Flags::LOADING | Flags::STALE,
         args: args![string("channel").multiple()],
         reply: "any",
-        doc: doc!("Listens to channels.", "O(N), N the number of channels"),
+        doc: prose!("Listens to channels.", "O(N), N the number of channels"),
         run: subscribe,
         ..BASE
     },
@@ -24,7 +26,7 @@ pub const ROWS: &[Command] = &[
         flags: Flags::PUBSUB | Flags::NOSCRIPT | Flags::LOADING | Flags::STALE,
         args: args![string("channel").optional().multiple()],
         reply: "any",
-        doc: doc!("Stops listening to channels; to all of them when none is named.", "O(N), N the number of channels"),
+        doc: prose!("Stops listening to channels; to all of them when none is named.", "O(N), N the number of channels"),
         run: unsubscribe,
         ..BASE
     },
@@ -33,7 +35,7 @@ pub const ROWS: &[Command] = &[
         flags: Flags::PUBSUB | Flags::NOSCRIPT | Flags::LOADING | Flags::STALE,
         args: args![pattern("pattern").multiple()],
         reply: "any",
-        doc: doc!("Listens to every channel that matches a pattern.", "O(N), N the number of patterns"),
+        doc: prose!("Listens to every channel that matches a pattern.", "O(N), N the number of patterns"),
         run: psubscribe,
         ..BASE
     },
@@ -42,7 +44,7 @@ pub const ROWS: &[Command] = &[
         flags: Flags::PUBSUB | Flags::NOSCRIPT | Flags::LOADING | Flags::STALE,
         args: args![pattern("pattern").optional().multiple()],
         reply: "any",
-        doc: doc!("Stops listening to patterns; to all of them when none is named.", "O(N), N the number of patterns"),
+        doc: prose!("Stops listening to patterns; to all of them when none is named.", "O(N), N the number of patterns"),
         run: punsubscribe,
         ..BASE
     },
@@ -52,7 +54,7 @@ pub const ROWS: &[Command] = &[
         keys: &[KeySpec::index(1).range(-1, 1, 0).flags(KeyFlags::NOT_KEY)],
         args: args![string("shardchannel").multiple()],
         reply: "any",
-        doc: doc!("Listens to shard channels.", "O(N), N the number of shard channels"),
+        doc: prose!("Listens to shard channels.", "O(N), N the number of shard channels"),
         run: ssubscribe,
         ..BASE
     },
@@ -62,7 +64,7 @@ pub const ROWS: &[Command] = &[
         keys: &[KeySpec::index(1).range(-1, 1, 0).flags(KeyFlags::NOT_KEY)],
         args: args![string("shardchannel").optional().multiple()],
         reply: "any",
-        doc: doc!("Stops listening to shard channels; to all of them when none is named.", "O(N), N the number of shard channels"),
+        doc: prose!("Stops listening to shard channels; to all of them when none is named.", "O(N), N the number of shard channels"),
         run: sunsubscribe,
         ..BASE
     },
@@ -71,7 +73,7 @@ pub const ROWS: &[Command] = &[
         flags: Flags::PUBSUB | Flags::LOADING | Flags::STALE | Flags::FAST | Flags::MAY_REPLICATE,
         args: args![string("channel"), string("message")],
         reply: "int",
-        doc: doc!("Sends a message to a channel; replies how many clients it reached.", "O(N+M), N the number of subscribers and M the number of patterns"),
+        doc: prose!("Sends a message to a channel; replies how many clients it reached.", "O(N+M), N the number of subscribers and M the number of patterns"),
         run: publish,
         ..BASE
     },
@@ -81,20 +83,20 @@ pub const ROWS: &[Command] = &[
         keys: &[KeySpec::index(1).range(0, 1, 0).flags(KeyFlags::NOT_KEY)],
         args: args![string("shardchannel"), string("message")],
         reply: "int",
-        doc: doc!("Sends a message to a shard channel; replies how many clients it reached.", "O(N), N the number of subscribers"),
+        doc: prose!("Sends a message to a shard channel; replies how many clients it reached.", "O(N), N the number of subscribers"),
         run: spublish,
         ..BASE
     },
     Command {
         name: "pubsub", arity: -2, group: Group::Pubsub, since: "2.8.0",
-        doc: doc!("Tells about subscriptions.", "Depends on the subcommand"),
+        doc: prose!("Tells about subscriptions.", "Depends on the subcommand"),
         subs: &[
             Command {
                 name: "channels", arity: -2, group: Group::Pubsub, since: "2.8.0",
                 flags: Flags::PUBSUB | Flags::LOADING | Flags::STALE,
                 args: args![pattern("pattern").optional()],
                 reply: "[bulk]",
-                doc: doc!("The channels somebody listens to.", "O(N), N the number of channels"),
+                doc: prose!("The channels somebody listens to.", "O(N), N the number of channels"),
                 run: pubsub_channels,
                 ..BASE
             },
@@ -103,7 +105,7 @@ pub const ROWS: &[Command] = &[
                 flags: Flags::PUBSUB | Flags::LOADING | Flags::STALE,
                 args: args![string("channel").optional().multiple()],
                 reply: "[any]",
-                doc: doc!("How many clients listen to each of the channels.", "O(N), N the number of channels asked for"),
+                doc: prose!("How many clients listen to each of the channels.", "O(N), N the number of channels asked for"),
                 run: pubsub_numsub,
                 ..BASE
             },
@@ -111,7 +113,7 @@ pub const ROWS: &[Command] = &[
                 name: "numpat", arity: 2, group: Group::Pubsub, since: "2.8.0",
                 flags: Flags::PUBSUB | Flags::LOADING | Flags::STALE,
                 reply: "int",
-                doc: doc!("How many different patterns clients listen to.", "O(1)"),
+                doc: prose!("How many different patterns clients listen to.", "O(1)"),
                 run: pubsub_numpat,
                 ..BASE
             },
@@ -120,7 +122,7 @@ pub const ROWS: &[Command] = &[
                 flags: Flags::PUBSUB | Flags::LOADING | Flags::STALE,
                 args: args![pattern("pattern").optional()],
                 reply: "[bulk]",
-                doc: doc!("The shard channels somebody listens to.", "O(N), N the number of shard channels"),
+                doc: prose!("The shard channels somebody listens to.", "O(N), N the number of shard channels"),
                 run: pubsub_shardchannels,
                 ..BASE
             },
@@ -129,7 +131,7 @@ pub const ROWS: &[Command] = &[
                 flags: Flags::PUBSUB | Flags::LOADING | Flags::STALE,
                 args: args![string("shardchannel").optional().multiple()],
                 reply: "[any]",
-                doc: doc!("How many clients listen to each of the shard channels.", "O(N), N the number of channels asked for"),
+                doc: prose!("How many clients listen to each of the shard channels.", "O(N), N the number of channels asked for"),
                 run: pubsub_shardnumsub,
                 ..BASE
             },
@@ -137,7 +139,7 @@ pub const ROWS: &[Command] = &[
                 name: "help", arity: 2, group: Group::Pubsub, since: "6.2.0",
                 flags: Flags::LOADING | Flags::STALE,
                 reply: "[simple]",
-                doc: doc!("Lists the subcommands.", "O(1)"),
+                doc: prose!("Lists the subcommands.", "O(1)"),
                 run: pubsub_help,
                 ..BASE
             },
@@ -153,9 +155,21 @@ struct Words {
     unsubscribe: &'static str,
 }
 
-const CHANNEL: Words = Words { scope: Scope::Channel, subscribe: "subscribe", unsubscribe: "unsubscribe" };
-const PATTERN: Words = Words { scope: Scope::Pattern, subscribe: "psubscribe", unsubscribe: "punsubscribe" };
-const SHARD: Words = Words { scope: Scope::Shard, subscribe: "ssubscribe", unsubscribe: "sunsubscribe" };
+const CHANNEL: Words = Words {
+    scope: Scope::Channel,
+    subscribe: "subscribe",
+    unsubscribe: "unsubscribe",
+};
+const PATTERN: Words = Words {
+    scope: Scope::Pattern,
+    subscribe: "psubscribe",
+    unsubscribe: "punsubscribe",
+};
+const SHARD: Words = Words {
+    scope: Scope::Shard,
+    subscribe: "ssubscribe",
+    unsubscribe: "sunsubscribe",
+};
 
 fn subscribe(ctx: &mut Ctx) -> Result {
     add(ctx, &CHANNEL)
@@ -218,7 +232,9 @@ fn remove(ctx: &mut Ctx, words: &Words) -> Result {
     }
     for name in &named {
         if names(ctx.session, words.scope).remove(name) {
-            ctx.server.pubsub.remove(words.scope, name, ctx.session.handle);
+            ctx.server
+                .pubsub
+                .remove(words.scope, name, ctx.session.handle);
         }
         tell(ctx, words.unsubscribe, Some(name), words.scope);
     }
@@ -265,7 +281,11 @@ fn spublish(ctx: &mut Ctx) -> Result {
 fn send(ctx: &mut Ctx, is_sharded: bool, word: &str, receivers: usize) -> Result {
     let (channel, payload) = (ctx.arg(1), ctx.arg(2));
     if receivers > 0 {
-        let message = Published { is_sharded, channel: channel.to_vec(), payload: payload.to_vec() };
+        let message = Published {
+            is_sharded,
+            channel: channel.to_vec(),
+            payload: payload.to_vec(),
+        };
         ctx.server.published.push(message);
     }
     if ctx.server.is_bridged {
@@ -320,7 +340,11 @@ fn list(ctx: &mut Ctx, scope: Scope) -> Result {
         return Err(ctx.unknown_subcommand());
     }
     let filter = ctx.args.get(2).copied();
-    let names = ctx.server.pubsub.names(scope).filter(|name| filter.is_none_or(|pattern| glob::matches(pattern, name)));
+    let names = ctx
+        .server
+        .pubsub
+        .names(scope)
+        .filter(|name| filter.is_none_or(|pattern| glob::matches(pattern, name)));
     let names: Vec<&[u8]> = names.collect();
     ctx.reply.array(names.len());
     for name in names {
@@ -334,7 +358,8 @@ fn count_listeners(ctx: &mut Ctx, scope: Scope) -> Result {
     ctx.reply.array(channels.len() * 2);
     for channel in channels {
         ctx.reply.bulk(channel);
-        ctx.reply.count(ctx.server.pubsub.listeners(scope, channel).len());
+        ctx.reply
+            .count(ctx.server.pubsub.listeners(scope, channel).len());
     }
     Ok(Outcome::Done)
 }

@@ -4,15 +4,18 @@
 
 use crate::resp::Error;
 use crate::state::Multi;
-use crate::table::{Acl, BASE, Command, Ctx, Flags, Group, KeyFlags, KeySpec, Outcome, Result, args, doc, key};
+use crate::table::{
+    Acl, BASE, Command, Ctx, Flags, Group, KeyFlags, KeySpec, Outcome, Result, args, key, prose,
+};
 
+#[rustfmt::skip]
 pub const ROWS: &[Command] = &[
     Command {
         name: "multi", arity: 1, group: Group::Transactions, since: "1.2.0",
         flags: Flags::NOSCRIPT | Flags::LOADING | Flags::STALE | Flags::FAST | Flags::ALLOW_BUSY | Flags::NO_MULTI,
         acl: Acl::TRANSACTION,
         reply: "OK",
-        doc: doc!("Opens a transaction: the commands that follow are queued until EXEC.", "O(1)"),
+        doc: prose!("Opens a transaction: the commands that follow are queued until EXEC.", "O(1)"),
         run: multi,
         ..BASE
     },
@@ -21,7 +24,7 @@ pub const ROWS: &[Command] = &[
         flags: Flags::NOSCRIPT | Flags::LOADING | Flags::STALE | Flags::SKIP_SLOWLOG,
         acl: Acl::TRANSACTION,
         reply: "[any] | nil",
-        doc: doc!("Runs every queued command; nil when a watched key has changed.", "As the commands in the queue"),
+        doc: prose!("Runs every queued command; nil when a watched key has changed.", "As the commands in the queue"),
         run: exec,
         ..BASE
     },
@@ -30,7 +33,7 @@ pub const ROWS: &[Command] = &[
         flags: Flags::NOSCRIPT | Flags::LOADING | Flags::STALE | Flags::FAST | Flags::ALLOW_BUSY,
         acl: Acl::TRANSACTION,
         reply: "OK",
-        doc: doc!("Throws the queue of the open transaction away.", "O(N), N the number of queued commands"),
+        doc: prose!("Throws the queue of the open transaction away.", "O(N), N the number of queued commands"),
         run: discard,
         ..BASE
     },
@@ -41,7 +44,7 @@ pub const ROWS: &[Command] = &[
         keys: &[KeySpec::index(1).range(-1, 1, 0).flags(KeyFlags::RO)],
         args: args![key("key").multiple()],
         reply: "OK",
-        doc: doc!("Makes the next EXEC depend on these keys staying as they are.", "O(1) for each key"),
+        doc: prose!("Makes the next EXEC depend on these keys staying as they are.", "O(1) for each key"),
         run: watch,
         ..BASE
     },
@@ -50,7 +53,7 @@ pub const ROWS: &[Command] = &[
         flags: Flags::NOSCRIPT | Flags::LOADING | Flags::STALE | Flags::FAST | Flags::ALLOW_BUSY,
         acl: Acl::TRANSACTION,
         reply: "OK",
-        doc: doc!("Forgets every watched key.", "O(1)"),
+        doc: prose!("Forgets every watched key.", "O(1)"),
         run: unwatch,
         ..BASE
     },
@@ -66,9 +69,15 @@ fn multi(ctx: &mut Ctx) -> Result {
 }
 
 fn exec(ctx: &mut Ctx) -> Result {
-    let Some(multi) = &ctx.session.multi else { return Err(Error::new("ERR EXEC without MULTI")) };
+    let Some(multi) = &ctx.session.multi else {
+        return Err(Error::new("ERR EXEC without MULTI"));
+    };
     let is_broken = multi.is_broken;
-    let has_expired = ctx.session.watched.iter().any(|(db, key)| ctx.keys.is_watch_expired(*db, key, ctx.session.handle));
+    let has_expired = ctx
+        .session
+        .watched
+        .iter()
+        .any(|(db, key)| ctx.keys.is_watch_expired(*db, key, ctx.session.handle));
     if is_broken {
         end(ctx);
         return Err(Error::EXEC_ABORT);

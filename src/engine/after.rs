@@ -19,7 +19,11 @@ impl Engine {
         if self.has_aftermath() {
             self.settle();
         }
-        if self.sessions.get(id).is_some_and(|session| !session.messages.is_empty()) {
+        if self
+            .sessions
+            .get(id)
+            .is_some_and(|session| !session.messages.is_empty())
+        {
             self.sessions.mark_ready(id);
         }
     }

@@ -23,7 +23,10 @@ pub(super) struct Blocked {
 
 impl Blocked {
     pub(super) fn next_deadline_ms(&self) -> Option<i64> {
-        self.deadlines.keys().next().map(|(deadline_ms, _)| *deadline_ms)
+        self.deadlines
+            .keys()
+            .next()
+            .map(|(deadline_ms, _)| *deadline_ms)
     }
 }
 
@@ -47,7 +50,9 @@ impl Engine {
         });
         let db = self.keys.selected();
         if let Some(deadline_ms) = block.deadline_ms {
-            self.blocked.deadlines.insert((deadline_ms, ticket), session.handle);
+            self.blocked
+                .deadlines
+                .insert((deadline_ms, ticket), session.handle);
         }
         if let BlockOn::Keys(keys) = &block.on {
             for key in keys {
@@ -57,7 +62,13 @@ impl Engine {
             }
         }
         let args = args.iter().map(|arg| arg.to_vec()).collect();
-        session.waiting = Some(Box::new(Waiting { block, number: row.number, args, ticket, db }));
+        session.waiting = Some(Box::new(Waiting {
+            block,
+            number: row.number,
+            args,
+            ticket,
+            db,
+        }));
         Called::Blocked
     }
 
@@ -65,7 +76,9 @@ impl Engine {
     pub(super) fn stop_waiting(&mut self, session: &mut Session) -> Option<Box<Waiting>> {
         let waiting = session.waiting.take()?;
         if let Some(deadline_ms) = waiting.block.deadline_ms {
-            self.blocked.deadlines.remove(&(deadline_ms, waiting.ticket));
+            self.blocked
+                .deadlines
+                .remove(&(deadline_ms, waiting.ticket));
         }
         if let BlockOn::Keys(keys) = &waiting.block.on {
             for key in keys {
@@ -85,7 +98,9 @@ impl Engine {
     /// Runs the commands of clients whose keys were written, key by key, in order of arrival.
     pub(super) fn serve_ready_keys(&mut self) {
         for (db, key) in self.keys.take_ready() {
-            let Some(waiters) = self.blocked.by_key.get(&(db, key)) else { continue };
+            let Some(waiters) = self.blocked.by_key.get(&(db, key)) else {
+                continue;
+            };
             let waiters: Vec<SessionId> = waiters.iter().map(|(_, id)| *id).collect();
             for id in waiters {
                 self.retry(id);
@@ -94,9 +109,15 @@ impl Engine {
     }
 
     fn retry(&mut self, id: SessionId) {
-        let Some(mut session) = self.sessions.take(id) else { return };
-        let Some(waiting) = self.stop_waiting(&mut session) else { return self.sessions.put(session) };
-        let Some(row) = self.lookup.row(waiting.number) else { return self.sessions.put(session) };
+        let Some(mut session) = self.sessions.take(id) else {
+            return;
+        };
+        let Some(waiting) = self.stop_waiting(&mut session) else {
+            return self.sessions.put(session);
+        };
+        let Some(row) = self.lookup.row(waiting.number) else {
+            return self.sessions.put(session);
+        };
         let args: Vec<&[u8]> = waiting.args.iter().map(Vec::as_slice).collect();
         let mut reply = Reply::new(session.encoding(), session.resp3);
         // Should it have to wait again, it keeps its place in the queue.
@@ -120,7 +141,9 @@ impl Engine {
             if deadline_ms > self.now_ms {
                 return;
             }
-            self.unblock(id, |reply, block| write_timeout(reply, &block.timeout_reply));
+            self.unblock(id, |reply, block| {
+                write_timeout(reply, &block.timeout_reply)
+            });
         }
     }
 
@@ -134,7 +157,9 @@ impl Engine {
 
     /// Ends one wait with the reply that `write` writes.
     pub(super) fn unblock(&mut self, id: SessionId, write: impl FnOnce(&mut Reply, &Block)) {
-        let Some(mut session) = self.sessions.take(id) else { return };
+        let Some(mut session) = self.sessions.take(id) else {
+            return;
+        };
         if let Some(waiting) = self.stop_waiting(&mut session) {
             let mut reply = Reply::new(session.encoding(), session.resp3);
             write(&mut reply, &waiting.block);
@@ -147,7 +172,11 @@ impl Engine {
     /// A client that waited goes on with the input that piled up meanwhile.
     fn resume(&mut self, id: SessionId) {
         self.sessions.mark_ready(id);
-        if self.sessions.get(id).is_some_and(|session| session.kind == Kind::Wire) {
+        if self
+            .sessions
+            .get(id)
+            .is_some_and(|session| session.kind == Kind::Wire)
+        {
             self.process(id);
         }
     }
@@ -159,7 +188,11 @@ fn finish(session: &mut Session, late: Reply) {
     match session.encoding() {
         Encoding::Wire => session.output.extend_from_slice(&text),
         Encoding::Cells => {
-            session.messages.push_back(crate::state::Message { cells, text, is_reply: true });
+            session.messages.push_back(crate::state::Message {
+                cells,
+                text,
+                is_reply: true,
+            });
         }
     }
 }

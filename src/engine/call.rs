@@ -57,7 +57,9 @@ impl Engine {
         args: &[&[u8]],
         reply: &mut Reply,
     ) -> Called {
-        let Some((name, _)) = args.split_first() else { return Called::Silent };
+        let Some((name, _)) = args.split_first() else {
+            return Called::Silent;
+        };
         let mark = reply.mark();
         session.active_ms = self.now_ms;
         let called = match self.admit(session, row, name, args) {
@@ -90,13 +92,22 @@ impl Engine {
             reply.rewind(mark);
             return Called::Silent;
         }
-        if called == Called::Replied && reply.unchanged_since(mark) { Called::Silent } else { called }
+        if called == Called::Replied && reply.unchanged_since(mark) {
+            Called::Silent
+        } else {
+            called
+        }
     }
 
     /// Counts a command that was refused before it ran, and spoils the transaction it should have been part of.
     fn reject(&mut self, session: &mut Session, row: Option<Resolved>, error: &Error) {
         self.server.count_error(error.code());
-        if let Some(stats) = row.and_then(|row| self.server.stats.by_command.get_mut(usize::from(row.number))) {
+        if let Some(stats) = row.and_then(|row| {
+            self.server
+                .stats
+                .by_command
+                .get_mut(usize::from(row.number))
+        }) {
             stats.rejected += 1;
         }
         if let Some(multi) = &mut session.multi {
@@ -132,7 +143,12 @@ impl Engine {
         });
         if !is_retry {
             self.server.stats.commands += 1;
-            if let Some(stats) = self.server.stats.by_command.get_mut(usize::from(row.number)) {
+            if let Some(stats) = self
+                .server
+                .stats
+                .by_command
+                .get_mut(usize::from(row.number))
+            {
                 stats.calls += 1;
             }
         }
@@ -143,14 +159,22 @@ impl Engine {
             Ok(Outcome::Block(block)) => self.wait(session, row, args, *block, reply),
             Err(error) => {
                 self.server.count_error(error.code());
-                if let Some(stats) = self.server.stats.by_command.get_mut(usize::from(row.number)) {
+                if let Some(stats) = self
+                    .server
+                    .stats
+                    .by_command
+                    .get_mut(usize::from(row.number))
+                {
                     stats.failed += 1;
                 }
                 reply.error(error.text());
                 Called::Replied
             }
         };
-        if self.keys.dirty != dirty_before || self.effects.is_some() || !self.keys.expired_log.is_empty() {
+        if self.keys.dirty != dirty_before
+            || self.effects.is_some()
+            || !self.keys.expired_log.is_empty()
+        {
             self.record(row, db, args, dirty_before);
         }
         called
@@ -163,10 +187,18 @@ impl Engine {
         if !self.is_logging {
             return;
         }
-        self.log.extend(expired.into_iter().map(|(db, key)| LogRecord { db, command: vec![b"DEL".to_vec(), key] }));
+        self.log
+            .extend(expired.into_iter().map(|(db, key)| LogRecord {
+                db,
+                command: vec![b"DEL".to_vec(), key],
+            }));
         let is_write = row.row.is(Flags::WRITE | Flags::MAY_REPLICATE);
         match effects {
-            Some(commands) => self.log.extend(commands.into_iter().map(|command| LogRecord { db, command })),
+            Some(commands) => self.log.extend(
+                commands
+                    .into_iter()
+                    .map(|command| LogRecord { db, command }),
+            ),
             None if is_write && self.keys.dirty != dirty_before => {
                 let command = args.iter().map(|arg| arg.to_vec()).collect();
                 self.log.push(LogRecord { db, command });
@@ -177,14 +209,18 @@ impl Engine {
 
     /// Runs the commands of a transaction; the reply is the array of their replies.
     fn run_queue(&mut self, session: &mut Session, reply: &mut Reply) -> Called {
-        let Some(multi) = session.multi.take() else { return Called::Replied };
+        let Some(multi) = session.multi.take() else {
+            return Called::Replied;
+        };
         self.keys.unwatch_all(&mut session.watched, session.handle);
         session.is_touched = false;
         reply.array(multi.queue.len());
         let log_start = self.log.len();
         session.is_in_exec = true;
         for queued in &multi.queue {
-            let Some(row) = self.lookup.row(queued.number) else { continue };
+            let Some(row) = self.lookup.row(queued.number) else {
+                continue;
+            };
             let args: Vec<&[u8]> = queued.args.iter().map(Vec::as_slice).collect();
             let mark = reply.mark();
             self.run(session, row, &args, reply, false);
@@ -196,8 +232,17 @@ impl Engine {
         session.is_in_exec = false;
         if self.log.len() > log_start + 1 {
             let db = self.log[log_start].db;
-            self.log.insert(log_start, LogRecord { db, command: vec![b"MULTI".to_vec()] });
-            self.log.push(LogRecord { db, command: vec![b"EXEC".to_vec()] });
+            self.log.insert(
+                log_start,
+                LogRecord {
+                    db,
+                    command: vec![b"MULTI".to_vec()],
+                },
+            );
+            self.log.push(LogRecord {
+                db,
+                command: vec![b"EXEC".to_vec()],
+            });
         }
         Called::Replied
     }
@@ -205,11 +250,17 @@ impl Engine {
 
 /// The commands a transaction does not queue.
 fn runs_inside_multi(row: Resolved) -> bool {
-    matches!(row.row.name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset") && row.container.is_none()
+    matches!(
+        row.row.name,
+        "exec" | "discard" | "multi" | "watch" | "quit" | "reset"
+    ) && row.container.is_none()
 }
 
 fn enqueue(session: &mut Session, row: Resolved, args: &[&[u8]]) {
     let args = args.iter().map(|arg| arg.to_vec()).collect();
     let multi: &mut Multi = session.multi.get_or_insert_default();
-    multi.queue.push(Queued { number: row.number, args });
+    multi.queue.push(Queued {
+        number: row.number,
+        args,
+    });
 }

@@ -19,7 +19,11 @@ impl Engine {
         args: &[&[u8]],
     ) -> Result<Resolved, Refused> {
         let row = row.ok_or_else(|| (unknown_command(name, args), None))?;
-        let row = if row.row.subs.is_empty() || args.len() < 2 { row } else { self.resolve_sub(row, args)? };
+        let row = if row.row.subs.is_empty() || args.len() < 2 {
+            row
+        } else {
+            self.resolve_sub(row, args)?
+        };
         if !row.row.accepts(args.len()) {
             return Err((Error::wrong_arity(&row.full_name()), Some(row)));
         }
@@ -36,7 +40,13 @@ impl Engine {
         self.lookup.find_sub(container, word).ok_or_else(|| {
             let upper = container.row.name.to_ascii_uppercase();
             let word = &word[..word.len().min(128)];
-            let parts: [&[u8]; 5] = [b"ERR unknown subcommand '", word, b"'. Try ", upper.as_bytes(), b" HELP."];
+            let parts: [&[u8]; 5] = [
+                b"ERR unknown subcommand '",
+                word,
+                b"'. Try ",
+                upper.as_bytes(),
+                b" HELP.",
+            ];
             (Error::concat(&parts), Some(container))
         })
     }
@@ -79,7 +89,15 @@ impl Engine {
         }
         let is_pubsub_command = matches!(
             command.name,
-            "ping" | "subscribe" | "ssubscribe" | "unsubscribe" | "sunsubscribe" | "psubscribe" | "punsubscribe" | "quit" | "reset"
+            "ping"
+                | "subscribe"
+                | "ssubscribe"
+                | "unsubscribe"
+                | "sunsubscribe"
+                | "psubscribe"
+                | "punsubscribe"
+                | "quit"
+                | "reset"
         );
         if session.is_subscriber() && !is_pubsub_command {
             return Some(Error::concat(&[
@@ -101,7 +119,10 @@ impl Engine {
         }
         let queued = session.multi.as_ref().filter(|_| row.row.name == "exec");
         let has_queued = queued.is_some_and(|multi| {
-            let rows = multi.queue.iter().filter_map(|queued| self.lookup.row(queued.number));
+            let rows = multi
+                .queue
+                .iter()
+                .filter_map(|queued| self.lookup.row(queued.number));
             rows.into_iter().any(|row| row.row.is(Flags::DENYOOM))
         });
         row.row.is(Flags::DENYOOM) || has_queued
@@ -124,5 +145,10 @@ fn unknown_command(name: &[u8], args: &[&[u8]]) -> Error {
         shown.extend_from_slice(b"' ");
     }
     let name = &name[..name.len().min(QUOTED_BYTES)];
-    Error::concat(&[b"ERR unknown command '", name, b"', with args beginning with: ", &shown])
+    Error::concat(&[
+        b"ERR unknown command '",
+        name,
+        b"', with args beginning with: ",
+        &shown,
+    ])
 }

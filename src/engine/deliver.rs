@@ -13,14 +13,20 @@ impl Engine {
                 self.deliver(false, &channel, event.name.as_bytes());
             }
             if event.to_event_channel {
-                let channel = [b"__keyevent@", db.as_bytes(), b"__:", event.name.as_bytes()].concat();
+                let channel =
+                    [b"__keyevent@", db.as_bytes(), b"__:", event.name.as_bytes()].concat();
                 self.deliver(false, &channel, &event.key);
             }
         }
     }
 
     pub(super) fn deliver_published(&mut self) {
-        for Published { is_sharded, channel, payload } in std::mem::take(&mut self.server.published) {
+        for Published {
+            is_sharded,
+            channel,
+            payload,
+        } in std::mem::take(&mut self.server.published)
+        {
             self.deliver(is_sharded, &channel, &payload);
         }
     }
@@ -32,11 +38,18 @@ impl Engine {
 
     fn deliver(&mut self, is_sharded: bool, channel: &[u8], payload: &[u8]) {
         let pubsub = &self.server.pubsub;
-        let (scope, word) = if is_sharded { (Scope::Shard, "smessage") } else { (Scope::Channel, "message") };
+        let (scope, word) = if is_sharded {
+            (Scope::Shard, "smessage")
+        } else {
+            (Scope::Channel, "message")
+        };
         let direct: Vec<SessionId> = pubsub.listeners(scope, channel).to_vec();
         let by_pattern: Vec<(Vec<u8>, Vec<SessionId>)> = match is_sharded {
             true => Vec::new(),
-            false => pubsub.matching(channel).map(|(pattern, ids)| (pattern.to_vec(), ids.to_vec())).collect(),
+            false => pubsub
+                .matching(channel)
+                .map(|(pattern, ids)| (pattern.to_vec(), ids.to_vec()))
+                .collect(),
         };
         for id in direct {
             self.send(id, &[word.as_bytes(), channel, payload]);
@@ -49,7 +62,9 @@ impl Engine {
     }
 
     fn send(&mut self, id: SessionId, parts: &[&[u8]]) {
-        let Some(session) = self.sessions.get_mut(id) else { return };
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
         session.send(false, |reply| {
             reply.push(parts.len());
             for part in parts {

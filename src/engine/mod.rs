@@ -18,7 +18,6 @@ mod block;
 mod call;
 mod check;
 mod deliver;
-mod persist;
 mod tick;
 mod wire;
 
@@ -32,7 +31,6 @@ use crate::resp::Reply;
 use crate::state::{Config, Server, Sessions};
 use crate::table::Lookup;
 use block::Blocked;
-use persist::Transfer;
 
 /// A session's handle; valid until [`Engine::disconnect`].
 pub type SessionId = u32;
@@ -66,7 +64,6 @@ pub struct Engine {
     server: Server,
     sessions: Sessions,
     blocked: Blocked,
-    transfer: Transfer,
     rng: Rng,
     now_ms: i64,
     /// The reply of the native call that ran last.
@@ -89,9 +86,9 @@ pub struct LogRecord {
 impl Engine {
     /// A fresh, empty engine. O(1), without allocation of databases not in use.
     pub fn new(options: Options) -> Engine {
-        let mut rng = Rng::new(options.seed[0] ^ options.seed[1].rotate_left(32));
+        let mut rng = Rng::new(options.seed);
         let seed = HashSeed::new(options.seed[0], options.seed[1]);
-        let lookup = Lookup::new(commands::GROUPS, seed);
+        let lookup = Lookup::new(commands::GROUPS, seed.clone());
         let ids = [hex_id(&mut rng), hex_id(&mut rng)];
         let rows = lookup.rows().len();
         Engine {
@@ -100,7 +97,6 @@ impl Engine {
             server: Server::new(options.config, options.now_ms, ids, rows),
             sessions: Sessions::default(),
             blocked: Blocked::default(),
-            transfer: Transfer::default(),
             rng,
             now_ms: options.now_ms,
             reply: Reply::new(crate::resp::Encoding::Cells, true),
@@ -131,7 +127,9 @@ impl Engine {
 
     /// Ends a session: its subscriptions, watches and wait end with it.
     pub fn disconnect(&mut self, id: SessionId) {
-        let Some(mut session) = self.sessions.close(id) else { return };
+        let Some(mut session) = self.sessions.close(id) else {
+            return;
+        };
         self.stop_waiting(&mut session);
         self.keys.unwatch_all(&mut session.watched, id);
         commands::pubsub::forget(&mut self.server.pubsub, &mut session);
@@ -219,5 +217,7 @@ impl Engine {
 /// 40 random hexadecimal digits.
 fn hex_id(rng: &mut Rng) -> Vec<u8> {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    (0..40).map(|_| DIGITS[(rng.next_u64() & 15) as usize]).collect()
+    (0..40)
+        .map(|_| DIGITS[(rng.next_u64() & 15) as usize])
+        .collect()
 }

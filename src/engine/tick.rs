@@ -19,7 +19,6 @@ impl Engine {
         }
         self.time_out();
         self.end_pause();
-        self.save_when_due();
         if self.has_aftermath() {
             self.settle();
         }
@@ -28,10 +27,25 @@ impl Engine {
 
     /// When [`Engine::tick`] has something to do, in ms since the epoch.
     pub fn next_deadline_ms(&self) -> Option<i64> {
-        let expiry = self.keys.next_deadline_ms().filter(|_| self.server.config.is_active_expire);
-        let expiry = expiry.map(|at| at.max(self.now_ms + if at <= self.now_ms { EXPIRE_PAUSE_MS } else { 0 }));
+        let expiry = self
+            .keys
+            .next_deadline_ms()
+            .filter(|_| self.server.config.is_active_expire);
+        let expiry = expiry.map(|at| {
+            at.max(
+                self.now_ms
+                    + if at <= self.now_ms {
+                        EXPIRE_PAUSE_MS
+                    } else {
+                        0
+                    },
+            )
+        });
         let pause = (!self.paused.is_empty()).then_some(self.server.paused_until_ms);
-        [expiry, self.blocked.next_deadline_ms(), pause, self.next_save_ms()].into_iter().flatten().min()
+        [expiry, self.blocked.next_deadline_ms(), pause]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn is_paused_now(&self) -> bool {
@@ -42,7 +56,10 @@ impl Engine {
     fn log_expired(&mut self) {
         let expired = mem::take(&mut self.keys.expired_log);
         if self.is_logging {
-            let records = expired.into_iter().map(|(db, key)| super::LogRecord { db, command: vec![b"DEL".to_vec(), key] });
+            let records = expired.into_iter().map(|(db, key)| super::LogRecord {
+                db,
+                command: vec![b"DEL".to_vec(), key],
+            });
             self.log.extend(records);
         }
     }

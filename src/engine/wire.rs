@@ -14,7 +14,9 @@ impl Engine {
     /// Takes bytes from the peer and runs every complete request in them. Output piles up for [`Engine::drain`].
     pub fn feed(&mut self, id: SessionId, bytes: &[u8]) {
         self.server.stats.input_bytes += bytes.len() as u64;
-        let Some(session) = self.sessions.get_mut(id) else { return };
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
         session.input_bytes += bytes.len() as u64;
         session.parser.feed(bytes);
         if session.parser.pending_bytes() > QUERY_LIMIT_BYTES {
@@ -26,7 +28,9 @@ impl Engine {
 
     /// The output so far; empties it.
     pub fn drain(&mut self, id: SessionId) -> Vec<u8> {
-        let Some(session) = self.sessions.get_mut(id) else { return Vec::new() };
+        let Some(session) = self.sessions.get_mut(id) else {
+            return Vec::new();
+        };
         let output = std::mem::take(&mut session.output);
         session.output_bytes += output.len() as u64;
         self.server.stats.output_bytes += output.len() as u64;
@@ -36,7 +40,9 @@ impl Engine {
     /// The output so far, exchanged for `buffer`, which is emptied and serves the next replies: no allocation.
     pub fn drain_into(&mut self, id: SessionId, buffer: &mut Vec<u8>) {
         buffer.clear();
-        let Some(session) = self.sessions.get_mut(id) else { return };
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
         std::mem::swap(&mut session.output, buffer);
         session.output_bytes += buffer.len() as u64;
         self.server.stats.output_bytes += buffer.len() as u64;
@@ -44,16 +50,24 @@ impl Engine {
 
     /// Whether the connection is to be closed once its output is flushed.
     pub fn is_closing(&self, id: SessionId) -> bool {
-        self.sessions.get(id).is_none_or(|session| session.is_closing)
+        self.sessions
+            .get(id)
+            .is_none_or(|session| session.is_closing)
     }
 
     /// Runs the requests that stand in the input.
     pub(super) fn process(&mut self, id: SessionId) {
         while self.can_process(id) {
-            let Some(mut session) = self.sessions.take(id) else { return };
+            let Some(mut session) = self.sessions.take(id) else {
+                return;
+            };
             let mut parser = std::mem::take(&mut session.parser);
-            let mut reply =
-                Reply::on(Encoding::Wire, session.resp3, std::mem::take(&mut session.output), Vec::new());
+            let mut reply = Reply::on(
+                Encoding::Wire,
+                session.resp3,
+                std::mem::take(&mut session.output),
+                Vec::new(),
+            );
             let goes_on = self.process_some(&mut session, &mut parser, &mut reply);
             let output = reply.into_parts().0;
             session.parser = parser;
@@ -64,17 +78,28 @@ impl Engine {
                 break;
             }
         }
-        if self.sessions.get(id).is_some_and(|session| !session.output.is_empty() || session.is_closing) {
+        if self
+            .sessions
+            .get(id)
+            .is_some_and(|session| !session.output.is_empty() || session.is_closing)
+        {
             self.sessions.mark_ready(id);
         }
     }
 
     fn can_process(&mut self, id: SessionId) -> bool {
-        self.sessions.get(id).is_some_and(|session| session.waiting.is_none() && !session.is_closing)
+        self.sessions
+            .get(id)
+            .is_some_and(|session| session.waiting.is_none() && !session.is_closing)
     }
 
     /// Runs requests until something has to happen outside; true when there may be more.
-    fn process_some(&mut self, session: &mut Session, parser: &mut Parser, reply: &mut Reply) -> bool {
+    fn process_some(
+        &mut self,
+        session: &mut Session,
+        parser: &mut Parser,
+        reply: &mut Reply,
+    ) -> bool {
         loop {
             let limits = Limits {
                 bulk_bytes: self.server.config.proto_max_bulk_len_bytes,
@@ -109,7 +134,9 @@ impl Engine {
         let many: Vec<&[u8]>;
         let args = match few.get_mut(..count) {
             Some(few) => {
-                few.iter_mut().zip(parser.args()).for_each(|(to, from)| *to = from);
+                few.iter_mut()
+                    .zip(parser.args())
+                    .for_each(|(to, from)| *to = from);
                 &*few
             }
             None => {
@@ -147,6 +174,8 @@ impl Engine {
             return false;
         }
         let row = ahead.args().next().and_then(|name| self.lookup.find(name));
-        row.is_some_and(|row| row.row.is(Flags::WRITE | Flags::MAY_REPLICATE) || row.row.name == "exec")
+        row.is_some_and(|row| {
+            row.row.is(Flags::WRITE | Flags::MAY_REPLICATE) || row.row.name == "exec"
+        })
     }
 }

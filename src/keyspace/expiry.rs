@@ -3,6 +3,7 @@
 use super::read::is_stale;
 use super::{Class, Keyspace};
 use crate::structures::table::Table;
+use crate::values::Entry;
 
 impl Keyspace {
     /// Sets when `key` expires (None: never), in ms since the epoch. False when there is no such key or nothing to
@@ -11,7 +12,9 @@ impl Keyspace {
         self.delete_stale();
         let db = self.selected;
         self.drop_if_stale(db, key);
-        let Some(mut entry) = self.dbs[db].find_mut(key) else { return false };
+        let Some(mut entry) = self.dbs[db].find_mut(key) else {
+            return false;
+        };
         if expiry_ms.is_none() && entry.view().expiry_ms().is_none() {
             return false;
         }
@@ -25,21 +28,27 @@ impl Keyspace {
         let mut left = budget;
         for _ in 0..self.dbs.len() {
             let db = self.expire_db % self.dbs.len();
-            let mut due = Vec::new();
-            let seen = self.dbs[db].expired(self.now_ms, left, |view| due.push(view.key().to_vec()));
-            left = left.saturating_sub(seen);
-            self.stale.extend(due.into_iter().map(|key| (db, key)));
-            if left == 0 {
+            let (mut gone, mut freed) = (Vec::new(), 0);
+            let due = self.dbs[db].expire(self.now_ms, left, |view| {
+                freed += Entry::new(view).memory_bytes() - view.memory_bytes();
+                gone.push(view.key().to_vec());
+                true
+            });
+            self.object_bytes -= freed;
+            for key in gone {
+                self.expired(db, &key);
+            }
+            left = left.saturating_sub(due.found);
+            if due.more || left == 0 {
                 break;
             }
             self.expire_db = db + 1;
         }
-        self.delete_stale();
     }
 
     /// A time before which no key expires, in ms since the epoch; None when none ever does.
     pub fn next_deadline_ms(&self) -> Option<i64> {
-        self.dbs.iter().filter_map(Table::next_deadline_ms).min()
+        self.dbs.iter().filter_map(Table::next_deadline).min()
     }
 
     /// Deletes the keys that reads found expired.
@@ -55,8 +64,13 @@ impl Keyspace {
     /// Deletes `key` if it has expired: a writing command's first step.
     #[inline]
     pub(super) fn drop_if_stale(&mut self, db: usize, key: &[u8]) {
-        let Some(table) = self.dbs.get(db).filter(|table| table.volatile_len() > 0) else { return };
-        if table.find(key).is_some_and(|view| is_stale(&view, self.now_ms)) {
+        let Some(table) = self.dbs.get(db).filter(|table| table.volatile_len() > 0) else {
+            return;
+        };
+        if table
+            .find(key)
+            .is_some_and(|view| is_stale(&view, self.now_ms))
+        {
             self.expire(db, key);
         }
     }
@@ -64,6 +78,11 @@ impl Keyspace {
     #[cold]
     fn expire(&mut self, db: usize, key: &[u8]) {
         self.forget(db, key);
+        self.expired(db, key);
+    }
+
+    /// What follows from a key's end: counted, told, logged.
+    fn expired(&mut self, db: usize, key: &[u8]) {
         self.stats.expired += 1;
         self.signals.touch(db, key);
         self.notify_in(db, Class::EXPIRED, "expired", key);

@@ -62,7 +62,10 @@ pub struct Keyspace {
 
 impl std::fmt::Debug for Keyspace {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Keyspace").field("dbs", &self.dbs.len()).field("dirty", &self.dirty).finish_non_exhaustive()
+        out.debug_struct("Keyspace")
+            .field("dbs", &self.dbs.len())
+            .field("dirty", &self.dirty)
+            .finish_non_exhaustive()
     }
 }
 
@@ -70,7 +73,9 @@ impl Keyspace {
     /// `count` empty databases.
     pub fn new(count: usize, seed: HashSeed, now_ms: i64) -> Keyspace {
         Keyspace {
-            dbs: (0..count.max(1)).map(|_| Table::new(seed.clone())).collect(),
+            dbs: (0..count.max(1))
+                .map(|_| Table::new(seed.clone()))
+                .collect(),
             seed,
             selected: 0,
             now_ms,
@@ -145,7 +150,10 @@ impl Keyspace {
 
     /// Databases as many, with the same seed, empty: for a load that may fail.
     pub fn fresh(&self) -> Vec<Db> {
-        self.dbs.iter().map(|_| Table::new(self.seed.clone())).collect()
+        self.dbs
+            .iter()
+            .map(|_| Table::new(self.seed.clone()))
+            .collect()
     }
 
     /// Puts loaded databases in the place of the present ones. Every watched key counts as touched.

@@ -29,7 +29,8 @@ impl Keyspace {
             None => {
                 self.stats.misses += 1;
                 if self.notify_classes & Class::KEY_MISS != 0 {
-                    self.signals.notify(self.notify_classes, Class::KEY_MISS, "keymiss", key, db);
+                    self.signals
+                        .notify(self.notify_classes, Class::KEY_MISS, "keymiss", key, db);
                 }
                 None
             }
@@ -50,7 +51,10 @@ impl Keyspace {
 
     /// Whether `key` is there, expired or not: what WATCH has to remember.
     pub fn is_stale_in(&self, db: usize, key: &[u8]) -> bool {
-        self.dbs.get(db).and_then(|table| table.find(key)).is_some_and(|view| is_stale(&view, self.now_ms))
+        self.dbs
+            .get(db)
+            .and_then(|table| table.find(key))
+            .is_some_and(|view| is_stale(&view, self.now_ms))
     }
 
     /// The string at `key`, as a reading command sees it.
@@ -79,15 +83,23 @@ impl Keyspace {
     /// Every live entry of the selected database, in table order.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         let now_ms = self.now_ms;
-        let entries = self.dbs.get(self.selected).into_iter().flat_map(|table| table.iter());
-        entries.filter(move |view| !is_stale(view, now_ms)).map(Entry::new)
+        let entries = self
+            .dbs
+            .get(self.selected)
+            .into_iter()
+            .flat_map(|table| table.iter());
+        entries
+            .filter(move |view| !is_stale(view, now_ms))
+            .map(Entry::new)
     }
 
     /// Continues a scan of the selected database at `cursor`, visiting about `count` entries; returns the next cursor,
     /// 0 at the end. Entries present during the whole scan are visited at least once. Expired ones are deleted instead.
     pub fn scan(&mut self, cursor: u64, count: usize, mut visit: impl FnMut(Entry<'_>)) -> u64 {
         let (now_ms, db) = (self.now_ms, self.selected);
-        let Some(table) = self.dbs.get(db) else { return 0 };
+        let Some(table) = self.dbs.get(db) else {
+            return 0;
+        };
         let stale = &mut self.stale;
         table.scan(cursor, count, |view| {
             if is_stale(&view, now_ms) {
@@ -103,7 +115,7 @@ impl Keyspace {
         /// With nearly everything expired, a look at every entry is the better way to find a live one.
         const TRIES: usize = 100;
         for _ in 0..TRIES {
-            let view = self.dbs.get(self.selected)?.random(random())?;
+            let view = self.dbs.get(self.selected)?.random(&mut random)?;
             if !is_stale(&view, self.now_ms) {
                 return Some(view.key().to_vec());
             }
@@ -118,5 +130,6 @@ impl Keyspace {
 /// Whether an entry has expired.
 #[inline]
 pub(super) fn is_stale(view: &EntryView<'_, Object>, now_ms: i64) -> bool {
-    view.expiry_ms().is_some_and(|expiry_ms| expiry_ms <= now_ms)
+    view.expiry_ms()
+        .is_some_and(|expiry_ms| expiry_ms <= now_ms)
 }

@@ -47,20 +47,35 @@ impl Signals {
 
     /// Everything changed.
     pub(super) fn touch_all(&mut self) {
-        self.touched.extend(self.watches.values().flat_map(BTreeMap::keys));
+        self.touched
+            .extend(self.watches.values().flat_map(BTreeMap::keys));
         self.ready.extend(self.blocking.keys().cloned());
     }
 
     /// Two databases changed places, or one was emptied: keys that `is_there` before or after are touched.
     pub(super) fn touch_db(&mut self, db: usize, is_there: impl Fn(&[u8]) -> bool) {
         let in_db = |place: &&Place| place.0 == db;
-        let watched = self.watches.iter().filter(|(place, _)| in_db(place) && is_there(&place.1));
-        self.touched.extend(watched.flat_map(|(_, sessions)| sessions.keys()));
-        let blocked = self.blocking.keys().filter(|place| in_db(place) && is_there(&place.1));
+        let watched = self
+            .watches
+            .iter()
+            .filter(|(place, _)| in_db(place) && is_there(&place.1));
+        self.touched
+            .extend(watched.flat_map(|(_, sessions)| sessions.keys()));
+        let blocked = self
+            .blocking
+            .keys()
+            .filter(|place| in_db(place) && is_there(&place.1));
         self.ready.extend(blocked.cloned());
     }
 
-    pub(super) fn notify(&mut self, classes: u32, class: u32, name: &'static str, key: &[u8], db: usize) {
+    pub(super) fn notify(
+        &mut self,
+        classes: u32,
+        class: u32,
+        name: &'static str,
+        key: &[u8],
+        db: usize,
+    ) {
         if classes & class != 0 {
             self.events.push(Event {
                 name,
@@ -78,26 +93,36 @@ impl Keyspace {
     #[inline]
     pub fn notify(&mut self, class: u32, name: &'static str, key: &[u8]) {
         if self.notify_classes != 0 {
-            self.signals.notify(self.notify_classes, class, name, key, self.selected);
+            self.signals
+                .notify(self.notify_classes, class, name, key, self.selected);
         }
     }
 
     /// The same for database `db`.
     pub fn notify_in(&mut self, db: usize, class: u32, name: &'static str, key: &[u8]) {
         if self.notify_classes != 0 {
-            self.signals.notify(self.notify_classes, class, name, key, db);
+            self.signals
+                .notify(self.notify_classes, class, name, key, db);
         }
     }
 
     /// Session `session` watches `key` of the selected database.
     pub fn watch(&mut self, key: &[u8], session: u32) {
         let was_stale = self.is_stale_in(self.selected, key);
-        self.signals.watches.entry((self.selected, key.to_vec())).or_default().insert(session, was_stale);
+        self.signals
+            .watches
+            .entry((self.selected, key.to_vec()))
+            .or_default()
+            .insert(session, was_stale);
     }
 
     /// Whether a watched key has expired since, and was not yet deleted for it.
     pub fn is_watch_expired(&self, db: usize, key: &[u8], session: u32) -> bool {
-        let watch = self.signals.watches.get(&(db, key.to_vec())).and_then(|sessions| sessions.get(&session));
+        let watch = self
+            .signals
+            .watches
+            .get(&(db, key.to_vec()))
+            .and_then(|sessions| sessions.get(&session));
         watch == Some(&false) && self.is_stale_in(db, key)
     }
 

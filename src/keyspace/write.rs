@@ -50,8 +50,14 @@ impl Keyspace {
         let db = self.selected;
         self.drop_if_stale(db, key);
         self.object_bytes += content_bytes(&content);
-        let Some(table) = self.dbs.get_mut(db) else { return };
-        let new_ms = if let Expiry::At(at_ms) = expiry { Some(at_ms) } else { None };
+        let Some(table) = self.dbs.get_mut(db) else {
+            return;
+        };
+        let new_ms = if let Expiry::At(at_ms) = expiry {
+            Some(at_ms)
+        } else {
+            None
+        };
         let clock = (self.now_ms / 1000) as u32;
         match table.lookup(key) {
             Lookup::Vacant(place) => {
@@ -59,7 +65,11 @@ impl Keyspace {
                 self.notify(Class::NEW, "new", key);
             }
             Lookup::Occupied(mut entry) => {
-                let kept_ms = if expiry == Expiry::Keep { entry.view().expiry_ms() } else { new_ms };
+                let kept_ms = if expiry == Expiry::Keep {
+                    entry.view().expiry_ms()
+                } else {
+                    new_ms
+                };
                 if !self.no_touch {
                     entry.view().set_clock(clock);
                 }
@@ -67,7 +77,9 @@ impl Keyspace {
                 let old = entry.replace(kind, content, kept_ms);
                 self.object_bytes -= old.map_or(0, |object| object_bytes(&object));
                 if self.notify_classes != 0 {
-                    let is_changed = self.peek(key).is_some_and(|entry| entry.value_type() != old_type);
+                    let is_changed = self
+                        .peek(key)
+                        .is_some_and(|entry| entry.value_type() != old_type);
                     self.notify(Class::OVERWRITTEN, "overwritten", key);
                     if is_changed {
                         self.notify(Class::TYPE_CHANGED, "type_changed", key);
@@ -101,7 +113,11 @@ impl Keyspace {
             return Ok(sum);
         }
         let old = Entry::new(entry.view()).string().ok_or(Error::WRONG_TYPE)?;
-        let sum = old.integer().ok_or(Error::NOT_INTEGER)?.checked_add(by).ok_or(Error::OVERFLOW)?;
+        let sum = old
+            .integer()
+            .ok_or(Error::NOT_INTEGER)?
+            .checked_add(by)
+            .ok_or(Error::OVERFLOW)?;
         self.set_integer(key, sum, Expiry::Keep);
         Ok(sum)
     }
@@ -156,7 +172,9 @@ impl Keyspace {
 
     /// Removes an entry, and nothing else: no count, no signal.
     pub(super) fn forget(&mut self, db: usize, key: &[u8]) -> bool {
-        let Some(entry) = self.dbs.get_mut(db).and_then(|table| table.find_mut(key)) else { return false };
+        let Some(entry) = self.dbs.get_mut(db).and_then(|table| table.find_mut(key)) else {
+            return false;
+        };
         let bytes = Entry::new(entry.view()).memory_bytes() - entry.view().memory_bytes();
         entry.remove();
         self.object_bytes -= bytes;
@@ -171,7 +189,9 @@ impl Keyspace {
         if to_db >= self.dbs.len() {
             return false;
         }
-        let Some(taken) = self.dbs.get_mut(db).and_then(|table| table.take(from)) else { return false };
+        let Some(taken) = self.dbs.get_mut(db).and_then(|table| table.take(from)) else {
+            return false;
+        };
         self.forget(to_db, to);
         self.dbs[to_db].put(to, taken);
         self.signals.touch(db, from);
@@ -183,7 +203,9 @@ impl Keyspace {
     pub fn copy(&mut self, from: &[u8], to: &[u8], to_db: usize) -> bool {
         let db = self.selected;
         self.drop_if_stale(db, from);
-        let Some(entry) = self.peek(from) else { return false };
+        let Some(entry) = self.peek(from) else {
+            return false;
+        };
         let (kind, expiry_ms) = (entry.view().kind(), entry.expiry_ms());
         let mut inline = Vec::new();
         let content = match entry.view().payload() {
@@ -197,7 +219,9 @@ impl Keyspace {
         self.object_bytes += content_bytes(&content);
         self.forget(to_db, to);
         let clock = (self.now_ms / 1000) as u32;
-        let Some(table) = self.dbs.get_mut(to_db) else { return false };
+        let Some(table) = self.dbs.get_mut(to_db) else {
+            return false;
+        };
         table.insert(to, kind, content, expiry_ms);
         if let Some(view) = table.find(to) {
             view.set_clock(clock);
@@ -209,13 +233,17 @@ impl Keyspace {
     /// Sets the access clock of `key` as if it was last used `idle_s` seconds ago (RESTORE IDLETIME).
     pub fn set_idle(&mut self, key: &[u8], idle_s: i64) {
         if let Some(entry) = self.peek(key) {
-            entry.view().set_clock((self.now_ms / 1000).wrapping_sub(idle_s) as u32);
+            entry
+                .view()
+                .set_clock((self.now_ms / 1000).wrapping_sub(idle_s) as u32);
         }
     }
 
     /// Empties the database `db`; how many keys it had.
     pub fn flush(&mut self, db: usize) -> usize {
-        let Some(table) = self.dbs.get_mut(db) else { return 0 };
+        let Some(table) = self.dbs.get_mut(db) else {
+            return 0;
+        };
         let removed = std::mem::replace(table, Table::new(self.seed.clone()));
         self.signals.touch_db(db, |key| removed.contains(key));
         self.stale.retain(|(other, _)| *other != db);
@@ -234,7 +262,8 @@ impl Keyspace {
         let (low, high) = self.dbs.split_at(one.max(other));
         let (first, second) = (&low[one.min(other)], &high[0]);
         for db in [one, other] {
-            self.signals.touch_db(db, |key| first.contains(key) || second.contains(key));
+            self.signals
+                .touch_db(db, |key| first.contains(key) || second.contains(key));
         }
         self.dirty += 1;
     }
@@ -261,10 +290,9 @@ fn content_bytes(content: &Content<'_, Object>) -> usize {
     }
 }
 
-/// Bytes of all objects of a database. O(1) when there are none, else O(n).
+/// Bytes of all objects of a database. O(n).
 pub(super) fn object_bytes_of(db: &Db) -> usize {
-    if db.boxed_len() == 0 {
-        return 0;
-    }
-    db.iter().map(|view| Entry::new(view).memory_bytes() - view.memory_bytes()).sum()
+    db.iter()
+        .map(|view| Entry::new(view).memory_bytes() - view.memory_bytes())
+        .sum()
 }

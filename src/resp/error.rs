@@ -11,7 +11,8 @@ pub struct Error(Cow<'static, [u8]>);
 
 impl Error {
     pub const SYNTAX: Error = Error::new("ERR syntax error");
-    pub const WRONG_TYPE: Error = Error::new("WRONGTYPE Operation against a key holding the wrong kind of value");
+    pub const WRONG_TYPE: Error =
+        Error::new("WRONGTYPE Operation against a key holding the wrong kind of value");
     pub const NOT_INTEGER: Error = Error::new("ERR value is not an integer or out of range");
     pub const NOT_FLOAT: Error = Error::new("ERR value is not a valid float");
     pub const NO_SUCH_KEY: Error = Error::new("ERR no such key");
@@ -23,7 +24,8 @@ impl Error {
     pub const BUSY_KEY: Error = Error::new("BUSYKEY Target key name already exists.");
     pub const SAME_OBJECT: Error = Error::new("ERR source and destination objects are the same");
     pub const INVALID_CURSOR: Error = Error::new("ERR invalid cursor");
-    pub const STRING_TOO_LONG: Error = Error::new("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+    pub const STRING_TOO_LONG: Error =
+        Error::new("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
     pub const TIMEOUT_NOT_FLOAT: Error = Error::new("ERR timeout is not a float or out of range");
     pub const TIMEOUT_NEGATIVE: Error = Error::new("ERR timeout is negative");
     pub const TIMEOUT_RANGE: Error = Error::new("ERR timeout is out of range");
@@ -35,7 +37,8 @@ impl Error {
          for details about the RDB error.",
     );
     pub const NO_AUTH: Error = Error::new("NOAUTH Authentication required.");
-    pub const EXEC_ABORT: Error = Error::new("EXECABORT Transaction discarded because of previous errors.");
+    pub const EXEC_ABORT: Error =
+        Error::new("EXECABORT Transaction discarded because of previous errors.");
     pub const LOADING: Error = Error::new("LOADING Redis is loading the dataset in memory");
 
     /// An error whose text is fixed.
@@ -59,13 +62,21 @@ impl Error {
     /// `ERR wrong number of arguments for '<name>' command`.
     #[cold]
     pub fn wrong_arity(full_name: &[u8]) -> Error {
-        Error::concat(&[b"ERR wrong number of arguments for '", full_name, b"' command"])
+        Error::concat(&[
+            b"ERR wrong number of arguments for '",
+            full_name,
+            b"' command",
+        ])
     }
 
     /// `ERR invalid expire time in '<name>' command`.
     #[cold]
     pub fn invalid_expire(name: &str) -> Error {
-        Error::concat(&[b"ERR invalid expire time in '", name.as_bytes(), b"' command"])
+        Error::concat(&[
+            b"ERR invalid expire time in '",
+            name.as_bytes(),
+            b"' command",
+        ])
     }
 
     /// The whole text, code first.

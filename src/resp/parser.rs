@@ -90,8 +90,14 @@ impl Parser {
 
     /// The arguments of the request found last.
     pub fn args(&self) -> impl ExactSizeIterator<Item = &[u8]> {
-        let source = if self.is_inline { &self.inline } else { &self.buffer };
-        self.ranges.iter().map(move |&(from, to)| source.get(from..to).unwrap_or(&[]))
+        let source = if self.is_inline {
+            &self.inline
+        } else {
+            &self.buffer
+        };
+        self.ranges
+            .iter()
+            .map(move |&(from, to)| source.get(from..to).unwrap_or(&[]))
     }
 
     /// Looks for the next request.
@@ -139,7 +145,12 @@ impl Parser {
     /// The line that starts at `at`, without its end; consumes it. None when its end has not come yet.
     fn take_line(&mut self, too_long: &'static str) -> Result<Option<(usize, usize)>, Error> {
         let from = self.searched.max(self.at);
-        let Some(end) = self.buffer.iter().skip(from).position(|&byte| byte == b'\n') else {
+        let Some(end) = self
+            .buffer
+            .iter()
+            .skip(from)
+            .position(|&byte| byte == b'\n')
+        else {
             self.searched = self.buffer.len();
             if self.buffer.len() - self.at > LINE_LIMIT_BYTES {
                 return Err(Error::new(too_long));
@@ -155,14 +166,17 @@ impl Parser {
     }
 
     fn read_count(&mut self, limits: Limits) -> Result<Option<i64>, Error> {
-        let Some((from, to)) = self.take_line("ERR Protocol error: too big mbulk count string")? else {
+        let Some((from, to)) = self.take_line("ERR Protocol error: too big mbulk count string")?
+        else {
             return Ok(None);
         };
         match num::parse_i64(&self.buffer[from + 1..to.max(from + 1)]) {
-            Some(count) if count > ARGS_LIMIT => Err(Error::new("ERR Protocol error: invalid multibulk length")),
-            Some(count) if count > UNAUTHENTICATED_ARGS_LIMIT && !limits.authenticated => {
-                Err(Error::new("ERR Protocol error: unauthenticated multibulk length"))
+            Some(count) if count > ARGS_LIMIT => {
+                Err(Error::new("ERR Protocol error: invalid multibulk length"))
             }
+            Some(count) if count > UNAUTHENTICATED_ARGS_LIMIT && !limits.authenticated => Err(
+                Error::new("ERR Protocol error: unauthenticated multibulk length"),
+            ),
             Some(count) => Ok(Some(count)),
             None => Err(Error::new("ERR Protocol error: invalid multibulk length")),
         }
@@ -171,18 +185,26 @@ impl Parser {
     /// Reads one bulk string, header and body; false when bytes are missing.
     fn read_bulk(&mut self, limits: Limits) -> Result<bool, Error> {
         if self.bulk < 0 {
-            let Some((from, to)) = self.take_line("ERR Protocol error: too big bulk count string")? else {
+            let Some((from, to)) =
+                self.take_line("ERR Protocol error: too big bulk count string")?
+            else {
                 return Ok(false);
             };
             let line = &self.buffer[from..to];
             let sigil = line.first().copied().unwrap_or(b'\r');
             if sigil != b'$' {
-                return Err(Error::concat(&[b"ERR Protocol error: expected '$', got '", &[sigil], b"'"]));
+                return Err(Error::concat(&[
+                    b"ERR Protocol error: expected '$', got '",
+                    &[sigil],
+                    b"'",
+                ]));
             }
             match num::parse_i64(&line[1..]) {
                 Some(length) if (0..=limits.bulk_bytes).contains(&length) => {
                     if length > UNAUTHENTICATED_BULK_LIMIT_BYTES && !limits.authenticated {
-                        return Err(Error::new("ERR Protocol error: unauthenticated bulk length"));
+                        return Err(Error::new(
+                            "ERR Protocol error: unauthenticated bulk length",
+                        ));
                     }
                     self.bulk = length;
                 }
@@ -210,7 +232,9 @@ impl Parser {
         self.inline.clear();
         match split_inline(&self.buffer[from..to], &mut self.inline, &mut self.ranges) {
             true => Progress::Request,
-            false => Progress::Broken(Error::new("ERR Protocol error: unbalanced quotes in request")),
+            false => Progress::Broken(Error::new(
+                "ERR Protocol error: unbalanced quotes in request",
+            )),
         }
     }
 }
@@ -258,7 +282,9 @@ fn take_argument(line: &[u8], mut at: usize, out: &mut Vec<u8>) -> Option<usize>
 }
 
 fn closed_at(line: &[u8], next: usize) -> Option<usize> {
-    line.get(next).is_none_or(|&byte| is_blank(byte)).then_some(next)
+    line.get(next)
+        .is_none_or(|&byte| is_blank(byte))
+        .then_some(next)
 }
 
 fn take_single_quoted(line: &[u8], mut at: usize, out: &mut Vec<u8>) -> Option<usize> {
@@ -281,7 +307,10 @@ fn take_double_quoted(line: &[u8], mut at: usize, out: &mut Vec<u8>) -> Option<u
             b'"' => return closed_at(line, at + 1),
             b'\\' => {
                 let next = *line.get(at + 1)?;
-                let hex = (line.get(at + 2).copied().and_then(hex_digit), line.get(at + 3).copied().and_then(hex_digit));
+                let hex = (
+                    line.get(at + 2).copied().and_then(hex_digit),
+                    line.get(at + 3).copied().and_then(hex_digit),
+                );
                 if let (b'x', (Some(high), Some(low))) = (next, hex) {
                     out.push(high * 16 + low);
                     at += 4;
@@ -311,7 +340,10 @@ fn hex_digit(byte: u8) -> Option<u8> {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { bulk_bytes: 512 << 20, authenticated: true };
+    const LIMITS: Limits = Limits {
+        bulk_bytes: 512 << 20,
+        authenticated: true,
+    };
 
     fn all(input: &[u8], piece: usize) -> (Vec<Vec<Vec<u8>>>, Option<Error>) {
         let mut parser = Parser::new();
@@ -344,11 +376,20 @@ mod tests {
     fn broken_streams_say_why() {
         let cases: [(&[u8], &str); 6] = [
             (b"*x\r\n", "ERR Protocol error: invalid multibulk length"),
-            (b"*1048577\r\n", "ERR Protocol error: invalid multibulk length"),
+            (
+                b"*1048577\r\n",
+                "ERR Protocol error: invalid multibulk length",
+            ),
             (b"*1\r\n:1\r\n", "ERR Protocol error: expected '$', got ':'"),
             (b"*1\r\n$-1\r\n", "ERR Protocol error: invalid bulk length"),
-            (b"*1\r\n$536870913\r\n", "ERR Protocol error: invalid bulk length"),
-            (b"GET \"a\r\n", "ERR Protocol error: unbalanced quotes in request"),
+            (
+                b"*1\r\n$536870913\r\n",
+                "ERR Protocol error: invalid bulk length",
+            ),
+            (
+                b"GET \"a\r\n",
+                "ERR Protocol error: unbalanced quotes in request",
+            ),
         ];
         for (input, text) in cases {
             let (_, error) = all(input, 3);

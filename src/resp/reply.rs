@@ -63,12 +63,22 @@ pub struct Reply {
 impl Reply {
     /// An empty reply in `encoding`; `resp3` chooses the protocol's version 3 forms.
     pub fn new(encoding: Encoding, resp3: bool) -> Reply {
-        Reply { encoding, resp3, text: Vec::new(), cells: Vec::new() }
+        Reply {
+            encoding,
+            resp3,
+            text: Vec::new(),
+            cells: Vec::new(),
+        }
     }
 
     /// The same as [`Reply::new`], on buffers that exist already: what they hold stays in front.
     pub fn on(encoding: Encoding, resp3: bool, text: Vec<u8>, cells: Vec<u32>) -> Reply {
-        Reply { encoding, resp3, text, cells }
+        Reply {
+            encoding,
+            resp3,
+            text,
+            cells,
+        }
     }
 
     /// The buffers: bytes (or text) and cells.
@@ -118,7 +128,10 @@ impl Reply {
 
     /// Where the next reply will start.
     pub fn mark(&self) -> Mark {
-        Mark { text: self.text.len(), cells: self.cells.len() }
+        Mark {
+            text: self.text.len(),
+            cells: self.cells.len(),
+        }
     }
 
     /// Takes back everything said since `mark`.
@@ -139,7 +152,8 @@ impl Reply {
 
     #[inline]
     fn wide_cell(&mut self, kind: Cell, bits: u64) {
-        self.cells.extend_from_slice(&[kind as u32, 0, bits as u32, (bits >> 32) as u32]);
+        self.cells
+            .extend_from_slice(&[kind as u32, 0, bits as u32, (bits >> 32) as u32]);
     }
 
     fn header(&mut self, sigil: u8, count: i64) {
@@ -209,7 +223,10 @@ impl Reply {
     pub fn bool(&mut self, value: bool) {
         match (self.resp3, self.encoding) {
             (false, _) => self.int_bool(value),
-            (true, Encoding::Wire) => self.text.extend_from_slice(if value { b"#t\r\n" } else { b"#f\r\n" }),
+            (true, Encoding::Wire) => {
+                self.text
+                    .extend_from_slice(if value { b"#t\r\n" } else { b"#f\r\n" })
+            }
             (true, Encoding::Cells) => self.cell(Cell::Bool, u32::from(value)),
         }
     }
@@ -232,7 +249,7 @@ impl Reply {
 
     /// An integer in a bulk string.
     pub fn bulk_int(&mut self, value: i64) {
-        self.bulk(num::itoa(value, &mut [0; 20]));
+        self.bulk(num::format_i64(value).as_bytes());
     }
 
     /// Text with a three-letter format, for people: `=` in RESP3, a bulk string in RESP2.
@@ -258,12 +275,12 @@ impl Reply {
         match (self.resp3, self.encoding) {
             (false, _) => {
                 let mut text = Vec::new();
-                num::write_double(&mut text, value);
+                num::write_f64(&mut text, value);
                 self.bulk(&text);
             }
             (true, Encoding::Wire) => {
                 self.text.push(b',');
-                num::write_double(&mut self.text, value);
+                num::write_f64(&mut self.text, value);
                 self.text.extend_from_slice(b"\r\n");
             }
             (true, Encoding::Cells) => self.wide_cell(Cell::Double, value.to_bits()),
@@ -350,8 +367,8 @@ impl Reply {
         let (kind, sigil, count) = self.aggregate_form(kind, count);
         match self.encoding {
             Encoding::Wire => {
-                let mut digits = [0; 20];
-                let digits = num::itoa(count as i64, &mut digits);
+                let digits = num::format_i64(count as i64);
+                let digits = digits.as_bytes();
                 let mut header = [0; 23];
                 header[0] = sigil;
                 header[1..=digits.len()].copy_from_slice(digits);
@@ -360,7 +377,8 @@ impl Reply {
                 self.text.splice(mark.text..mark.text, header);
             }
             Encoding::Cells => {
-                self.cells.splice(mark.cells..mark.cells, [kind as u32, count as u32]);
+                self.cells
+                    .splice(mark.cells..mark.cells, [kind as u32, count as u32]);
             }
         }
     }

@@ -9,5 +9,5 @@ mod session;
 pub use block::{Block, BlockOn, TimeoutReply};
 pub use config::{Config, SaveRule};
 pub use pubsub::{PubSub, Scope};
-pub use server::{CommandStats, Request, Server, Stats};
+pub use server::{CommandStats, Published, Request, Server, Stats};
 pub use session::{Kind, Message, Multi, Queued, ReplyMode, Session, Sessions, Waiting};

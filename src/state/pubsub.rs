@@ -48,7 +48,9 @@ impl PubSub {
     /// Removes `handle`, and the name with its last subscriber.
     pub fn remove(&mut self, scope: Scope, name: &[u8], handle: u32) {
         let map = self.map(scope);
-        let Some(listeners) = map.get_mut(name) else { return };
+        let Some(listeners) = map.get_mut(name) else {
+            return;
+        };
         listeners.retain(|other| *other != handle);
         if listeners.is_empty() {
             map.remove(name);
@@ -69,17 +71,30 @@ impl PubSub {
     }
 
     /// The patterns that match `channel`, with their subscribers.
-    pub fn matching<'a>(&'a self, channel: &'a [u8]) -> impl Iterator<Item = (&'a [u8], &'a [u32])> {
-        self.pattern_order.iter().filter(|pattern| glob::matches(pattern, channel)).map(|pattern| {
-            let listeners = self.patterns.get(pattern.as_slice()).map_or(&[][..], Vec::as_slice);
-            (pattern.as_slice(), listeners)
-        })
+    pub fn matching<'a>(
+        &'a self,
+        channel: &'a [u8],
+    ) -> impl Iterator<Item = (&'a [u8], &'a [u32])> {
+        self.pattern_order
+            .iter()
+            .filter(|pattern| glob::matches(pattern, channel))
+            .map(|pattern| {
+                let listeners = self
+                    .patterns
+                    .get(pattern.as_slice())
+                    .map_or(&[][..], Vec::as_slice);
+                (pattern.as_slice(), listeners)
+            })
     }
 
     /// How many clients a message on `channel` reaches, counted once for each subscription as Redis does.
     pub fn receivers(&self, channel: &[u8]) -> usize {
         let direct = self.listeners(Scope::Channel, channel).len();
-        direct + self.matching(channel).map(|(_, listeners)| listeners.len()).sum::<usize>()
+        direct
+            + self
+                .matching(channel)
+                .map(|(_, listeners)| listeners.len())
+                .sum::<usize>()
     }
 
     /// Whether nobody listens to anything but shard channels: the quick answer for events.

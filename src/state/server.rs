@@ -79,7 +79,10 @@ impl Server {
         let [run_id, replication_id] = ids;
         Server {
             config,
-            stats: Stats { by_command: vec![CommandStats::default(); rows], ..Stats::default() },
+            stats: Stats {
+                by_command: vec![CommandStats::default(); rows],
+                ..Stats::default()
+            },
             pubsub: PubSub::default(),
             run_id,
             replication_id,
@@ -101,7 +104,8 @@ impl Server {
 
     /// Asks the host for something.
     pub fn request(&mut self, parts: &[&[u8]]) {
-        self.requests.push_back(parts.iter().map(|part| part.to_vec()).collect());
+        self.requests
+            .push_back(parts.iter().map(|part| part.to_vec()).collect());
     }
 
     /// Counts an error reply.

@@ -155,7 +155,11 @@ impl Session {
     }
 
     pub fn encoding(&self) -> Encoding {
-        if self.kind == Kind::Wire { Encoding::Wire } else { Encoding::Cells }
+        if self.kind == Kind::Wire {
+            Encoding::Wire
+        } else {
+            Encoding::Cells
+        }
     }
 
     /// Subscriptions of the kinds SUBSCRIBE and PSUBSCRIBE make.
@@ -173,7 +177,12 @@ impl Session {
         let encoding = self.encoding();
         match encoding {
             Encoding::Wire => {
-                let mut reply = Reply::on(encoding, self.resp3, std::mem::take(&mut self.output), Vec::new());
+                let mut reply = Reply::on(
+                    encoding,
+                    self.resp3,
+                    std::mem::take(&mut self.output),
+                    Vec::new(),
+                );
                 write(&mut reply);
                 self.output = reply.into_parts().0;
             }
@@ -181,14 +190,21 @@ impl Session {
                 let mut reply = Reply::new(encoding, self.resp3);
                 write(&mut reply);
                 let (text, cells) = reply.into_parts();
-                self.messages.push_back(Message { cells, text, is_reply });
+                self.messages.push_back(Message {
+                    cells,
+                    text,
+                    is_reply,
+                });
             }
         }
     }
 
     /// Output that was not fetched yet, in bytes.
     pub fn pending_output_bytes(&self) -> usize {
-        let messages = self.messages.iter().map(|message| message.text.len() + message.cells.len() * 4);
+        let messages = self
+            .messages
+            .iter()
+            .map(|message| message.text.len() + message.cells.len() * 4);
         self.output.len() + messages.sum::<usize>()
     }
 }

@@ -48,7 +48,10 @@ pub const BASE: Command = Command {
     args: &[],
     tips: &[],
     reply: "any",
-    doc: Doc { summary: "", complexity: "" },
+    doc: Doc {
+        summary: "",
+        complexity: "",
+    },
     deprecated: None,
     subs: &[],
     run: no_run,
@@ -74,16 +77,22 @@ pub struct Deprecated {
 }
 
 /// Prose that a build without feature `docs` does not carry.
-macro_rules! doc {
+macro_rules! prose {
     ($summary:expr, $complexity:expr) => {
         if cfg!(feature = "docs") {
-            $crate::table::Doc { summary: $summary, complexity: $complexity }
+            $crate::table::Doc {
+                summary: $summary,
+                complexity: $complexity,
+            }
         } else {
-            $crate::table::Doc { summary: "", complexity: "" }
+            $crate::table::Doc {
+                summary: "",
+                complexity: "",
+            }
         }
     };
 }
-pub(crate) use doc;
+pub(crate) use prose;
 
 /// Argument descriptions that a build without feature `docs` does not carry.
 #[cfg(feature = "docs")]
@@ -92,7 +101,9 @@ macro_rules! args {
 }
 #[cfg(not(feature = "docs"))]
 macro_rules! args {
-    ($($arg:expr),* $(,)?) => { &[] };
+    ($($arg:expr),* $(,)?) => {
+        &[]
+    };
 }
 pub(crate) use args;
 
@@ -105,7 +116,11 @@ impl Command {
     pub fn accepts(&self, count: usize) -> bool {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         let arity = i64::from(self.arity);
-        if arity >= 0 { count == arity } else { count >= -arity }
+        if arity >= 0 {
+            count == arity
+        } else {
+            count >= -arity
+        }
     }
 
     /// All ACL categories: the row's own and those that follow from its flags.

@@ -77,14 +77,26 @@ impl<'a> Ctx<'a> {
         let upper = self.row.name.to_ascii_uppercase();
         let word = self.arg(1);
         let word = &word[..word.len().min(128)];
-        Error::concat(&[b"ERR unknown subcommand or wrong number of arguments for '", word, b"'. Try ", upper.as_bytes(), b" HELP."])
+        Error::concat(&[
+            b"ERR unknown subcommand or wrong number of arguments for '",
+            word,
+            b"'. Try ",
+            upper.as_bytes(),
+            b" HELP.",
+        ])
     }
 
     /// The HELP reply of a container: `lines` between the frame Redis puts around them.
     pub fn help(&mut self, container: &str, lines: &[&str]) -> Result {
         self.reply.array(lines.len() + 3);
         let upper = container.to_ascii_uppercase();
-        self.reply.status(&[&upper, " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"].concat());
+        self.reply.status(
+            &[
+                &upper,
+                " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+            ]
+            .concat(),
+        );
         for line in lines {
             self.reply.status(line);
         }

@@ -41,9 +41,17 @@ pub enum Begin {
 pub enum Find {
     /// Up to `last` (relative to the beginning; negative: from the end), every `step`-th; with `last` -1, `limit`
     /// says that only the first 1/limit of what remains are keys.
-    Range { last: i16, step: i16, limit: i16 },
+    Range {
+        last: i16,
+        step: i16,
+        limit: i16,
+    },
     /// Their number stands at `at`, the first at `first` (both relative to the beginning).
-    KeyNum { at: i16, first: i16, step: i16 },
+    KeyNum {
+        at: i16,
+        first: i16,
+        step: i16,
+    },
     Unknown,
 }
 
@@ -58,7 +66,16 @@ pub struct KeySpec {
 
 impl KeySpec {
     const fn new(begin: Begin) -> KeySpec {
-        KeySpec { begin, find: Find::Range { last: 0, step: 1, limit: 0 }, flags: 0, note: None }
+        KeySpec {
+            begin,
+            find: Find::Range {
+                last: 0,
+                step: 1,
+                limit: 0,
+            },
+            flags: 0,
+            note: None,
+        }
     }
     pub const fn index(at: i16) -> KeySpec {
         KeySpec::new(Begin::Index(at))
@@ -112,7 +129,11 @@ impl KeySpec {
                 let number = args.get(usize::try_from(begin + i64::from(at)).ok()?)?;
                 let number = num::parse_i64(number).filter(|number| *number >= 0)?;
                 let first = begin + i64::from(first);
-                (first, first.checked_add((number - 1).checked_mul(i64::from(step))?)?, i64::from(step))
+                (
+                    first,
+                    first.checked_add((number - 1).checked_mul(i64::from(step))?)?,
+                    i64::from(step),
+                )
             }
             Find::Unknown => return None,
         };
@@ -130,7 +151,10 @@ impl KeySpec {
 }
 
 fn find_keyword(args: &[&[u8]], word: &str, from: i16) -> Option<i64> {
-    let is_word = |at: &usize| args.get(*at).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()));
+    let is_word = |at: &usize| {
+        args.get(*at)
+            .is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
+    };
     let found = if from > 0 {
         (from as usize..args.len()).find(is_word)
     } else {

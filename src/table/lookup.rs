@@ -37,16 +37,34 @@ impl Resolved {
 impl Lookup {
     /// Indexes the rows of every group.
     pub fn new(groups: &[&'static [Command]], seed: HashSeed) -> Lookup {
-        let mut lookup = Lookup { rows: Vec::new(), names: HashTable::new(), seed };
+        let mut lookup = Lookup {
+            rows: Vec::new(),
+            names: HashTable::new(),
+            seed,
+        };
         for row in groups.iter().copied().flatten() {
             let number = lookup.rows.len() as u16;
-            lookup.rows.push(Resolved { row, number, container: None });
-            lookup.names.insert_unique(seed.hash(row.name.as_bytes()), number, |&other| {
-                seed.hash(lookup.rows[usize::from(other)].row.name.as_bytes())
+            lookup.rows.push(Resolved {
+                row,
+                number,
+                container: None,
             });
+            let rows = &lookup.rows;
+            let hash_of = |number: u16| {
+                lookup
+                    .seed
+                    .hash(rows[usize::from(number)].row.name.as_bytes())
+            };
+            lookup
+                .names
+                .insert_unique(hash_of(number), number, |&other| hash_of(other));
             for sub in row.subs {
                 let number = lookup.rows.len() as u16;
-                lookup.rows.push(Resolved { row: sub, number, container: Some(row) });
+                lookup.rows.push(Resolved {
+                    row: sub,
+                    number,
+                    container: Some(row),
+                });
             }
         }
         lookup
@@ -72,12 +90,18 @@ impl Lookup {
         lower.copy_from_slice(name);
         lower.make_ascii_lowercase();
         let row_name = |number: u16| self.rows[usize::from(number)].row.name.as_bytes();
-        self.names.find(self.seed.hash(lower), |&number| row_name(number) == lower).and_then(|&number| self.row(number))
+        self.names
+            .find(self.seed.hash(lower), |&number| row_name(number) == lower)
+            .and_then(|&number| self.row(number))
     }
 
     /// The subcommand `name` of `container`.
     pub fn find_sub(&self, container: Resolved, name: &[u8]) -> Option<Resolved> {
-        let at = container.row.subs.iter().position(|sub| sub.name.as_bytes().eq_ignore_ascii_case(name))?;
+        let at = container
+            .row
+            .subs
+            .iter()
+            .position(|sub| sub.name.as_bytes().eq_ignore_ascii_case(name))?;
         self.row(container.number + 1 + at as u16)
     }
 }

@@ -20,4 +20,4 @@ pub use keys::{Begin, Find, KeyFlags, KeySpec};
 pub use lookup::{Lookup, Resolved};
 pub use options::Options;
 
-pub(crate) use command::{args, doc};
+pub(crate) use command::{args, prose};

@@ -58,8 +58,16 @@ impl Type {
 
     /// The type called `name`, in any case.
     pub fn parse(name: &[u8]) -> Option<Type> {
-        let all = [Type::String, Type::List, Type::Set, Type::SortedSet, Type::Hash, Type::Stream];
-        all.into_iter().find(|candidate| candidate.name().as_bytes().eq_ignore_ascii_case(name))
+        let all = [
+            Type::String,
+            Type::List,
+            Type::Set,
+            Type::SortedSet,
+            Type::Hash,
+            Type::Stream,
+        ];
+        all.into_iter()
+            .find(|candidate| candidate.name().as_bytes().eq_ignore_ascii_case(name))
     }
 }
 
@@ -117,7 +125,11 @@ impl<'a> Entry<'a> {
     pub fn encoding(&self) -> &'static str {
         match (self.0.payload(), self.kind()) {
             (Payload::Int(_), _) => "int",
-            (Payload::Inline(bytes), Kind::String) if bytes.len() <= string::EMBEDDED_LIMIT_BYTES => "embstr",
+            (Payload::Inline(bytes), Kind::String)
+                if bytes.len() <= string::EMBEDDED_LIMIT_BYTES =>
+            {
+                "embstr"
+            }
             (Payload::Inline(_) | Payload::Boxed(Object::String(_)), _) => "raw",
         }
     }

@@ -73,7 +73,9 @@ impl<'a> Str<'a> {
 #[inline]
 pub fn content(bytes: &[u8]) -> Content<'_, Object> {
     if bytes.len() <= INT_TEXT_BYTES
-        && bytes.first().is_some_and(|first| first.is_ascii_digit() || *first == b'-')
+        && bytes
+            .first()
+            .is_some_and(|first| first.is_ascii_digit() || *first == b'-')
         && let Some(number) = num::parse_i64(bytes)
     {
         return Content::Int(number);

@@ -4,7 +4,7 @@
 pub const MAX_TEXT_LEN: usize = 20;
 
 /// The decimal text of a 64-bit integer on the stack.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct IntText {
     bytes: [u8; MAX_TEXT_LEN],
     start: u8,

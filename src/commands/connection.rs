@@ -1,0 +1,5 @@
+//! Commands of the group connection.
+
+use crate::table::Command;
+
+pub const ROWS: &[Command] = &[];

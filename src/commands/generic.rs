@@ -1,0 +1,5 @@
+//! Commands of the group generic.
+
+use crate::table::Command;
+
+pub const ROWS: &[Command] = &[];
