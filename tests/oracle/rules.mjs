@@ -113,7 +113,7 @@ function scanReply(value) {
 
 /** The expectation to record for a reply of `args`. */
 export function generalise(args, value) {
-	if (value.kind === "-" || value.kind === "closed" || !args) return value;
+	if (value.kind === "-" || value.kind === "closed" || value.text === "QUEUED" || !args) return value;
 	const names = namesOf(args);
 	if (names.some((name) => /^[SHZ]?SCAN$/.test(name))) return scanReply(value);
 	const rule = names.map((name) => RULES[name]).find((found) => found !== undefined);
