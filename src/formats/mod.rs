@@ -1,1 +1,5 @@
-//! The formats layer; see the code map in the crate documentation.
+//! Pure codecs, byte for byte those of Redis: RDB objects, DUMP payloads, the snapshot of a whole dataset.
+
+pub mod dump;
+pub mod rdb;
+pub mod snapshot;

@@ -1,0 +1,489 @@
+//! The snapshot of a whole dataset: a Redis RDB file, written and read piece by piece.
+//!
+//! A file is `REDIS0012`, a row of items, the byte `0xff`, and a CRC-64 of everything before it (little-endian; zero
+//! means that none was computed). An item is an opcode below, or an object's type byte, its key and its value.
+//!
+//! [`Writer`] appends to a buffer the caller empties as it likes; [`Reader`] takes the file in pieces of any size and
+//! hands over what is complete. Neither knows a keyspace: who reads collects the entries aside and takes them over when
+//! [`Reader::finish`] has found the file whole.
+
+use std::borrow::Cow;
+
+use super::rdb::{self, Cursor, Object, ReadError};
+use crate::algorithms::crc64::Crc64;
+use crate::algorithms::lzf::Compressor;
+use crate::algorithms::num::{parse_u64, write_u64};
+
+const MAGIC: &[u8; 5] = b"REDIS";
+const HEADER_LEN: usize = 9;
+const CHECKSUM_LEN: usize = 8;
+
+const SLOT_INFO: u8 = 244;
+const FUNCTION: u8 = 245;
+const MODULE_AUX: u8 = 247;
+const IDLE: u8 = 248;
+const FREQUENCY: u8 = 249;
+const AUX: u8 = 250;
+const SIZES: u8 = 251;
+const EXPIRE_MS: u8 = 252;
+const EXPIRE_SECONDS: u8 = 253;
+const DATABASE: u8 = 254;
+const END: u8 = 255;
+
+/// How long a key was not used, or how often it was: one of them, as the eviction policy counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Usage {
+    IdleSeconds(u64),
+    Frequency(u8),
+}
+
+/// What accompanies a key and its value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Attributes {
+    /// Unix time at which the key expires.
+    pub expire_ms: Option<i64>,
+    pub usage: Option<Usage>,
+}
+
+/// A part of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item<'a> {
+    /// A fact about the file or its writer.
+    Aux {
+        name: Cow<'a, [u8]>,
+        value: Cow<'a, [u8]>,
+    },
+    /// The entries that follow are of this database.
+    Database { index: u64 },
+    /// How many keys the database has, and how many of them expire: to make room beforehand.
+    Sizes { keys: u64, expiring: u64 },
+    /// The source of a function library.
+    Function { code: Cow<'a, [u8]> },
+    /// A key.
+    Entry {
+        key: Cow<'a, [u8]>,
+        value: Object<'a>,
+        attributes: Attributes,
+    },
+}
+
+/// How a file is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Compress long strings (`rdbcompression`).
+    pub compression: bool,
+    /// Compute the checksum (`rdbchecksum`).
+    pub checksum: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            compression: true,
+            checksum: true,
+        }
+    }
+}
+
+/// Writes a snapshot: [`Writer::begin`], then databases with their entries, then [`Writer::end`].
+pub struct Writer {
+    compressor: Option<Compressor>,
+    checksum: Option<Crc64>,
+}
+
+impl Writer {
+    /// A writer for one file.
+    pub fn new(options: Options) -> Writer {
+        Writer {
+            compressor: options.compression.then(Compressor::new),
+            checksum: options.checksum.then(Crc64::new),
+        }
+    }
+
+    /// Appends with `write`, and adds what it appended to the checksum.
+    fn summed(&mut self, out: &mut Vec<u8>, write: impl FnOnce(&mut Writer, &mut Vec<u8>)) {
+        let start = out.len();
+        write(self, out);
+        if let Some(checksum) = &mut self.checksum {
+            checksum.update(out.get(start..).unwrap_or_default());
+        }
+    }
+
+    /// Appends the header.
+    pub fn begin(&mut self, out: &mut Vec<u8>) {
+        self.summed(out, |_, out| {
+            out.extend_from_slice(MAGIC);
+            let version = rdb::VERSION;
+            let digit = |unit: u16| b'0' + (version / unit % 10) as u8;
+            out.extend_from_slice(&[digit(1000), digit(100), digit(10), digit(1)]);
+        });
+    }
+
+    /// Appends a fact about the file, such as `redis-ver` or `ctime`.
+    pub fn aux(&mut self, out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+        self.summed(out, |this, out| {
+            out.push(AUX);
+            rdb::write_string(out, name, this.compressor.as_mut());
+            rdb::write_string(out, value, this.compressor.as_mut());
+        });
+    }
+
+    /// Appends a function library's source.
+    pub fn function(&mut self, out: &mut Vec<u8>, code: &[u8]) {
+        self.summed(out, |this, out| {
+            out.push(FUNCTION);
+            rdb::write_string(out, code, this.compressor.as_mut());
+        });
+    }
+
+    /// Starts a database. The counts are hints.
+    pub fn database(&mut self, out: &mut Vec<u8>, index: u64, keys: u64, expiring: u64) {
+        self.summed(out, |_, out| {
+            out.push(DATABASE);
+            rdb::write_length(out, index);
+            out.push(SIZES);
+            rdb::write_length(out, keys);
+            rdb::write_length(out, expiring);
+        });
+    }
+
+    /// Appends a key with a string.
+    pub fn string(&mut self, out: &mut Vec<u8>, key: &[u8], value: &[u8], attributes: &Attributes) {
+        self.summed(out, |this, out| {
+            write_attributes(out, attributes);
+            out.push(rdb::TYPE_STRING);
+            rdb::write_string(out, key, this.compressor.as_mut());
+            rdb::write_string(out, value, this.compressor.as_mut());
+        });
+    }
+
+    /// Ends the file.
+    pub fn end(&mut self, out: &mut Vec<u8>) {
+        self.summed(out, |_, out| out.push(END));
+        let checksum = self.checksum.as_ref().map_or(0, Crc64::value);
+        out.extend_from_slice(&checksum.to_le_bytes());
+    }
+}
+
+fn write_attributes(out: &mut Vec<u8>, attributes: &Attributes) {
+    if let Some(expire_ms) = attributes.expire_ms {
+        out.push(EXPIRE_MS);
+        out.extend_from_slice(&expire_ms.to_le_bytes());
+    }
+    match attributes.usage {
+        Some(Usage::IdleSeconds(seconds)) => {
+            out.push(IDLE);
+            rdb::write_length(out, seconds);
+        }
+        Some(Usage::Frequency(frequency)) => out.extend_from_slice(&[FREQUENCY, frequency]),
+        None => {}
+    }
+}
+
+/// Why a file is not a snapshot this engine can load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadError {
+    /// Bytes from the start of the file to the item in question.
+    pub offset_bytes: u64,
+    pub problem: Problem,
+}
+
+/// What is wrong at that place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// It does not start like a snapshot.
+    NotASnapshot,
+    /// It is of a version this engine does not read.
+    Version(u64),
+    /// It ends too early.
+    Truncated,
+    /// Something goes on behind the end.
+    Trailing,
+    /// The checksum is of other bytes.
+    Checksum,
+    /// A part says something impossible.
+    Corrupt(&'static str),
+    /// A value of a type this engine does not have.
+    Type(u8),
+    /// Data of a module.
+    Module,
+    /// The receiver stopped.
+    Refused(&'static str),
+}
+
+impl LoadError {
+    /// The error as a sentence, in ASCII.
+    pub fn message(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        let number = |out: &mut Vec<u8>, value: u64| write_u64(out, value);
+        let text: &[u8] = match self.problem {
+            Problem::NotASnapshot => b"not a snapshot: wrong signature",
+            Problem::Version(version) => {
+                out.extend_from_slice(b"unsupported snapshot version ");
+                number(&mut out, version);
+                b""
+            }
+            Problem::Truncated => b"the snapshot is truncated",
+            Problem::Trailing => b"unexpected data behind the end of the snapshot",
+            Problem::Checksum => b"the snapshot's checksum is wrong",
+            Problem::Corrupt(what) => {
+                out.extend_from_slice(b"the snapshot is corrupt: ");
+                what.as_bytes()
+            }
+            Problem::Type(kind) => {
+                out.extend_from_slice(b"the snapshot has a value of unsupported type ");
+                number(&mut out, kind as u64);
+                if let Some(name) = rdb::type_name(kind) {
+                    out.extend_from_slice(b" (");
+                    out.extend_from_slice(name.as_bytes());
+                    out.push(b')');
+                }
+                b""
+            }
+            Problem::Module => b"the snapshot has module data, which is not supported",
+            Problem::Refused(why) => why.as_bytes(),
+        };
+        out.extend_from_slice(text);
+        out.extend_from_slice(b", at byte ");
+        number(&mut out, self.offset_bytes);
+        out
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Header,
+    Items,
+    Checksum,
+    Done,
+}
+
+/// Reads a snapshot in pieces.
+pub struct Reader {
+    stage: Stage,
+    version: u64,
+    /// What was given and does not form a whole item yet.
+    pending: Vec<u8>,
+    /// Where `pending` starts in the file.
+    offset_bytes: u64,
+    checksum: Crc64,
+    attributes: Attributes,
+    /// The first problem; nothing is read behind it.
+    failed: Option<LoadError>,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Reader {
+    /// A reader at the start of a file.
+    pub fn new() -> Reader {
+        Reader {
+            stage: Stage::Header,
+            version: 0,
+            pending: Vec::new(),
+            offset_bytes: 0,
+            checksum: Crc64::new(),
+            attributes: Attributes::default(),
+            failed: None,
+        }
+    }
+
+    /// Takes the next piece and gives every item that is complete to `receive`, which may stop the load with a reason.
+    /// O(length); a piece that ends inside a long item is kept until the rest comes.
+    pub fn feed(
+        &mut self,
+        piece: &[u8],
+        mut receive: impl FnMut(Item<'_>) -> Result<(), &'static str>,
+    ) -> Result<(), LoadError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        // Items are read out of the piece itself unless the last one left something over.
+        let mut joined = core::mem::take(&mut self.pending);
+        let bytes = if joined.is_empty() {
+            piece
+        } else {
+            joined.extend_from_slice(piece);
+            joined.as_slice()
+        };
+        let used = self
+            .read(bytes, &mut receive)
+            .inspect_err(|error| self.failed = Some(*error))?;
+        if joined.is_empty() {
+            self.pending = piece.get(used..).unwrap_or_default().to_vec();
+        } else {
+            joined.drain(..used);
+            self.pending = joined;
+        }
+        Ok(())
+    }
+
+    /// Says that the file ends here. Only now is it known to be whole.
+    pub fn finish(self) -> Result<(), LoadError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        let problem = match self.stage {
+            Stage::Done => return Ok(()),
+            Stage::Header if !MAGIC.starts_with(self.pending.get(..5).unwrap_or(&self.pending)) => {
+                Problem::NotASnapshot
+            }
+            _ => Problem::Truncated,
+        };
+        Err(LoadError {
+            offset_bytes: self.offset_bytes,
+            problem,
+        })
+    }
+
+    /// Reads items until the bytes end, and says how many were used.
+    fn read(
+        &mut self,
+        bytes: &[u8],
+        receive: &mut impl FnMut(Item<'_>) -> Result<(), &'static str>,
+    ) -> Result<usize, LoadError> {
+        let mut cursor = Cursor::new(bytes);
+        loop {
+            let before = cursor;
+            let result = match self.stage {
+                Stage::Header => self.header(&mut cursor),
+                Stage::Items => self.item(&mut cursor, receive),
+                Stage::Checksum => self.compare(&mut cursor),
+                Stage::Done if cursor.rest().is_empty() => return Ok(bytes.len()),
+                Stage::Done => Err(Stop::Problem(Problem::Trailing)),
+            };
+            let left = cursor.rest().len();
+            let read = before
+                .rest()
+                .get(..before.rest().len() - left)
+                .unwrap_or_default();
+            match result {
+                Ok(()) => {
+                    self.checksum.update(read);
+                    self.offset_bytes += read.len() as u64;
+                }
+                Err(Stop::Incomplete) => return Ok(bytes.len() - before.rest().len()),
+                Err(Stop::Problem(problem)) => {
+                    return Err(LoadError {
+                        offset_bytes: self.offset_bytes,
+                        problem,
+                    });
+                }
+            }
+        }
+    }
+
+    fn header(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Stop> {
+        let header = cursor.array::<HEADER_LEN>()?;
+        let digits = header
+            .strip_prefix(MAGIC)
+            .ok_or(Stop::Problem(Problem::NotASnapshot))?;
+        let zeros = digits.iter().take_while(|byte| **byte == b'0').count();
+        let version = digits.get(zeros..).and_then(parse_u64).unwrap_or(0);
+        if version == 0 || version > rdb::VERSION as u64 {
+            return Err(Stop::Problem(Problem::Version(version)));
+        }
+        self.version = version;
+        self.stage = Stage::Items;
+        Ok(())
+    }
+
+    fn item(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        receive: &mut impl FnMut(Item<'_>) -> Result<(), &'static str>,
+    ) -> Result<(), Stop> {
+        let item = match cursor.byte()? {
+            EXPIRE_MS => {
+                self.attributes.expire_ms = Some(i64::from_le_bytes(cursor.array()?));
+                return Ok(());
+            }
+            EXPIRE_SECONDS => {
+                let seconds = i32::from_le_bytes(cursor.array()?);
+                self.attributes.expire_ms = Some(seconds as i64 * 1000);
+                return Ok(());
+            }
+            IDLE => {
+                self.attributes.usage = Some(Usage::IdleSeconds(cursor.length()?));
+                return Ok(());
+            }
+            FREQUENCY => {
+                self.attributes.usage = Some(Usage::Frequency(cursor.byte()?));
+                return Ok(());
+            }
+            SLOT_INFO => {
+                // Sizes of a cluster's slot: a hint that is of no use here.
+                for _ in 0..3 {
+                    cursor.length()?;
+                }
+                return Ok(());
+            }
+            END => {
+                // Files before version 5 have no checksum.
+                self.stage = if self.version < 5 {
+                    Stage::Done
+                } else {
+                    Stage::Checksum
+                };
+                return Ok(());
+            }
+            MODULE_AUX => return Err(Stop::Problem(Problem::Module)),
+            AUX => Item::Aux {
+                name: cursor.string()?,
+                value: cursor.string()?,
+            },
+            FUNCTION => Item::Function {
+                code: cursor.string()?,
+            },
+            DATABASE => Item::Database {
+                index: cursor.length()?,
+            },
+            SIZES => Item::Sizes {
+                keys: cursor.length()?,
+                expiring: cursor.length()?,
+            },
+            kind => {
+                if rdb::type_name(kind).is_none() {
+                    return Err(Stop::Problem(Problem::Corrupt("an unknown opcode")));
+                }
+                let key = cursor.string()?;
+                let value = cursor.object(kind)?;
+                Item::Entry {
+                    key,
+                    value,
+                    attributes: core::mem::take(&mut self.attributes),
+                }
+            }
+        };
+        receive(item).map_err(|why| Stop::Problem(Problem::Refused(why)))
+    }
+
+    fn compare(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Stop> {
+        let stored = u64::from_le_bytes(cursor.array::<CHECKSUM_LEN>()?);
+        if stored != 0 && stored != self.checksum.value() {
+            return Err(Stop::Problem(Problem::Checksum));
+        }
+        self.stage = Stage::Done;
+        Ok(())
+    }
+}
+
+/// Why reading an item stops.
+enum Stop {
+    Incomplete,
+    Problem(Problem),
+}
+
+impl From<ReadError> for Stop {
+    fn from(error: ReadError) -> Stop {
+        match error {
+            ReadError::Incomplete => Stop::Incomplete,
+            ReadError::Corrupt(what) => Stop::Problem(Problem::Corrupt(what)),
+            ReadError::UnknownType(kind) => Stop::Problem(Problem::Type(kind)),
+        }
+    }
+}
