@@ -1,6 +1,6 @@
 /** What callers hold: commands as methods, synchronous or as promises, over one connection. */
 
-import type { Chain, Commands, Mode, Result } from "./commands.gen.ts";
+import type { Chain, Commands, Mode } from "./commands.gen.ts";
 import { type CommandEntry, ENTRIES, install, isArg, words } from "./commands.ts";
 import type { Connection, Listener, SubscriptionKind } from "./connection.ts";
 import { type Arg, NO_OP, type Request } from "./engine.ts";
@@ -13,8 +13,6 @@ export interface Link {
 	readonly connection: Connection;
 	/** Lends a session like this one to a call that may block, so that this one stays free. */
 	blocking<T>(use: (connection: Connection) => T | Promise<T>): Promise<T>;
-	/** Resolves when what was asked to be saved is. */
-	saved(): Promise<void>;
 }
 
 /** Ends a subscription. */
@@ -268,16 +266,6 @@ export class AsyncClient<
 
 	multi(): Pipeline<Promise<unknown[] | null>> {
 		return new Pipeline(async (requests) => runBatch(this.link, requests, this.mode, true), this.link);
-	}
-
-	/** Resolves when the dataset is in storage. */
-	override save(): Result<M, "OK"> {
-		const save = async () => {
-			const reply = await this.call("SAVE");
-			await this.link.saved();
-			return reply;
-		};
-		return save() as Result<M, "OK">;
 	}
 
 	async *scanIterator(options: ScanOptions = {}): AsyncIterableIterator<Item<M>> {

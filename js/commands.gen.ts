@@ -538,7 +538,7 @@ export interface Commands<M extends Mode> {
 	/**  */
 	sadd(key: Key, ...member: Many<Arg>): Result<M, Reply>;
 	/**  */
-	save(): Result<M, "OK">;
+	save(): Result<M, Promise<"OK">>;
 	/**  */
 	scan(cursor: Int, options?: { match?: Key; count?: Int; type?: Arg }): Result<M, Reply>;
 	/**  */
@@ -987,7 +987,7 @@ rpoplpush
 rpush
 rpushx
 sadd
-save t
+save tb
 scan - ?MATCH= ?COUNT= ?TYPE=
 scard
 script|debug t

@@ -156,12 +156,6 @@ class Core implements Link {
 		}
 	}
 
-	async saved(): Promise<void> {
-		// The engine's wish to save comes with the next pump.
-		this.engine.pump();
-		await this.persistence?.settled();
-	}
-
 	// ---- events ----
 
 	on(event: string, listener: (value: never) => void): () => void {
@@ -191,8 +185,9 @@ class Core implements Link {
 				this.bridge?.publish(name === "spublish", args[0] as Uint8Array, args[1] as Uint8Array);
 				return;
 			case "save":
-				if (this.persistence) this.persistence.saveSoon();
-				else this.forgetSave();
+				if (!this.persistence) this.forgetSave();
+				else if (toText(args[0] as Uint8Array) === "sync") this.persistence.save().catch(() => undefined);
+				else this.persistence.saveSoon();
 				return;
 			case "shutdown":
 				void this.close(toText(args[0] as Uint8Array) !== "nosave").catch((error) =>
@@ -282,7 +277,6 @@ export class Session extends Client {
 			{
 				connection,
 				blocking: async (use) => use(connection),
-				saved: () => core.saved(),
 			},
 			mode,
 		);

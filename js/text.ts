@@ -63,11 +63,8 @@ export function boundBytes(text: string): number {
 	for (let i = 0; i < units; i++) {
 		const unit = text.charCodeAt(i);
 		if (unit > 0x7f) bytes += unit > 0x7ff ? 2 : 1;
-		// A pair is two units and four bytes.
-		if (unit >= 0xd800 && unit < 0xdc00 && isLow(text.charCodeAt(i + 1))) {
-			bytes--;
-			i++;
-		}
+		// A pair is two units and four bytes: the second adds nothing to the first's three.
+		if (unit >= 0xd800 && unit < 0xdc00 && isLow(text.charCodeAt(i + 1))) i++;
 	}
 	return bytes;
 }

@@ -28,6 +28,9 @@ const WITHOUT_METHOD = new Set([
 	"asking",
 ]);
 
+/** Commands that wait for the host, besides those that Redis flags as blocking. */
+const WAITING = new Set(["save"]);
+
 /** Groups whose commands ask for the time only if an argument says so. */
 const UNTIMED_GROUPS = new Set([
 	"string",
@@ -315,7 +318,7 @@ export function emit(table) {
 	const types = [];
 	for (const command of commands) {
 		const { lists, form } = signatures(command);
-		const isBlocking = command.flags.includes("blocking");
+		const isBlocking = command.flags.includes("blocking") || WAITING.has(command.name);
 		const flags = `${isTimed(command) ? "t" : ""}${isBlocking ? "b" : ""}`;
 		lines.push([command.name, flags || (form.length > 0 ? "-" : ""), ...form].join(" ").trimEnd());
 		const reply = replyType(command.reply ?? "any");
