@@ -3,6 +3,8 @@
 //! `cargo test --test spec -- string "SET with"` runs only the cases whose file or title contains one of the words.
 //! `REDSTART_SPEC_SERVER=127.0.0.1:6379` runs them against a live server instead.
 
+#[path = "spec/engine.rs"]
+mod engine;
 #[path = "spec/file.rs"]
 mod file;
 #[path = "spec/play.rs"]
@@ -69,9 +71,10 @@ fn main() -> ExitCode {
 }
 
 fn open_host() -> Box<dyn Host> {
-    let address =
-        std::env::var("REDSTART_SPEC_SERVER").expect("REDSTART_SPEC_SERVER names a server");
-    Box::new(server::Server::new(&address).expect("the server answers"))
+    match std::env::var("REDSTART_SPEC_SERVER") {
+        Ok(address) => Box::new(server::Server::new(&address).expect("the server answers")),
+        Err(_) => Box::new(engine::InProcess::new()),
+    }
 }
 
 fn transcripts() -> Vec<PathBuf> {

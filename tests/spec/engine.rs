@@ -1,0 +1,85 @@
+//! The engine as a host: wire sessions, a virtual clock, a fixed seed.
+
+use std::collections::BTreeMap;
+
+use redstart::engine::{Engine, Options, SessionId};
+use redstart::state::Kind;
+
+use crate::play::Host;
+
+/// When the virtual clock starts, in ms since the epoch.
+const START_MS: i64 = 1_700_000_000_000;
+/// Waits pass in steps of this, as a host's timer would.
+const STEP_MS: i64 = 10;
+
+pub struct InProcess {
+    engine: Engine,
+    clients: BTreeMap<u32, SessionId>,
+    now_ms: i64,
+}
+
+impl InProcess {
+    pub fn new() -> Self {
+        let clients = BTreeMap::new();
+        InProcess {
+            engine: new_engine(),
+            clients,
+            now_ms: START_MS,
+        }
+    }
+}
+
+fn new_engine() -> Engine {
+    Engine::new(Options {
+        seed: [1, 2],
+        now_ms: START_MS,
+        ..Options::default()
+    })
+}
+
+impl Host for InProcess {
+    fn reset(&mut self) {
+        *self = InProcess::new();
+    }
+
+    fn connect(&mut self, client: u32) {
+        let id = self.engine.connect(Kind::Wire);
+        self.clients.insert(client, id);
+    }
+
+    fn send(&mut self, client: u32, bytes: &[u8]) {
+        if let Some(&id) = self.clients.get(&client) {
+            self.engine.feed(id, bytes);
+        }
+    }
+
+    fn settle(&mut self) -> Vec<(u32, Vec<u8>, bool)> {
+        let mut found = Vec::new();
+        for (&client, &id) in &self.clients {
+            let bytes = self.engine.drain(id);
+            let closed = self.engine.is_closing(id);
+            if closed || !bytes.is_empty() {
+                found.push((client, bytes, closed));
+            }
+        }
+        for (client, _, _) in found.iter().filter(|(_, _, closed)| *closed) {
+            self.close(*client);
+        }
+        found
+    }
+
+    fn wait(&mut self, ms: u64) {
+        let end_ms = self.now_ms + ms as i64;
+        while self.now_ms < end_ms {
+            self.now_ms = (self.now_ms + STEP_MS).min(end_ms);
+            self.engine.set_now(self.now_ms);
+            self.engine.tick();
+        }
+    }
+
+    fn close(&mut self, client: u32) {
+        if let Some(id) = self.clients.remove(&client) {
+            self.engine.disconnect(id);
+        }
+    }
+}
