@@ -22,6 +22,9 @@ pub enum Expiry {
 pub enum Updated {
     /// The bytes were changed.
     Yes,
+    /// Nothing that counts: the encoding becomes `raw`, and a key that was not there is created. What Redis does to a
+    /// string it makes ready for a change that then changes nothing.
+    Raw,
     /// Nothing was changed: no event, no count; a key that was not there is not created.
     No,
 }
@@ -44,9 +47,24 @@ impl Keyspace {
         self.set(key, string::WHOLE, Content::Int(number), expiry);
     }
 
-    /// Sets `key` to any content. The one place where a key's value is replaced.
+    /// Sets `key` to any content, whatever it was.
     #[inline]
     fn set(&mut self, key: &[u8], kind: u8, content: Content<'_, Object>, expiry: Expiry) {
+        self.store(key, kind, content, expiry, true);
+        self.changed(self.selected, key);
+    }
+
+    /// The one place where a key's value is replaced. `is_overwrite`: the old value is gone, not changed; that is an
+    /// event.
+    #[inline]
+    fn store(
+        &mut self,
+        key: &[u8],
+        kind: u8,
+        content: Content<'_, Object>,
+        expiry: Expiry,
+        is_overwrite: bool,
+    ) {
         let db = self.selected;
         self.drop_if_stale(db, key);
         self.object_bytes += content_bytes(&content);
@@ -76,7 +94,7 @@ impl Keyspace {
                 let old_type = Entry::new(entry.view()).value_type();
                 let old = entry.replace(kind, content, kept_ms);
                 self.object_bytes -= old.map_or(0, |object| object_bytes(&object));
-                if self.notify_classes != 0 {
+                if self.notify_classes != 0 && is_overwrite {
                     let is_changed = self
                         .peek(key)
                         .is_some_and(|entry| entry.value_type() != old_type);
@@ -87,7 +105,6 @@ impl Keyspace {
                 }
             }
         }
-        self.changed(db, key);
     }
 
     /// Adds `by` to the integer at `key`, which is 0 when there is none; keeps its time to live. The sum. O(1), in
@@ -141,20 +158,25 @@ impl Keyspace {
             let (updated, result) = change(bytes)?;
             let after = bytes.capacity();
             self.object_bytes = self.object_bytes + after - before;
-            if updated == Updated::Yes {
+            if updated != Updated::No {
                 entry.set_kind(string::CHANGED);
+            }
+            if updated == Updated::Yes {
                 self.changed(db, key);
             }
             return Ok(result);
         }
         let mut bytes = self.peek_string(key)?.map_or_else(Vec::new, Str::to_vec);
         let (updated, result) = change(&mut bytes)?;
-        if updated == Updated::Yes {
+        if updated != Updated::No {
             let content = match bytes.len() <= string::INLINE_LIMIT_BYTES {
                 true => Content::Inline(bytes.as_slice()),
                 false => Content::Boxed(Box::new(Object::String(std::mem::take(&mut bytes)))),
             };
-            self.set(key, string::CHANGED, content, Expiry::Keep);
+            self.store(key, string::CHANGED, content, Expiry::Keep, false);
+        }
+        if updated == Updated::Yes {
+            self.changed(db, key);
         }
         Ok(result)
     }
