@@ -17,5 +17,5 @@ pub const GROUPS: &[&[Command]] = &[
     connection::ROWS,
     transactions::ROWS,
     pubsub::ROWS,
-    server::ROWS,
+    server::command::ROWS,
 ];
