@@ -112,9 +112,11 @@ export class IndexedDbStorage implements Storage {
 		refuse: (error: RedstartError) => void,
 		then: (meta: Meta) => void,
 	): void {
-		const request = transaction.objectStore("meta").get("meta") as IDBRequest<Meta>;
+		const request = transaction.objectStore("meta").get("meta") as IDBRequest<Meta | undefined>;
 		request.onsuccess = () => {
-			if (request.result?.epoch === this.epoch) then(request.result);
+			// Site data that was cleared under us belongs to nobody: the next base makes it whole again.
+			const meta = request.result ?? { epoch: this.epoch, manifest: null };
+			if (meta.epoch === this.epoch) then(meta);
 			else {
 				refuse(fenced());
 				transaction.abort();
