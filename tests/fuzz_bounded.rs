@@ -1,0 +1,42 @@
+//! A bounded, repeatable run of the fuzzers' properties. `REDSTART_SEED` gives the seed, `REDSTART_RUNS` how many inputs.
+
+#[path = "fuzz/properties.rs"]
+mod properties;
+#[path = "fuzz/streams.rs"]
+mod streams;
+#[allow(dead_code)] // Printing and matching serve the transcripts.
+#[path = "spec/value.rs"]
+mod value;
+
+use redstart::algorithms::rng::Rng;
+
+/// Runs a property on inputs made from consecutive seeds; a failure names the seed that repeats it alone.
+fn run(property: fn(&[u8]), most_bytes: u64, default_runs: u64) {
+    let number = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .and_then(|text| text.parse::<u64>().ok())
+    };
+    let seed = number("REDSTART_SEED").unwrap_or(1);
+    let runs = number("REDSTART_RUNS").unwrap_or(default_runs);
+    for seed in seed..seed + runs {
+        let mut rng = Rng::new([seed, 0]);
+        let mut data = vec![0; 1 + rng.below(most_bytes) as usize];
+        rng.fill(&mut data);
+        let outcome = std::panic::catch_unwind(|| property(&data));
+        assert!(
+            outcome.is_ok(),
+            "repeat with REDSTART_SEED={seed} REDSTART_RUNS=1"
+        );
+    }
+}
+
+#[test]
+fn replies_to_any_bytes_are_well_formed() {
+    run(properties::resp, 400, 3000);
+}
+
+#[test]
+fn the_keyspace_survives_any_commands() {
+    run(properties::commands, 4000, 300);
+}
