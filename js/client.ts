@@ -202,7 +202,10 @@ export class Client<M extends "text" | "bytes" = "text"> extends (Base as unknow
 		return new AsyncClient(this.link, this.mode);
 	}
 
-	/** Collects commands and runs them at once: one crossing into the engine, one array back. */
+	/**
+	 * Collects commands and runs them at once: one crossing into the engine, one array back. Nothing in it waits: a
+	 * blocking command that finds nothing answers as at the end of its time.
+	 */
 	pipeline(): Pipeline {
 		return new Pipeline(
 			(requests) => runBatch(this.link, requests, this.mode, false) as unknown[],
@@ -395,11 +398,8 @@ function runBatch(
 ): unknown[] | null {
 	const { connection } = link;
 	if (connection.isBlocked) throw new RedstartError("busy", "the session waits in a blocking command");
-	const { engine, table } = connection;
+	const { engine } = connection;
 	if (!isMulti) {
-		if (requests.some(({ op }) => table.isBlocking(op))) {
-			throw new RedstartError("unsupported", "a command that blocks cannot be part of a pipeline");
-		}
 		return requests.length > 0 ? engine.batch(connection.id, requests, mode) : [];
 	}
 	const all = [{ op: engine.op("MULTI"), args: [] }, ...requests, { op: engine.op("EXEC"), args: [] }];

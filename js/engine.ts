@@ -55,7 +55,7 @@ export type Outcome = Reply | typeof BLOCKED | typeof NOTHING;
 /** What the engine asks of its host: a name and arguments. */
 export interface HostRequest {
 	readonly name: string;
-	readonly args: readonly Reply[];
+	readonly args: readonly Uint8Array[];
 }
 
 /** A message of a native session. */
@@ -143,11 +143,14 @@ export class Engine {
 		this.now = options.now ?? Date.now;
 		this.hasTimers = options.timers ?? true;
 		if (!this.hasTimers) this.timerAt_ms = Number.NEGATIVE_INFINITY;
-		const seed = options.seed ?? crypto.getRandomValues(new Uint32Array(4));
-		exports.rs_init(seed[0] as number, seed[1] as number, seed[2] as number, seed[3] as number);
 		const ctrl = exports.rs_ctrl();
 		this.ctrl = ctrl >> 2;
 		this.ctrlFloats = ctrl >> 3;
+		this.view();
+		// An engine begins with the right time.
+		this.floats[this.ctrlFloats + NOW_MS / 2] = this.now();
+		const seed = options.seed ?? crypto.getRandomValues(new Uint32Array(4));
+		exports.rs_init(seed[0] as number, seed[1] as number, seed[2] as number, seed[3] as number);
 		this.view();
 		if (this.words[this.ctrl + MAGIC] !== MAGIC_WORD || ctrl & 7) {
 			throw new RedstartError("wasm", "this wasm module is not a Redstart engine of this version");
@@ -225,6 +228,14 @@ export class Engine {
 			this.exports.rs_disconnect(session);
 		});
 		this.after();
+	}
+
+	/** What CLIENT LIST shows as the session's ends (`127.0.0.1:6379`). */
+	setAddresses(session: number, peer: string, local: string): void {
+		const at = this.reserve(boundBytes(peer) + boundBytes(local));
+		const peerLength = this.text.write(peer, at);
+		const localLength = this.text.write(local, at + peerLength);
+		this.guard(() => this.exports.rs_addresses(session, peerLength, localLength));
 	}
 
 	// ---- wire ----
@@ -378,6 +389,11 @@ export class Engine {
 		});
 	}
 
+	/** Whether PUBLISH is also told to the host, as requests `publish` and `spublish`. */
+	setBridged(isBridged: boolean): void {
+		this.guard(() => this.exports.rs_bridge(isBridged ? 1 : 0));
+	}
+
 	/** A message from another engine of the same name, for subscribers here. */
 	remotePublish(isSharded: boolean, channel: Uint8Array, payload: Uint8Array): void {
 		const at = this.reserve(channel.length + payload.length);
@@ -496,9 +512,9 @@ export class Engine {
 	}
 
 	private handle([head, ...args]: Reply[]): void {
-		const name = head instanceof Uint8Array ? toText(head) : String(head);
-		if (name === "disconnect") this.sessions.get(Number(args[0]))?.onDisconnect?.();
-		else this.onRequest?.({ name, args });
+		const name = toText(head as Uint8Array);
+		if (name === "disconnect") this.sessions.get(Number(toText(args[0] as Uint8Array)))?.onDisconnect?.();
+		else this.onRequest?.({ name, args: args as Uint8Array[] });
 	}
 
 	private tell(listener: () => void): void {

@@ -217,6 +217,13 @@ class Core implements Link {
 		this.stopWatching = persistence.watchPage();
 	}
 
+	/** Hears and tells other engines of the same name through `bridge`. */
+	join(bridge: Bridge): void {
+		this.bridge = bridge;
+		bridge.engine = this.engine;
+		this.engine.setBridged(true);
+	}
+
 	hold(release: () => void): void {
 		this.releaseLock = release;
 	}
@@ -228,7 +235,7 @@ class Core implements Link {
 		this.spare.length = 0;
 		this.engine = this.start();
 		this.table = new OpTable(this.engine);
-		if (this.bridge) this.bridge.engine = this.engine;
+		if (this.bridge) this.join(this.bridge);
 		const finish = () => {
 			this.connection.attach(this.engine, this.table);
 			this.configure(this.options.config);
@@ -328,7 +335,7 @@ export class Redstart extends Client {
 			throw error;
 		}
 		const name = options.broadcast ?? target.name;
-		if (name && Bridge.isAvailable) core.bridge = new Bridge(name, core.engine);
+		if (name && Bridge.isAvailable) core.join(new Bridge(name, core.engine));
 		return database;
 	}
 

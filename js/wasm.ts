@@ -10,6 +10,7 @@ export interface EngineExports {
 	rs_reserve(length: number): number;
 	rs_connect(kind: number): number;
 	rs_disconnect(session: number): void;
+	rs_addresses(session: number, peerLength: number, localLength: number): void;
 	rs_op(length: number): number;
 	rs_exec(session: number, op: number, count: number, length: number): number;
 	rs_f0(session: number, op: number): number;
@@ -24,6 +25,7 @@ export interface EngineExports {
 	rs_ready(): number;
 	rs_message(session: number): number;
 	rs_request(): number;
+	rs_bridge(isBridged: number): void;
 	rs_remote_publish(isSharded: number, channelLength: number, payloadLength: number): number;
 	rs_snapshot_begin(): number;
 	rs_snapshot_next(): number;

@@ -13,6 +13,7 @@ const ENTRIES = [
 	{ name: "browser", platform: "browser", external: ["./wasm-text.js"] },
 	{ name: "node", platform: "node", external: ["./redstart_bg.wasm"] },
 	{ name: "workerd", platform: "neutral", external: ["./redstart_bg.wasm"] },
+	{ name: "edge", platform: "neutral", external: ["./redstart_bg.wasm"] },
 	{ name: "inline", platform: "neutral", external: ["./wasm-text.js"] },
 	{ name: "wasm-text", platform: "neutral", external: [] },
 ];
@@ -87,9 +88,13 @@ async function declare() {
 	const options = ["--target", "ES2022", "--module", "ESNext", "--moduleResolution", "Bundler", "--strict"];
 	const lib = ["--lib", "ES2023,ESNext.Disposable,DOM,DOM.Iterable,DOM.AsyncIterable"];
 	const more = ["--allowImportingTsExtensions", "--skipLibCheck", "--ignoreConfig"];
-	const { code } = await run("tsc", ["js/index.ts", ...flags, ...where, ...options, ...lib, ...more], {
-		show: "failure",
-	});
+	const { code } = await run(
+		"tsc",
+		["js/index.ts", "js/edge/kv.ts", ...flags, ...where, ...options, ...lib, ...more],
+		{
+			show: "failure",
+		},
+	);
 	if (code !== 0) throw new Error("the declarations do not compile");
 	for (const file of readdirSync(types, { recursive: true })) {
 		if (!file.endsWith(".d.ts")) continue;
@@ -103,6 +108,10 @@ async function declare() {
 		);
 	}
 	writeFileSync(join(pkg, "index.d.ts"), 'export * from "./types/index.js";\n');
+	writeFileSync(
+		join(pkg, "edge.d.ts"),
+		'export * from "./types/index.js";\nexport * from "./types/edge/kv.js";\n',
+	);
 }
 
 export async function buildJs() {

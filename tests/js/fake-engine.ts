@@ -188,6 +188,10 @@ export class FakeEngine implements EngineExports {
 
 	rs_disconnect(): void {}
 
+	rs_addresses(): void {}
+
+	rs_bridge(): void {}
+
 	rs_op(length: number): number {
 		const name = new TextDecoder().decode(this.read(REQ, length)).toUpperCase();
 		if (name.startsWith("NO-SUCH")) return 0xffff;

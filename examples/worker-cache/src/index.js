@@ -1,0 +1,40 @@
+// A cache in front of something slow: each isolate answers from its own memory, and a snapshot in KV warms new ones.
+
+import { openInIsolate } from "redstart/edge";
+
+let opening;
+
+/** The isolate's database, opened by its first request. */
+function database(env) {
+	opening ??= openInIsolate(env.CACHE, {
+		name: "worker-cache",
+		config: { maxmemory: "32mb", "maxmemory-policy": "allkeys-lru" },
+	});
+	return opening;
+}
+
+/** Stands for the slow thing: a database far away, a model, an API with a quota. */
+async function slowAnswer(question) {
+	await new Promise((resolve) => setTimeout(resolve, 200));
+	return `the answer to ${question}, worked out at ${new Date().toISOString()}`;
+}
+
+export default {
+	async fetch(request, env, context) {
+		const cache = await database(env);
+		const { db } = cache;
+		const question = new URL(request.url).pathname.slice(1) || "everything";
+		const key = `answer:${question}`;
+		try {
+			if (request.method === "DELETE") return new Response(`${db.del(key)}\n`);
+			const hits = db.incr("hits");
+			const found = db.get(key);
+			const answer = found ?? (await slowAnswer(question));
+			if (found === null) db.set(key, answer, { ex: 60 });
+			const headers = { "x-cache": found === null ? "miss" : "hit", "x-requests": String(hits) };
+			return new Response(`${answer}\n`, { headers });
+		} finally {
+			cache.saveLater(context);
+		}
+	},
+};

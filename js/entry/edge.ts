@@ -1,0 +1,4 @@
+/** What a Worker needs besides: `redstart/edge`. */
+
+export { type IsolateDatabase, type IsolateOptions, openInIsolate, type WaitUntil } from "../edge/kv.ts";
+export * from "./workerd.ts";
