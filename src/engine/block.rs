@@ -9,6 +9,9 @@ use crate::state::{Block, BlockOn, Kind, Session, TimeoutReply, Waiting};
 use crate::table::Resolved;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Clients that wait for one key, with their tickets: the order of arrival.
+type Waiters = BTreeSet<(u64, SessionId)>;
+
 /// Who waits.
 #[derive(Debug, Default)]
 pub(super) struct Blocked {
@@ -17,8 +20,8 @@ pub(super) struct Blocked {
     kept_ticket: Option<u64>,
     /// (deadline in ms, ticket) of every client with a deadline.
     deadlines: BTreeMap<(i64, u64), SessionId>,
-    /// (database, key) to (ticket, client): the order of arrival.
-    by_key: BTreeMap<(usize, Vec<u8>), BTreeSet<(u64, SessionId)>>,
+    /// By (database, key).
+    by_key: BTreeMap<(usize, Vec<u8>), Waiters>,
 }
 
 impl Blocked {

@@ -18,6 +18,7 @@ mod block;
 mod call;
 mod check;
 mod deliver;
+mod persist;
 mod tick;
 mod wire;
 
@@ -31,6 +32,7 @@ use crate::resp::Reply;
 use crate::state::{Config, Server, Sessions};
 use crate::table::Lookup;
 use block::Blocked;
+use persist::Transfer;
 
 /// A session's handle; valid until [`Engine::disconnect`].
 pub type SessionId = u32;
@@ -64,6 +66,7 @@ pub struct Engine {
     server: Server,
     sessions: Sessions,
     blocked: Blocked,
+    transfer: Transfer,
     rng: Rng,
     now_ms: i64,
     /// The reply of the native call that ran last.
@@ -97,6 +100,7 @@ impl Engine {
             server: Server::new(options.config, options.now_ms, ids, rows),
             sessions: Sessions::default(),
             blocked: Blocked::default(),
+            transfer: Transfer::default(),
             rng,
             now_ms: options.now_ms,
             reply: Reply::new(crate::resp::Encoding::Cells, true),
@@ -206,6 +210,23 @@ impl Engine {
 
     pub fn server_mut(&mut self) -> &mut Server {
         &mut self.server
+    }
+
+    /// How many sessions are open.
+    pub fn session_count(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Whether commands of a session may wait; those that may not reply at once as at the end of their time.
+    pub fn set_may_block(&mut self, id: SessionId, may_block: bool) {
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.is_in_exec = !may_block;
+        }
+    }
+
+    /// Adds nil to the reply of a batch, for a command that said nothing.
+    pub fn reply_nil(&mut self) {
+        self.reply.nil();
     }
 
     /// The reply of the native call that ran last.

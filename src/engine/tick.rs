@@ -19,6 +19,7 @@ impl Engine {
         }
         self.time_out();
         self.end_pause();
+        self.save_when_due();
         if self.has_aftermath() {
             self.settle();
         }
@@ -42,10 +43,15 @@ impl Engine {
             )
         });
         let pause = (!self.paused.is_empty()).then_some(self.server.paused_until_ms);
-        [expiry, self.blocked.next_deadline_ms(), pause]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            expiry,
+            self.blocked.next_deadline_ms(),
+            pause,
+            self.next_save_ms(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn is_paused_now(&self) -> bool {

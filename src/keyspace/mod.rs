@@ -142,6 +142,12 @@ impl Keyspace {
         self.dbs.iter().map(Table::volatile_len).sum()
     }
 
+    /// The same in the selected database. O(1).
+    #[inline]
+    pub fn selected_volatile_len(&self) -> usize {
+        self.dbs.get(self.selected).map_or(0, Table::volatile_len)
+    }
+
     /// Bytes of keys, values and index, exactly as allocated.
     pub fn used_bytes(&self) -> u64 {
         let tables: usize = self.dbs.iter().map(Table::memory_bytes).sum();

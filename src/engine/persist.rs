@@ -1,0 +1,295 @@
+//! Snapshots out and in.
+//!
+//! The host stores and brings back bytes; this turns the data set into an RDB file in chunks and back. Nothing of a
+//! file that is damaged gets in: it is read whole into databases of its own, which replace the old ones at the end.
+
+use super::Engine;
+use crate::formats::rdb::Object;
+use crate::formats::snapshot::{Attributes, Item, LoadError, Options, Reader, Usage, Writer};
+use crate::keyspace::Db;
+use crate::resp::{Error, Reply};
+use crate::state::Block;
+use crate::values::{Entry, string};
+use std::mem;
+
+/// How long after a failed save the next one is tried (Redis: 5 s).
+const RETRY_PAUSE_MS: i64 = 5000;
+/// How many entries are written before the chunk's length is looked at.
+const ENTRIES_A_STEP: usize = 64;
+
+/// A save or load under way.
+#[derive(Default)]
+pub(super) struct Transfer {
+    saver: Option<Saver>,
+    loader: Option<Loader>,
+    /// `dirty` when the save under way began.
+    dirty_at_start: u64,
+    /// Not again before this, after a save that failed.
+    retry_after_ms: i64,
+}
+
+impl std::fmt::Debug for Transfer {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Transfer")
+            .field("is_saving", &self.saver.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where a save stands.
+struct Saver {
+    writer: Writer,
+    is_begun: bool,
+    db: usize,
+    /// The place in the database, as of [`crate::structures::table::Table::scan`]; None before its header.
+    cursor: Option<u64>,
+}
+
+/// Where a load stands.
+struct Loader {
+    reader: Reader,
+    dbs: Vec<Db>,
+    db: usize,
+    now_ms: i64,
+}
+
+impl Engine {
+    /// Starts a snapshot of the data set as it is now. Each [`Engine::next_chunk`] continues it; commands must not run
+    /// in between until the last chunk is out.
+    pub fn begin_snapshot(&mut self) {
+        self.transfer.dirty_at_start = self.keys.dirty;
+        self.server.is_saving = true;
+        let writer = Writer::new(Options::default());
+        self.transfer.saver = Some(Saver {
+            writer,
+            is_begun: false,
+            db: 0,
+            cursor: None,
+        });
+    }
+
+    /// Appends the next chunk, about `limit_bytes` long, to `out`; false when the snapshot is complete.
+    pub fn next_chunk(&mut self, limit_bytes: usize, out: &mut Vec<u8>) -> bool {
+        let Some(mut saver) = self.transfer.saver.take() else {
+            return false;
+        };
+        if !saver.is_begun {
+            saver.is_begun = true;
+            saver.begin(self, out);
+        }
+        while saver.db < self.keys.db_count() {
+            if out.len() >= limit_bytes {
+                self.transfer.saver = Some(saver);
+                return true;
+            }
+            saver.step(self, out);
+        }
+        saver.writer.end(out);
+        false
+    }
+
+    /// The host reports how storing the snapshot went. Clients that wait in SAVE get their reply.
+    pub fn end_snapshot(&mut self, is_ok: bool) {
+        self.transfer.saver = None;
+        self.server.is_saving = false;
+        self.server.is_last_save_ok = is_ok;
+        if is_ok {
+            self.server.last_save_s = self.now_ms / 1000;
+            self.keys.dirty_saved = self.transfer.dirty_at_start.max(self.keys.dirty_saved);
+        } else {
+            self.transfer.retry_after_ms = self.now_ms + RETRY_PAUSE_MS;
+        }
+        for id in mem::take(&mut self.server.save_waiters) {
+            self.unblock(id, |reply: &mut Reply, _: &Block| match is_ok {
+                true => reply.ok(),
+                false => reply.error(b"ERR"),
+            });
+        }
+    }
+
+    /// Starts loading a snapshot.
+    pub fn begin_load(&mut self) {
+        let dbs = self.keys.fresh();
+        self.transfer.loader = Some(Loader {
+            reader: Reader::new(),
+            dbs,
+            db: 0,
+            now_ms: self.now_ms,
+        });
+    }
+
+    /// Takes the next bytes of the snapshot. Keys that have expired by now are left out.
+    ///
+    /// # Errors
+    /// What is wrong with them; the load is over then and the data set as it was.
+    pub fn load_chunk(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let Some(mut loader) = self.transfer.loader.take() else {
+            return Err(no_load());
+        };
+        let Loader {
+            reader,
+            dbs,
+            db,
+            now_ms,
+        } = &mut loader;
+        reader
+            .feed(bytes, |item| receive(item, dbs, db, *now_ms))
+            .map_err(refused)?;
+        self.transfer.loader = Some(loader);
+        Ok(())
+    }
+
+    /// Puts the loaded data set in the place of the present one.
+    ///
+    /// # Errors
+    /// When the snapshot is not complete or its checksum is wrong; the data set stays as it was.
+    pub fn end_load(&mut self) -> Result<(), Error> {
+        let loader = self.transfer.loader.take().ok_or_else(no_load)?;
+        loader.reader.finish().map_err(refused)?;
+        self.keys.replace(loader.dbs);
+        Ok(())
+    }
+
+    /// Asks the host for a save when one of the `save` rules says so.
+    pub(super) fn save_when_due(&mut self) {
+        if self
+            .next_save_ms()
+            .is_some_and(|at_ms| at_ms <= self.now_ms)
+        {
+            self.server.is_saving = true;
+            self.server.request(&[b"save", b"bg"]);
+        }
+    }
+
+    /// When the first of the `save` rules that has enough changes is due.
+    pub(super) fn next_save_ms(&self) -> Option<i64> {
+        let changes = self.keys.dirty - self.keys.dirty_saved;
+        if self.server.is_saving || changes == 0 {
+            return None;
+        }
+        let rules = self
+            .server
+            .config
+            .save_rules
+            .iter()
+            .filter(|rule| changes >= rule.changes);
+        let due_ms = rules
+            .map(|rule| (self.server.last_save_s + rule.seconds) * 1000)
+            .min()?;
+        Some(due_ms.max(self.transfer.retry_after_ms))
+    }
+}
+
+impl Saver {
+    fn begin(&mut self, engine: &Engine, out: &mut Vec<u8>) {
+        self.writer.begin(out);
+        let created_s = (engine.now_ms / 1000).to_string();
+        let used_bytes = engine.keys.used_bytes().to_string();
+        let facts: [(&[u8], &[u8]); 4] = [
+            (b"redis-ver", b"8.2.3"),
+            (b"redis-bits", b"32"),
+            (b"ctime", created_s.as_bytes()),
+            (b"used-mem", used_bytes.as_bytes()),
+        ];
+        for (name, value) in facts {
+            self.writer.aux(out, name, value);
+        }
+    }
+
+    /// Writes some entries, or goes on to the next database.
+    fn step(&mut self, engine: &Engine, out: &mut Vec<u8>) {
+        let Some(table) = engine.keys.db(self.db).filter(|table| !table.is_empty()) else {
+            self.db += 1;
+            return;
+        };
+        let cursor = self.cursor.unwrap_or_else(|| {
+            self.writer.database(
+                out,
+                self.db as u64,
+                table.len() as u64,
+                table.volatile_len() as u64,
+            );
+            0
+        });
+        let now_s = engine.now_ms / 1000;
+        let next = table.scan(cursor, ENTRIES_A_STEP, |view| {
+            let entry = Entry::new(view);
+            let attributes = Attributes {
+                expire_ms: entry.expiry_ms(),
+                usage: idle(&entry, now_s),
+            };
+            if let Some(value) = entry.string() {
+                self.writer
+                    .string(out, entry.key(), &value.text(), &attributes);
+            }
+        });
+        self.cursor = Some(next);
+        if next == 0 {
+            self.cursor = None;
+            self.db += 1;
+        }
+    }
+}
+
+/// How long an entry was not used, if that is worth a word in the file.
+fn idle(entry: &Entry<'_>, now_s: i64) -> Option<Usage> {
+    let idle_s =
+        (now_s as u32).wrapping_sub(entry.view().clock()) & crate::structures::table::CLOCK_MAX;
+    (idle_s > 0).then_some(Usage::IdleSeconds(u64::from(idle_s)))
+}
+
+/// Stores one item of a snapshot.
+fn receive(
+    item: Item<'_>,
+    dbs: &mut [Db],
+    db: &mut usize,
+    now_ms: i64,
+) -> Result<(), &'static str> {
+    match item {
+        Item::Database { index } => {
+            *db = usize::try_from(index)
+                .ok()
+                .filter(|index| *index < dbs.len())
+                .ok_or("more databases than `databases` allows")?;
+        }
+        Item::Function { .. } => {
+            return Err("the snapshot has functions, which this build does not run");
+        }
+        Item::Entry {
+            key,
+            value: Object::String(value),
+            attributes,
+        } => {
+            if attributes
+                .expire_ms
+                .is_some_and(|expire_ms| expire_ms <= now_ms)
+            {
+                return Ok(());
+            }
+            let table = dbs.get_mut(*db).ok_or("no such database")?;
+            table.insert(
+                &key,
+                string::WHOLE,
+                string::content(&value),
+                attributes.expire_ms,
+            );
+            let idle_s = match attributes.usage {
+                Some(Usage::IdleSeconds(idle_s)) => idle_s,
+                _ => 0,
+            };
+            if let Some(view) = table.find(&key) {
+                view.set_clock(((now_ms / 1000) as u64).wrapping_sub(idle_s) as u32);
+            }
+        }
+        Item::Aux { .. } | Item::Sizes { .. } => {}
+    }
+    Ok(())
+}
+
+fn refused(error: LoadError) -> Error {
+    Error::concat(&[b"ERR ", &error.message()])
+}
+
+fn no_load() -> Error {
+    Error::new("ERR no load was begun")
+}
