@@ -73,9 +73,14 @@ async function vitest(project) {
 function wasmPackTest() {
 	const { chromedriver } = findBrowser();
 	const driver = chromedriver ? ["--chromedriver", chromedriver] : [];
-	return runAndCount("wasm-pack", ["test", "--headless", "--chrome", ...driver, "--mode", "no-install"], {
-		env: { WASM_BINDGEN_TEST_TIMEOUT: "300" },
-	});
+	const suites = ["--no-fail-fast", "--test", "wasm", "--test", "wasm_worker"];
+	return runAndCount(
+		"wasm-pack",
+		["test", "--headless", "--chrome", ...driver, "--mode", "no-install", ".", ...suites],
+		{
+			env: { WASM_BINDGEN_TEST_TIMEOUT: "300" },
+		},
+	);
 }
 
 const transcripts = (host) => () => runAndCount("node", ["tests/spec/run.mjs", "--in", host]);

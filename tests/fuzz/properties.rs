@@ -3,8 +3,8 @@
 use redstart::engine::{Engine, Options, SessionId};
 use redstart::state::Kind;
 
-use crate::streams::{Source, command, damaged_pipeline, encode};
-use crate::value::{Value, decode};
+use super::streams::{Source, command, damaged_pipeline, encode};
+use super::value::{Value, decode};
 
 const START_MS: i64 = 1_700_000_000_000;
 const MOST_COMMANDS: usize = 400;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use redstart::engine::{Engine, Options, SessionId};
 use redstart::state::Kind;
 
-use crate::play::Host;
+use super::play::Host;
 
 /// When the virtual clock starts, in ms since the epoch.
 const START_MS: i64 = 1_700_000_000_000;

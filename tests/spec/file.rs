@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::value::{Order, Value, read_values, repeated, unescape};
+use super::value::{Order, Value, read_values, repeated, unescape};
 
 /// What each client receives after a step, by the client's number.
 pub type Events = BTreeMap<u32, Vec<Value>>;

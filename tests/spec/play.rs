@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::file::{Action, Case, Events, Step, encode_command};
-use crate::value::{Value, decode, matches, print};
+use super::file::{Action, Case, Events, Step, encode_command};
+use super::value::{Value, decode, matches, print};
 
 /// Anything that takes a client's bytes and gives bytes back.
 pub trait Host {

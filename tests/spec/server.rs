@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::play::Host;
+use super::play::Host;
 
 /// Connections to one address. `reset` can only empty the keyspace: settings a case changes stay changed.
 pub struct Server {
