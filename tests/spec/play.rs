@@ -82,7 +82,10 @@ fn collect(host: &mut dyn Host, clients: &mut BTreeMap<u32, Vec<u8>>) -> Result<
 fn agrees(step: &Step, protocol: u8, actual: &Events) -> bool {
     let expected = step.expected(protocol);
     // Several messages to one client come in the order of a hash table too.
-    let list = |values: &Vec<Value>| Value::Items { kind: b'~', items: values.clone() };
+    let list = |values: &Vec<Value>| Value::Items {
+        kind: b'~',
+        items: values.clone(),
+    };
     expected.len() == actual.len()
         && expected.iter().all(|(client, want)| {
             let got = actual.get(client);
