@@ -11,12 +11,7 @@ import { fileURLToPath } from "node:url";
 
 const path =
 	process.argv[2] ??
-	fileURLToPath(
-		new URL(
-			"target/wasm32-unknown-unknown/release/wasm_table_bench.wasm",
-			import.meta.url,
-		),
-	);
+	fileURLToPath(new URL("target/wasm32-unknown-unknown/release/wasm_table_bench.wasm", import.meta.url));
 const module = new WebAssembly.Module(readFileSync(path));
 
 function open(which) {
@@ -61,14 +56,11 @@ function bytesPerKey(which, count, volatile) {
 }
 
 const names = ["engine", "plain map"];
-const digits = (number, places) =>
-	Number.isNaN(number) ? "-" : number.toFixed(places);
+const digits = (number, places) => (Number.isNaN(number) ? "-" : number.toFixed(places));
 const M = 1_000_000;
 
 function print(title, values, unit) {
-	console.log(
-		`${title.padEnd(44)}${values.map((value) => value.padStart(12)).join("")}  ${unit}`,
-	);
+	console.log(`${title.padEnd(44)}${values.map((value) => value.padStart(12)).join("")}  ${unit}`);
 }
 
 print("", names, "");
@@ -96,11 +88,38 @@ for (const [label, keys] of [
 	["1 M", M],
 ]) {
 	const maps = [0, 1].map(open);
-	const all = (work) => maps.map((map) => digits(nanoseconds(M, () => work(map)), 0));
-	print(`${label} keys: SET new`, maps.map((map) => digits(once(keys, () => map.fill(0, keys, 16, 0, 0)), 0)), "ns");
-	print(`${label} keys: GET random`, all((map) => map.get(M, keys)), "ns");
-	print(`${label} keys: SET random, same size`, all((map) => map.set(M, keys, 16)), "ns");
-	print(`${label} keys: remove + insert, 8-64 B`, all((map) => map.churn(M, keys, 56)), "ns");
+	const all = (work) =>
+		maps.map((map) =>
+			digits(
+				nanoseconds(M, () => work(map)),
+				0,
+			),
+		);
+	print(
+		`${label} keys: SET new`,
+		maps.map((map) =>
+			digits(
+				once(keys, () => map.fill(0, keys, 16, 0, 0)),
+				0,
+			),
+		),
+		"ns",
+	);
+	print(
+		`${label} keys: GET random`,
+		all((map) => map.get(M, keys)),
+		"ns",
+	);
+	print(
+		`${label} keys: SET random, same size`,
+		all((map) => map.set(M, keys, 16)),
+		"ns",
+	);
+	print(
+		`${label} keys: remove + insert, 8-64 B`,
+		all((map) => map.churn(M, keys, 56)),
+		"ns",
+	);
 }
 for (const [label, keys] of [
 	["1 M", M],
@@ -118,6 +137,14 @@ for (const [label, keys] of [
 		}
 		return [insert, removal];
 	});
-	print(`${label} keys: worst single insert, best of 3 runs`, pauses.map((pause) => digits(pause[0], 3)), "ms");
-	print(`${label} keys: worst single removal, best of 3`, pauses.map((pause) => digits(pause[1], 3)), "ms");
+	print(
+		`${label} keys: worst single insert, best of 3 runs`,
+		pauses.map((pause) => digits(pause[0], 3)),
+		"ms",
+	);
+	print(
+		`${label} keys: worst single removal, best of 3`,
+		pauses.map((pause) => digits(pause[1], 3)),
+		"ms",
+	);
 }

@@ -62,14 +62,14 @@ const GROUPS = new Set([
 ]);
 
 /** Flattens COMMAND DOCS (a RESP2 reply) to { name, group, args } for each command that may come up. */
-export function readDocs(reply, isPresent) {
+export function readDocs(reply) {
 	const found = [];
 	const visit = (items) => {
 		for (let i = 0; i < items.length; i += 2) {
 			const doc = toObject(items[i + 1]);
 			const name = items[i].text.toUpperCase().replace("|", " ");
 			if (doc.subcommands) visit(doc.subcommands.items);
-			else if (GROUPS.has(doc.group.text) && !EXCLUDED.test(name) && isPresent(name)) {
+			else if (GROUPS.has(doc.group.text) && !EXCLUDED.test(name)) {
 				found.push({ name, args: (doc.arguments?.items ?? []).map(readArgument) });
 			}
 		}
