@@ -42,7 +42,7 @@ export class OpTable {
 		this.ops = Uint16Array.from(ENTRIES, (entry) => {
 			const op = engine.op(entry.name);
 			if (entry.isTimed || entry.sub) this.mark(this.timed, op);
-			if (entry.isBlocking && !entry.sub) this.mark(this.blocking, op);
+			if (entry.isBlocking && !entry.sub && op !== NO_OP) this.mark(this.blocking, op);
 			return op;
 		});
 		this.mark(this.timed, NO_OP);

@@ -563,6 +563,7 @@ export class Engine {
 	private reserve(length: number): number {
 		if (length > (this.words[this.ctrl + REQ_CAP] as number)) {
 			this.guard(() => this.exports.rs_reserve(length));
+			if (this.bytes.length === 0) this.view();
 		}
 		return this.words[this.ctrl + REQ_PTR] as number;
 	}

@@ -11,7 +11,7 @@ export class ReplyError extends Error {
 	/** The command that failed, in upper case; empty when it is not known. */
 	readonly command: string;
 	/** All replies of the pipeline or transaction that this error came from. */
-	results?: unknown[];
+	declare results?: unknown[];
 
 	constructor(message: string, command = "") {
 		super(message);

@@ -173,6 +173,9 @@ describe("requests", () => {
 				expect(engine.call3(session, op, true, "k", long, "z", TEXT_MODE)).toEqual(["ECHO", "k", long, "z"]);
 			}
 		}
+		// The memory must grow before the request is written.
+		const huge = new Uint8Array(9_000_000).fill(9);
+		expect(engine.call1(session, op, true, huge, BYTES_MODE)).toEqual([utf8("ECHO"), huge]);
 		const big = new Uint8Array(300_000).fill(7);
 		expect(engine.call1(session, op, true, big, BYTES_MODE)).toEqual([utf8("ECHO"), big]);
 	});
