@@ -15,6 +15,7 @@ pub const GROUPS: &[&[Command]] = &[
     string::ROWS,
     generic::ROWS,
     connection::ROWS,
+    connection::client::ROWS,
     transactions::ROWS,
     pubsub::ROWS,
     server::command::ROWS,

@@ -24,13 +24,15 @@ pub struct Arg {
     pub kind: ArgKind,
     /// The word in front of the value (`EX` of `EX seconds`), or the word itself.
     pub token: Option<&'static str>,
+    /// What a usage line shows instead of the name.
+    pub display: Option<&'static str>,
     pub since: Option<&'static str>,
     pub deprecated: Option<&'static str>,
     pub is_optional: bool,
     pub is_multiple: bool,
     /// Repeated with its token each time.
     pub is_multiple_token: bool,
-    /// Of a key: which of the row's key specs it belongs to.
+    /// Which of the row's key specs it belongs to; of an argument that is no key, 0 for none.
     pub key_spec: u8,
 }
 
@@ -39,6 +41,7 @@ const fn arg(name: &'static str, kind: ArgKind) -> Arg {
         name,
         kind,
         token: None,
+        display: None,
         since: None,
         deprecated: None,
         is_optional: false,
@@ -92,6 +95,10 @@ impl Arg {
     }
     pub const fn deprecated(mut self, version: &'static str) -> Arg {
         self.deprecated = Some(version);
+        self
+    }
+    pub const fn display(mut self, text: &'static str) -> Arg {
+        self.display = Some(text);
         self
     }
     pub const fn optional(mut self) -> Arg {

@@ -1,6 +1,6 @@
 //! The row.
 
-use super::{Arg, Ctx, KeySpec, Result};
+use super::{Arg, Ctx, FindKeys, KeySpec, Result};
 
 /// One command or subcommand.
 ///
@@ -21,6 +21,8 @@ pub struct Command {
     pub acl: u32,
     /// Where the keys stand among the arguments.
     pub keys: &'static [KeySpec],
+    /// Finds the keys where the specs cannot tell all of them, or not what becomes of them.
+    pub find_keys: Option<FindKeys>,
     /// The arguments, as COMMAND DOCS tells them; empty without feature `docs`.
     pub args: &'static [Arg],
     /// Hints for clients and proxies.
@@ -30,6 +32,8 @@ pub struct Command {
     pub reply: &'static str,
     pub doc: Doc,
     pub deprecated: Option<Deprecated>,
+    /// For servers and tests among themselves, not for people.
+    pub is_system: bool,
     /// The subcommands of a container.
     pub subs: &'static [Command],
     /// What it does. [`no_run`] for a container that does nothing by itself.
@@ -45,6 +49,7 @@ pub const BASE: Command = Command {
     flags: 0,
     acl: 0,
     keys: &[],
+    find_keys: None,
     args: &[],
     tips: &[],
     reply: "any",
@@ -53,6 +58,7 @@ pub const BASE: Command = Command {
         complexity: "",
     },
     deprecated: None,
+    is_system: false,
     subs: &[],
     run: no_run,
 };
@@ -94,10 +100,11 @@ macro_rules! prose {
 }
 pub(crate) use prose;
 
-/// Argument descriptions that a build without feature `docs` does not carry.
+/// Argument descriptions that a build without feature `docs` does not carry; for those within a `oneof` or `block` too.
 #[cfg(feature = "docs")]
 macro_rules! args {
-    ($($arg:expr),* $(,)?) => { &[$($arg),*] };
+    // A block of its own: a constant within a constant lives long enough.
+    ($($arg:expr),* $(,)?) => { const { &[$($arg),*] } };
 }
 #[cfg(not(feature = "docs"))]
 macro_rules! args {
@@ -234,6 +241,8 @@ bits! {
         /// Allowed before authentication.
         NO_AUTH = 15 "no_auth",
         MAY_REPLICATE = 16 "may_replicate",
+        /// May be called without any key.
+        NO_MANDATORY_KEYS = 17 "no_mandatory_keys",
         NO_ASYNC_LOADING = 23 "no_async_loading",
         NO_MULTI = 24 "no_multi",
         /// Keys stand where the key specs alone cannot tell.

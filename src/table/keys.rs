@@ -107,7 +107,8 @@ impl KeySpec {
         self
     }
 
-    /// The indexes of the keys in `args` (name at 0) that this spec finds; None when the arguments do not fit it.
+    /// The indexes of the keys in `args` (name at 0) that this spec finds; None when the arguments do not fit it,
+    /// or leave no room for a key.
     pub fn find(&self, args: &[&[u8]]) -> Option<Vec<usize>> {
         let count = i64::try_from(args.len()).ok()?;
         let begin = match self.begin {
@@ -137,7 +138,7 @@ impl KeySpec {
             }
             Find::Unknown => return None,
         };
-        if step <= 0 || last >= count || (first >= count && last >= first) {
+        if step <= 0 || last >= count || last < first {
             return None;
         }
         let mut found = Vec::new();

@@ -7,6 +7,7 @@
 mod arg;
 mod command;
 mod ctx;
+mod getkeys;
 mod keys;
 mod lookup;
 mod options;
@@ -16,6 +17,9 @@ pub use arg::{
 };
 pub use command::{Acl, BASE, Command, Deprecated, Doc, Flags, Group, no_run};
 pub use ctx::{Ctx, Outcome, Result};
+pub use getkeys::{
+    FindKeys, FoundKey, bitfield_keys, legacy_range, set_keys, sort_keys, sort_ro_keys,
+};
 pub use keys::{Begin, Find, KeyFlags, KeySpec};
 pub use lookup::{Lookup, Resolved};
 pub use options::Options;
