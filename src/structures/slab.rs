@@ -8,9 +8,10 @@
 //! ```
 //!
 //! - Objects carry no header: the caller passes the size again when it frees.
-//! - Classes step by 4 bytes to 128, by 8 to 512, by 16 to [`MAX_SMALL`]; larger requests go to the global allocator.
+//! - Classes step by 4 bytes to 128, by 8 to 512, by 16 to 1024, by 32 to [`MAX_SMALL`]; larger requests go to the
+//!   global allocator.
 //! - The first page of a class is small and pages double up to [`PAGE_BYTES`], so a small table costs little.
-//! - Every object is aligned to [`ALIGN`] bytes, which is enough for unaligned accessors and free-list links.
+//! - An object is aligned to the largest power of two that divides its [`footprint`], from [`ALIGN`] to [`LINE`].
 //!
 //! Invariants: `allocated` is the sum of the class sizes of all live objects; `page_bytes` is the sum of the page
 //! sizes; a free object's first word links to the next one and nothing else refers to it.
@@ -19,10 +20,12 @@ use core::alloc::Layout;
 use core::ptr::{self, NonNull};
 use std::alloc::{alloc, dealloc, handle_alloc_error};
 
-/// Alignment in bytes of every object.
+/// Least alignment of an object, in bytes.
 pub const ALIGN: usize = 4;
 /// Largest size in bytes served from pages.
-pub const MAX_SMALL: usize = 1024;
+pub const MAX_SMALL: usize = 2048;
+/// Greatest alignment of an object: a cache line, in bytes.
+pub const LINE: usize = 64;
 /// Size in bytes of a full page; a page holds a whole number of objects, so it may be slightly smaller.
 pub const PAGE_BYTES: usize = 16 * 1024;
 
@@ -31,12 +34,14 @@ const FIRST_PAGE_BYTES: usize = 256;
 /// A free object holds the link to the next one, so nothing is smaller than a pointer.
 const MIN_SMALL: usize = size_of::<*mut u8>();
 /// Requests above [`MAX_SMALL`] are rounded up to this many bytes.
-const LARGE_STEP: usize = 16;
+const LARGE_STEP: usize = 32;
 
 const FINE_END: usize = 128;
 const MIDDLE_END: usize = 512;
+const COARSE_END: usize = 1024;
 const FINE_CLASSES: usize = FINE_END / 4;
-const MIDDLE_CLASSES: usize = (MIDDLE_END - FINE_END) / 8;
+const MIDDLE_CLASSES: usize = FINE_CLASSES + (MIDDLE_END - FINE_END) / 8;
+const COARSE_CLASSES: usize = MIDDLE_CLASSES + (COARSE_END - MIDDLE_END) / 16;
 
 /// The class of a small size: 0 serves 1 to 4 bytes, the next 5 to 8, and so on.
 #[inline]
@@ -46,8 +51,10 @@ const fn class_of(size: usize) -> usize {
         last / 4
     } else if size <= MIDDLE_END {
         FINE_CLASSES + (last - FINE_END) / 8
+    } else if size <= COARSE_END {
+        MIDDLE_CLASSES + (last - MIDDLE_END) / 16
     } else {
-        FINE_CLASSES + MIDDLE_CLASSES + (last - MIDDLE_END) / 16
+        COARSE_CLASSES + (last - COARSE_END) / LARGE_STEP
     }
 }
 
@@ -61,6 +68,8 @@ pub const fn footprint(size: usize) -> usize {
         (size + 3) & !3
     } else if size <= MIDDLE_END {
         (size + 7) & !7
+    } else if size <= COARSE_END {
+        (size + 15) & !15
     } else {
         (size + LARGE_STEP - 1) & !(LARGE_STEP - 1)
     }
@@ -85,7 +94,7 @@ impl Class {
 
 struct Page {
     start: NonNull<u8>,
-    bytes: u32,
+    layout: Layout,
 }
 
 /// The allocator; a value, owned by the structure whose objects it holds. An empty slab has allocated nothing.
@@ -168,7 +177,7 @@ impl Slab {
         if bytes > MAX_SMALL {
             self.large_bytes -= bytes;
             // SAFETY: the caller gives back what `alloc_large` made with this very layout.
-            unsafe { dealloc(object.as_ptr(), layout(bytes)) };
+            unsafe { dealloc(object.as_ptr(), layout(bytes, ALIGN)) };
             return;
         }
         let class = &mut self.classes[class_of(bytes)];
@@ -191,7 +200,7 @@ impl Slab {
 
     fn alloc_large(&mut self, bytes: usize) -> NonNull<u8> {
         self.large_bytes += bytes;
-        allocate(layout(bytes))
+        allocate(layout(bytes, ALIGN))
     }
 
     #[cold]
@@ -207,11 +216,10 @@ impl Slab {
             newest => (2 * newest).min(PAGE_BYTES),
         };
         let page_bytes = page_bytes / bytes * bytes;
-        let start = allocate(layout(page_bytes));
-        self.pages.push(Page {
-            start,
-            bytes: page_bytes as u32,
-        });
+        let align = 1 << bytes.trailing_zeros();
+        let layout = layout(page_bytes, align.min(LINE));
+        let start = allocate(layout);
+        self.pages.push(Page { start, layout });
         self.page_bytes += page_bytes;
         class.page_bytes = page_bytes;
         // SAFETY: the page is `page_bytes` long, which is at least one object.
@@ -233,7 +241,7 @@ impl Drop for Slab {
     fn drop(&mut self) {
         for page in &self.pages {
             // SAFETY: the page was allocated with this layout and is released once, here.
-            unsafe { dealloc(page.start.as_ptr(), layout(page.bytes as usize)) };
+            unsafe { dealloc(page.start.as_ptr(), page.layout) };
         }
     }
 }
@@ -242,8 +250,8 @@ impl Drop for Slab {
 unsafe impl Send for Slab {}
 
 /// A layout the size of which overflows is an allocation that cannot succeed.
-fn layout(bytes: usize) -> Layout {
-    match Layout::from_size_align(bytes, ALIGN) {
+fn layout(bytes: usize, align: usize) -> Layout {
+    match Layout::from_size_align(bytes, align) {
         Ok(layout) => layout,
         Err(_) => handle_alloc_error(Layout::new::<u64>()),
     }
@@ -278,6 +286,12 @@ mod tests {
     fn an_empty_slab_holds_nothing_and_a_small_one_little() {
         let mut slab = Slab::new();
         assert_eq!(slab.memory_bytes(), 0);
+        for (size, align) in [(12, 4), (40, 8), (LINE * 3, LINE), (1024, LINE)] {
+            for _ in 0..40 {
+                assert_eq!(slab.alloc(size).as_ptr() as usize % align, 0);
+            }
+        }
+        slab = Slab::new();
         let object = slab.alloc(36);
         assert!(slab.memory_bytes() < 1024, "{}", slab.memory_bytes());
         assert_eq!(slab.allocated_bytes(), 36);
@@ -306,7 +320,7 @@ mod tests {
                 }
                 expected -= footprint(size);
             } else {
-                let size = 1 + random % if random & 64 == 0 { 1500 } else { 60 };
+                let size = 1 + random % if random & 64 == 0 { 3000 } else { 60 };
                 let object = slab.alloc(size);
                 assert_eq!(object.as_ptr() as usize % ALIGN, 0);
                 // SAFETY: fresh memory of `size` bytes.

@@ -2,15 +2,14 @@
 
 use std::alloc::{Layout, handle_alloc_error};
 
+use super::super::entry::EntryRef;
 use super::Table;
-use super::segment::{MAX_BITS, SLOTS, Segment};
+use super::segment::{MAX_BUCKETS, Segment, buckets_for, larger};
 
-/// The directory does not get deeper; segments at this depth grow instead. Billions of entries are far below it.
+/// The directory does not get deeper: ten billion entries are far below it.
 const MAX_DEPTH: u8 = 24;
-/// At most so many bucket bits in a segment that cannot be split any more; its counters stay below 65536.
-const MAX_BITS_AT_MAX_DEPTH: u8 = 12;
-/// Two halves that hold at most so many entries together become one segment: half of its slots.
-const MERGE_LIMIT: u32 = (SLOTS as u32) << (MAX_BITS - 1);
+/// Two halves that hold at most so many entries together become one segment, which is half full then.
+const MERGE_LIMIT: u32 = 384;
 /// A merge is considered whenever a segment's length passes a multiple of this.
 const MERGE_STEP: u32 = 16;
 /// A table that becomes empty keeps pages up to this many bytes, so that its next entries cost no allocation.
@@ -25,44 +24,67 @@ impl<B> Table<B> {
                 continue;
             };
             let segment = &self.segments[id as usize];
+            let bucket_count = segment.bucket_count();
             if segment.len < segment.limit() {
                 return id;
             }
-            if segment.bits() < MAX_BITS {
-                self.resize(id, segment.bits() + 1);
+            if bucket_count < MAX_BUCKETS {
+                self.resize(id, larger(bucket_count));
             } else if segment.depth < MAX_DEPTH {
                 self.split(id);
-            } else if segment.bits() < MAX_BITS_AT_MAX_DEPTH {
-                self.resize(id, segment.bits() + 1);
+            } else if segment.len < segment.slot_count() {
+                return id;
             } else {
-                // More equal hashes than a keyed hash can produce: no amount of memory would help.
+                // Hundreds of keys with equal hash prefixes, which a keyed hash does not produce: like no memory left.
                 handle_alloc_error(Layout::new::<Segment>());
             }
         }
     }
 
     fn add_first_segment(&mut self) {
-        let segment = Segment::new(0, 0, 0);
-        self.bucket_bytes += segment.memory_bytes();
         self.segments = Vec::with_capacity(1);
-        self.segments.push(segment);
+        self.segments.push(Segment::new(0, 0));
         self.directory = vec![0];
         self.depth = 0;
         self.deepest = 1;
+        self.reset_segment(0, 1);
     }
 
-    /// Moves the entries of a segment into one with `1 << bits` buckets.
+    /// Empties a segment, whose entries the caller holds, and gives it another number of buckets.
+    fn reset_segment(&mut self, id: u32, bucket_count: u32) {
+        let segment = &mut self.segments[id as usize];
+        self.bucket_bytes -= segment.memory_bytes();
+        // SAFETY: all segments of a table use its slab, which is released only together with them.
+        unsafe { segment.reset(&mut self.slab, bucket_count) };
+        self.bucket_bytes += segment.memory_bytes();
+    }
+
+    fn adopt(&mut self, id: u32, hash: u64, entry: EntryRef) {
+        let expiry_ms = self.view(entry).expiry_ms();
+        self.segments[id as usize].adopt(hash, entry, expiry_ms);
+    }
+
+    /// The entries of segments with their hashes, from the keys.
+    fn hashed(&self, ids: &[u32]) -> Vec<(u64, EntryRef)> {
+        // First touch all entries: in this loop the cache misses overlap, in the next one they would not, and a split
+        // would take almost twice as long.
+        let segments = ids.iter().map(|&id| &self.segments[id as usize]);
+        let entries = segments.flat_map(Segment::entries);
+        let touched = entries
+            .clone()
+            .fold(0, |sum: u8, entry| sum ^ self.view(entry).kind());
+        core::hint::black_box(touched);
+        entries.map(|entry| (self.hash_of(entry), entry)).collect()
+    }
+
+    /// Gives a segment another number of buckets.
     #[inline(never)]
-    fn resize(&mut self, id: u32, bits: u8) {
-        let old = &self.segments[id as usize];
-        let mut new = Segment::new(old.prefix, old.depth, bits);
-        for entry in old.entries() {
-            let view = self.view(entry);
-            new.adopt(self.hash(view.key()), entry, view.expiry_ms());
+    fn resize(&mut self, id: u32, bucket_count: u32) {
+        let entries = self.hashed(&[id]);
+        self.reset_segment(id, bucket_count);
+        for (hash, entry) in entries {
+            self.adopt(id, hash, entry);
         }
-        self.bucket_bytes += new.memory_bytes();
-        self.bucket_bytes -= old.memory_bytes();
-        self.segments[id as usize] = new;
     }
 
     /// Splits a segment by its next hash bit. The directory doubles if it does not tell the halves apart.
@@ -71,26 +93,25 @@ impl<B> Table<B> {
         if self.segments[id as usize].depth == self.depth {
             self.double_directory();
         }
-        let old = &self.segments[id as usize];
-        let depth = old.depth + 1;
-        let mut low = Segment::new(old.prefix, depth, old.bits());
-        let mut high = Segment::new(old.prefix | 1 << (32 - depth), depth, old.bits());
-        for entry in old.entries() {
-            let view = self.view(entry);
-            let hash = self.hash(view.key());
-            let half = if (hash >> (64 - depth)) & 1 == 0 {
-                &mut low
-            } else {
-                &mut high
-            };
-            half.adopt(hash, entry, view.expiry_ms());
-        }
-        self.bucket_bytes += low.memory_bytes() + high.memory_bytes() - old.memory_bytes();
-        self.deepest += if depth == self.depth { 2 } else { 0 };
+        let entries = self.hashed(&[id]);
+        let low = &mut self.segments[id as usize];
+        low.depth += 1;
+        let depth = low.depth;
+        let is_high = |hash: u64| (hash >> (64 - depth)) & 1 == 1;
+        let high_len = entries.iter().filter(|(hash, _)| is_high(*hash)).count() as u32;
+        let low_len = entries.len() as u32 - high_len;
+
+        let high = Segment::new(low.prefix | 1 << (32 - depth), depth);
         let high_id = self.segments.len() as u32;
         self.point_directory(high.prefix, depth, high_id);
-        self.segments[id as usize] = low;
         self.segments.push(high);
+        self.deepest += if depth == self.depth { 2 } else { 0 };
+
+        self.reset_segment(id, buckets_for(low_len));
+        self.reset_segment(high_id, buckets_for(high_len));
+        for (hash, entry) in entries {
+            self.adopt(if is_high(hash) { high_id } else { id }, hash, entry);
+        }
     }
 
     /// Makes the directory positions of a prefix refer to a segment.
@@ -122,16 +143,29 @@ impl<B> Table<B> {
     #[inline]
     pub(super) fn after_removal(&mut self, id: u32) {
         let segment = &self.segments[id as usize];
-        if segment.depth > 0 {
-            if segment.len <= MERGE_LIMIT && segment.len.is_multiple_of(MERGE_STEP) {
-                self.merge(id);
-            }
-        } else if segment.bits() > 0 && (segment.len as usize) < segment.slot_count() / 4 {
-            self.resize(id, segment.bits() - 1);
+        let bucket_count = segment.bucket_count();
+        if segment.depth > 0 && segment.len <= MERGE_LIMIT && segment.len.is_multiple_of(MERGE_STEP)
+        {
+            self.merge(id);
+        } else if bucket_count > 1 && segment.len * 3 < segment.limit() {
+            self.resize(id, buckets_for(segment.len));
         }
         if self.len == 0 && self.slab.page_bytes() > KEEP_EMPTY_BYTES {
-            self.slab.release_unused();
+            self.release_memory();
         }
+    }
+
+    /// Turns a table that became empty into a new one.
+    #[inline(never)]
+    fn release_memory(&mut self) {
+        for id in 0..self.segments.len() as u32 {
+            self.reset_segment(id, 0);
+        }
+        self.segments = Vec::new();
+        self.directory = Vec::new();
+        self.depth = 0;
+        self.deepest = 0;
+        self.slab.release_unused();
     }
 
     /// Merges a segment with its other half, and the result with its other half, while they are small enough.
@@ -143,16 +177,18 @@ impl<B> Table<B> {
                 return;
             }
             let depth = first.depth;
-            let mut merged = Segment::new(first.prefix.min(second.prefix), depth - 1, MAX_BITS);
-            for entry in first.entries().chain(second.entries()) {
-                let view = self.view(entry);
-                merged.adopt(self.hash(view.key()), entry, view.expiry_ms());
+            let prefix = first.prefix.min(second.prefix);
+            let entries = self.hashed(&[id, other]);
+            self.reset_segment(other, 0);
+            self.reset_segment(id, buckets_for(entries.len() as u32));
+            let merged = &mut self.segments[id as usize];
+            merged.prefix = prefix;
+            merged.depth = depth - 1;
+            for (hash, entry) in entries {
+                self.adopt(id, hash, entry);
             }
-            self.bucket_bytes += merged.memory_bytes();
-            self.bucket_bytes -= first.memory_bytes() + second.memory_bytes();
             self.deepest -= if depth == self.depth { 2 } else { 0 };
-            self.point_directory(merged.prefix, merged.depth, id);
-            self.segments[id as usize] = merged;
+            self.point_directory(prefix, depth - 1, id);
             id = self.drop_segment(other, id);
             if self.deepest == 0 {
                 self.halve_directory();
@@ -163,13 +199,13 @@ impl<B> Table<B> {
     /// The segment that differs from this one in the last bit of its prefix only.
     fn other_half(&self, id: u32) -> Option<u32> {
         let segment = &self.segments[id as usize];
-        if segment.depth == 0 || segment.bits() != MAX_BITS {
+        if segment.depth == 0 {
             return None;
         }
         let prefix = segment.prefix ^ 1 << (32 - segment.depth);
         let other = self.segment_of(u64::from(prefix) << 32)?;
         let half = &self.segments[other as usize];
-        (half.depth == segment.depth && half.bits() == MAX_BITS).then_some(other)
+        (half.depth == segment.depth).then_some(other)
     }
 
     /// Forgets an unreferenced segment. The last one takes its number; returns what number `kept` has now.

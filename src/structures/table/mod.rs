@@ -19,6 +19,7 @@
 //! Invariants ([`Table::check`] verifies them): a segment of depth d is referred to by `1 << (depth - d)` adjacent
 //! directory positions; `deepest` segments have the directory's depth; every entry pointer is in exactly one slot.
 
+mod bucket;
 mod entry_mut;
 mod expiry;
 mod grow;
@@ -29,6 +30,7 @@ mod tests;
 
 use core::marker::PhantomData;
 
+use self::bucket::{Bucket, SLOTS};
 pub use self::entry_mut::{EntryMut, Lookup, Removed, Taken, Vacant};
 use self::expiry::Deadlines;
 pub use self::expiry::Due;
@@ -101,27 +103,36 @@ impl<B> Table<B> {
         self.volatile
     }
 
-    /// Bytes held from the allocator, exactly: pages, buckets, directory. Memory inside boxed payloads (and the boxes)
+    /// Bytes held from the allocator, exactly: pages (of entries and buckets) and directory. Memory inside boxed payloads (and the boxes)
     /// is not included. O(1).
     pub fn memory_bytes(&self) -> usize {
-        self.slab.memory_bytes() + self.index_bytes()
+        self.slab.memory_bytes() + self.lists_bytes()
     }
 
-    /// The part of [`Table::memory_bytes`] that is index, not entries. O(1).
+    /// Bytes of buckets and directory. O(1).
     pub fn index_bytes(&self) -> usize {
-        self.bucket_bytes
-            + self.segments.capacity() * size_of::<Segment>()
-            + self.directory.capacity() * size_of::<u32>()
+        self.bucket_bytes + self.lists_bytes()
     }
 
-    /// Bytes of all entries without free space in pages. O(1).
+    /// Bytes of all entries, without free space in pages. O(1).
     pub fn entry_bytes(&self) -> usize {
-        self.slab.allocated_bytes()
+        self.slab.allocated_bytes() - self.bucket_bytes
+    }
+
+    /// Bytes in use: entries and index. This is [`Table::memory_bytes`] without the free space in pages, and it
+    /// shrinks with every removal. O(1).
+    pub fn used_bytes(&self) -> usize {
+        self.entry_bytes() + self.index_bytes()
+    }
+
+    fn lists_bytes(&self) -> usize {
+        self.segments.capacity() * size_of::<Segment>()
+            + self.directory.capacity() * size_of::<u32>()
     }
 
     /// How many slots the buckets have, used or not. O(1).
     pub fn slot_count(&self) -> usize {
-        self.bucket_bytes / Segment::BUCKET_BYTES * segment::SLOTS
+        self.bucket_bytes / size_of::<Bucket>() * SLOTS
     }
 
     /// The hash under which a key is found in this table; its high bits are the key's place in scan order.
@@ -244,14 +255,13 @@ impl<B> Table<B> {
 
     /// Frees what the slab's pages do not free by themselves. The entries must not be used afterwards.
     fn release_entries(&mut self) {
+        let segments = core::mem::take(&mut self.segments);
         if self.boxed == 0 && !self.slab.has_large() {
-            self.segments.clear();
+            return;
         }
-        for segment in core::mem::take(&mut self.segments) {
-            for entry in segment.entries() {
-                // SAFETY: the entry is live, ours, and its segment goes away with this loop.
-                drop(unsafe { entry.destroy::<B>(&mut self.slab) });
-            }
+        for entry in segments.iter().flat_map(Segment::entries) {
+            // SAFETY: the entry is live, ours, and no segment refers to it after this loop.
+            drop(unsafe { entry.destroy::<B>(&mut self.slab) });
         }
     }
 
@@ -311,7 +321,7 @@ impl<B> Table<B> {
             self.volatile,
             self.boxed,
             self.deepest,
-            self.slab.allocated_bytes(),
+            self.entry_bytes(),
             self.bucket_bytes,
         );
         if counted != kept {

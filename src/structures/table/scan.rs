@@ -2,12 +2,16 @@
 
 use super::super::entry::{EntryRef, EntryView};
 use super::Table;
-use super::segment::Segment;
+use super::bucket::SLOTS;
+use super::segment::{MAX_BUCKETS, Segment};
 
 /// Empty buckets a scan passes per requested entry before it returns to its caller.
 const BUCKETS_PER_ENTRY: usize = 10;
 /// Random slots tried before a random entry is looked for in order.
 const RANDOM_TRIES: usize = 128;
+
+/// Slots of a segment of the usual size.
+const FULL_SLOTS: u32 = MAX_BUCKETS * SLOTS as u32;
 
 impl<B> Table<B> {
     /// Visits about `count` entries, starting at a cursor (0 = the beginning), and returns the cursor to go on with
@@ -33,15 +37,16 @@ impl<B> Table<B> {
                 return 0;
             };
             let segment = &self.segments[id as usize];
+            let home = segment.home(position);
             segment.visit_home(
-                segment.home(position),
+                home,
                 |entry| self.hash_of(entry),
                 |entry| {
                     found += 1;
                     visit(self.view(entry));
                 },
             );
-            position = next_bucket(segment, position);
+            position = segment.start_after(home);
             buckets_left -= 1;
             if position == 0 || found >= count || buckets_left == 0 {
                 return position.reverse_bits();
@@ -56,14 +61,21 @@ impl<B> Table<B> {
             return None;
         }
         for _ in 0..RANDOM_TRIES {
-            let word = random();
-            let segment = &self.segments[self.segment_of(word)? as usize];
+            let (place, choice) = (random(), random());
+            let segment = &self.segments[self.segment_of(place)? as usize];
             // A shallow segment is chosen more often than its slots deserve: accept it as much less often.
             let levels = self.depth - segment.depth;
-            if (word >> 16) & ((1 << levels) - 1) != 0 {
+            if (choice >> 32) & ((1 << levels) - 1) != 0 {
                 continue;
             }
-            if let Some(entry) = segment.pick(word) {
+            // A smaller segment has fewer slots and must be accepted less often too, unless it is the only one.
+            let slots = if self.depth == 0 {
+                segment.slot_count()
+            } else {
+                FULL_SLOTS.max(segment.slot_count())
+            };
+            let slot = ((choice & 0xffff_ffff) * u64::from(slots)) >> 32;
+            if let Some(entry) = segment.nth(slot as usize) {
                 return Some(self.view(entry));
             }
         }
@@ -95,16 +107,5 @@ impl<B> Table<B> {
         })
         .flat_map(Segment::entries)
         .map(|entry: EntryRef| self.view(entry))
-    }
-}
-
-/// The hash prefix of the home bucket after the one that `position` is in; 0 at the end.
-fn next_bucket(segment: &Segment, position: u64) -> u64 {
-    match u32::from(segment.depth + segment.bits()) {
-        0 => 0,
-        bits => {
-            let step = 1 << (64 - bits);
-            (position & !(step - 1)).wrapping_add(step)
-        }
     }
 }

@@ -1,14 +1,8 @@
 //! A segment: a small open-addressed hash table of buckets, the unit in which a table grows.
 //!
 //! ```text
-//!   bucket, 64 bytes on wasm32
-//!   +------------------+----------+-----------+--------------------------+
-//!   | 12 tags, u8      | overflow | displaced | 12 slots: entry pointers |
-//!   | 0 = slot is free | u16      | u16 bits  |                          |
-//!   +------------------+----------+-----------+--------------------------+
-//!
-//!   hash   | segment prefix: depth bits | home bucket: bits | ...... | tag: 8 bits |
-//!          63                                                      7            0
+//!   hash   | segment prefix: depth bits | home: 12 bits | ....... | tag: 8 bits |
+//!          63                                                     7            0
 //! ```
 //!
 //! An entry lives in its home bucket, or, if that is full, in the next bucket (cyclically) with a free slot. `overflow`
@@ -16,83 +10,17 @@
 //! removal that decrements the same counters leaves no tombstone. `displaced` marks the slots whose entry is not at
 //! home: they are the only ones whose home has to be computed from the key.
 //!
-//! Because the home bucket continues the prefix, buckets in order are hash prefixes in order, whatever the sizes.
+//! The 12 bits after the prefix, scaled to the number of buckets, are the home bucket. So buckets in order are hash
+//! prefixes in order, whatever the number of buckets.
 
 use super::super::entry::EntryRef;
+use super::super::slab::Slab;
+use super::bucket::{Bucket, Buckets, SLOTS, tag_of};
 
-pub(super) const SLOTS: usize = 12;
-/// A segment has at most `1 << MAX_BITS` buckets before it is split.
-pub(super) const MAX_BITS: u8 = 6;
-
-#[derive(Clone)]
-#[cfg_attr(target_pointer_width = "32", repr(C, align(64)))]
-#[cfg_attr(not(target_pointer_width = "32"), repr(C))]
-struct Bucket {
-    tags: [u8; SLOTS],
-    overflow: u16,
-    displaced: u16,
-    slots: [Option<EntryRef>; SLOTS],
-}
-
-const _: () = assert!(cfg!(not(target_pointer_width = "32")) || size_of::<Bucket>() == 64);
-
-impl Bucket {
-    const EMPTY: Bucket = Bucket {
-        tags: [0; SLOTS],
-        overflow: 0,
-        displaced: 0,
-        slots: [None; SLOTS],
-    };
-
-    /// The first slot (in order) with this tag whose entry passes `matches`.
-    #[inline]
-    fn find(&self, tag: u8, mut matches: impl FnMut(EntryRef) -> bool) -> Option<usize> {
-        let [a, b, c, d, e, f, g, h, i, j, k, l] = self.tags;
-        let low = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-        let high = u32::from_le_bytes([i, j, k, l]);
-        let mut candidates = zero_bytes(low ^ (u64::from(tag) * ONES));
-        while candidates != 0 {
-            let slot = candidates.trailing_zeros() as usize / 8;
-            if self.slots[slot].is_some_and(&mut matches) {
-                return Some(slot);
-            }
-            candidates &= candidates - 1;
-        }
-        // The four bytes above `high` are made non-zero, so that they never match.
-        let mut candidates =
-            zero_bytes((u64::from(high) ^ (u64::from(tag) * (ONES & 0xffff_ffff))) | (ONES << 32));
-        candidates &= 0xffff_ffff;
-        while candidates != 0 {
-            let slot = 8 + candidates.trailing_zeros() as usize / 8;
-            if self.slots[slot].is_some_and(&mut matches) {
-                return Some(slot);
-            }
-            candidates &= candidates - 1;
-        }
-        None
-    }
-
-    fn free_slot(&self) -> Option<usize> {
-        self.tags.iter().position(|&tag| tag == 0)
-    }
-
-    fn is_displaced(&self, slot: usize) -> bool {
-        self.displaced & (1 << slot) != 0
-    }
-}
-
-const ONES: u64 = 0x0101_0101_0101_0101;
-
-/// The high bit of each zero byte. A byte of 1 right above a zero byte may be reported too.
-#[inline]
-fn zero_bytes(word: u64) -> u64 {
-    word.wrapping_sub(ONES) & !word & (ONES << 7)
-}
-
-#[inline]
-fn tag_of(hash: u64) -> u8 {
-    (hash as u8).max(1)
-}
+/// A segment has at most so many buckets before it is split.
+pub(super) const MAX_BUCKETS: u32 = Buckets::MAX;
+/// Hash bits that choose the home bucket; more than there are buckets, so that any number of buckets is filled evenly.
+const HOME_BITS: u32 = 12;
 
 /// Where an entry is inside a segment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -101,8 +29,44 @@ pub(super) struct Place {
     pub slot: u32,
 }
 
+impl Place {
+    fn new(bucket: usize, slot: usize) -> Place {
+        Place {
+            bucket: bucket as u32,
+            slot: slot as u32,
+        }
+    }
+}
+
+/// How many entries so many buckets take before they become more: all slots of one bucket, else 27 of 32.
+const fn limit(bucket_count: u32) -> u32 {
+    match bucket_count {
+        1 => SLOTS as u32,
+        count => count * SLOTS as u32 * 27 / 32,
+    }
+}
+
+/// The next larger number of buckets: 1, 2, 3, 4, 6, 8, 12, 16, 32, 48, 64.
+pub(super) const fn larger(bucket_count: u32) -> u32 {
+    match bucket_count {
+        1 => 2,
+        2 | 4 | 8 => bucket_count + bucket_count / 2,
+        3 | 6 | 12 => bucket_count + bucket_count / 3,
+        _ => bucket_count + 16,
+    }
+}
+
+/// The number of buckets for so many entries and a quarter more, at most [`MAX_BUCKETS`].
+pub(super) const fn buckets_for(len: u32) -> u32 {
+    let mut count = 1;
+    while count < MAX_BUCKETS && limit(count) < len + len / 4 {
+        count = larger(count);
+    }
+    count
+}
+
 pub(super) struct Segment {
-    buckets: Box<[Bucket]>,
+    buckets: Buckets,
     /// No entry here expires earlier (in milliseconds); `i64::MAX` if none expires.
     pub earliest_ms: i64,
     /// The high 32 bits of the lowest hash that belongs here.
@@ -113,77 +77,95 @@ pub(super) struct Segment {
     pub volatile: u32,
     /// How many high bits of the hash all entries share.
     pub depth: u8,
-    /// Binary logarithm of the number of buckets.
-    bits: u8,
 }
 
 impl Segment {
-    pub const BUCKET_BYTES: usize = size_of::<Bucket>();
-
-    pub fn new(prefix: u32, depth: u8, bits: u8) -> Segment {
+    /// A segment without buckets; see [`Segment::reset`].
+    pub fn new(prefix: u32, depth: u8) -> Segment {
         Segment {
-            buckets: vec![Bucket::EMPTY; 1 << bits].into_boxed_slice(),
+            buckets: Buckets::new(),
             earliest_ms: i64::MAX,
             prefix,
             len: 0,
             volatile: 0,
             depth,
-            bits,
         }
     }
 
-    #[inline]
-    pub fn bits(&self) -> u8 {
-        self.bits
+    /// Forgets all entries and gives the segment this many buckets; none means that it holds no memory.
+    ///
+    /// # Safety
+    /// `slab` is the same in all calls for this segment and was not released in between.
+    pub unsafe fn reset(&mut self, slab: &mut Slab, bucket_count: u32) {
+        // SAFETY: the caller's promise is the one asked for.
+        unsafe { self.buckets.resize(slab, bucket_count) };
+        self.len = 0;
+        self.volatile = 0;
+        self.earliest_ms = i64::MAX;
     }
 
-    pub fn slot_count(&self) -> usize {
-        self.buckets.len() * SLOTS
+    #[inline]
+    pub fn bucket_count(&self) -> u32 {
+        self.buckets.len() as u32
+    }
+
+    pub fn slot_count(&self) -> u32 {
+        self.bucket_count() * SLOTS as u32
     }
 
     /// Bytes of the buckets.
     pub fn memory_bytes(&self) -> usize {
-        self.buckets.len() * Segment::BUCKET_BYTES
+        self.buckets.len() * size_of::<Bucket>()
     }
 
-    /// How many entries this segment takes before it grows or splits: all 12 of one bucket, else 27 of 32 slots.
+    /// How many entries this segment takes before it grows or splits.
     pub fn limit(&self) -> u32 {
-        if self.bits == 0 {
-            SLOTS as u32
-        } else {
-            (self.slot_count() * 27 / 32) as u32
-        }
-    }
-
-    #[inline]
-    fn mask(&self) -> usize {
-        self.buckets.len() - 1
+        limit(self.bucket_count())
     }
 
     /// The home bucket of a hash that belongs to this segment.
     #[inline]
     pub fn home(&self, hash: u64) -> usize {
-        // Two shifts, because `bits` may be 0 and a shift by 64 is not defined.
-        (((hash << self.depth) >> 1) >> (63 - self.bits)) as usize
+        let bits = (hash << self.depth) >> (64 - HOME_BITS);
+        (bits as usize * self.buckets.len()) >> HOME_BITS
+    }
+
+    /// The lowest hash whose home is the bucket after this one, here or in the next segment; 0 after the last one.
+    pub fn start_after(&self, bucket: usize) -> u64 {
+        let bits = ((bucket as u64 + 1) << HOME_BITS).div_ceil(self.buckets.len() as u64);
+        if self.depth == 0 && bits == 1 << HOME_BITS {
+            return 0;
+        }
+        let start = u64::from(self.prefix) << 32;
+        start.wrapping_add(bits << (64 - HOME_BITS - u32::from(self.depth)))
+    }
+
+    /// The bucket after this one, cyclically.
+    #[inline]
+    fn next(&self, bucket: usize) -> usize {
+        if bucket + 1 == self.buckets.len() {
+            0
+        } else {
+            bucket + 1
+        }
     }
 
     /// Finds the entry with this hash that passes `matches`. O(1): one bucket, rarely a second one.
     #[inline]
     pub fn find(&self, hash: u64, mut matches: impl FnMut(EntryRef) -> bool) -> Option<Place> {
         let tag = tag_of(hash);
-        let mask = self.mask();
         let home = self.home(hash);
         let mut at = home;
         loop {
-            let bucket = &self.buckets[at & mask];
+            let bucket = &self.buckets[at];
             if let Some(slot) = bucket.find(tag, &mut matches) {
-                return Some(Place {
-                    bucket: (at & mask) as u32,
-                    slot: slot as u32,
-                });
+                return Some(Place::new(at, slot));
             }
-            at += 1;
-            if bucket.overflow == 0 || at > home + mask {
+            if bucket.overflow == 0 {
+                return None;
+            }
+            at = self.next(at);
+            if at == home {
                 return None;
             }
         }
@@ -191,11 +173,11 @@ impl Segment {
 
     /// Puts an entry into the first free slot at or after its home. The segment must not be full.
     pub fn place(&mut self, hash: u64, entry: EntryRef) -> Place {
-        let mask = self.mask();
+        debug_assert!(self.len < self.slot_count());
         let home = self.home(hash);
         let mut at = home;
         loop {
-            let bucket = &mut self.buckets[at & mask];
+            let bucket = &mut self.buckets[at];
             if let Some(slot) = bucket.free_slot() {
                 bucket.tags[slot] = tag_of(hash);
                 bucket.slots[slot] = Some(entry);
@@ -203,17 +185,10 @@ impl Segment {
                     bucket.displaced |= 1 << slot;
                 }
                 self.len += 1;
-                return Place {
-                    bucket: (at & mask) as u32,
-                    slot: slot as u32,
-                };
+                return Place::new(at, slot);
             }
             bucket.overflow += 1;
-            at += 1;
-            assert!(
-                at <= home + mask,
-                "an entry is placed only where there is room"
-            );
+            at = self.next(at);
         }
     }
 
@@ -235,11 +210,10 @@ impl Segment {
         self.len -= 1;
         if bucket.is_displaced(slot) {
             bucket.displaced &= !(1 << slot);
-            let mask = self.mask();
             let mut passed = self.home(hash(entry));
             while passed != at {
                 self.buckets[passed].overflow -= 1;
-                passed = (passed + 1) & mask;
+                passed = self.next(passed);
             }
         }
         Some(entry)
@@ -257,10 +231,10 @@ impl Segment {
     }
 
     /// All entries in bucket order.
-    pub fn entries(&self) -> impl Iterator<Item = EntryRef> + '_ {
+    pub fn entries(&self) -> impl Iterator<Item = EntryRef> + Clone + '_ {
         self.buckets
             .iter()
-            .flat_map(|bucket| bucket.slots.iter().copied().flatten())
+            .flat_map(|bucket: &Bucket| bucket.slots.iter().copied().flatten())
     }
 
     /// All places, used or not.
@@ -276,10 +250,9 @@ impl Segment {
         hash: impl Fn(EntryRef) -> u64,
         mut visit: impl FnMut(EntryRef),
     ) {
-        let mask = self.mask();
         let mut at = home;
         loop {
-            let bucket = &self.buckets[at & mask];
+            let bucket = &self.buckets[at];
             for (slot, entry) in bucket.slots.iter().enumerate() {
                 let Some(entry) = *entry else { continue };
                 if bucket.is_displaced(slot) {
@@ -290,17 +263,19 @@ impl Segment {
                     visit(entry);
                 }
             }
-            at += 1;
-            if bucket.overflow == 0 || at > home + mask {
+            at = self.next(at);
+            if bucket.overflow == 0 || at == home {
                 return;
             }
         }
     }
 
-    /// The entry in a slot that random bits choose; nothing if that slot is free.
-    pub fn pick(&self, random: u64) -> Option<EntryRef> {
-        let slot = ((random & 0xffff) * SLOTS as u64) >> 16;
-        self.buckets[self.home(random)].slots[slot as usize]
+    /// The entry in the slot with this number, if there is such a slot and it is used.
+    pub fn nth(&self, slot: usize) -> Option<EntryRef> {
+        let bucket = slot / SLOTS;
+        (bucket < self.buckets.len())
+            .then(|| self.buckets[bucket].slots[slot % SLOTS])
+            .flatten()
     }
 
     /// Verifies tags, homes and counters.
@@ -332,7 +307,7 @@ impl Segment {
             }
             while passed != at {
                 overflow[passed] += 1;
-                passed = (passed + 1) & self.mask();
+                passed = self.next(passed);
             }
         }
         if len != self.len {

@@ -253,7 +253,7 @@ fn a_small_table_is_small_and_an_empty_one_costs_nothing() {
     let table = filled(10);
     table.check().unwrap();
     assert!(
-        table.memory_bytes() <= 2048,
+        table.memory_bytes() <= 2560,
         "{} bytes",
         table.memory_bytes()
     );
@@ -274,9 +274,8 @@ fn growing_and_emptying_gives_the_memory_back() {
         assert!(table.remove(&key(number)).is_some());
     }
     table.check().unwrap();
-    assert_eq!((table.len(), table.slot_count()), (0, 12));
     assert!(
-        table.memory_bytes() < 80 * 1024,
+        cfg!(miri) || table.memory_bytes() == 0,
         "{} bytes",
         table.memory_bytes()
     );

@@ -1,0 +1,181 @@
+//! Buckets: twelve slots that share cache lines, and the array of them that makes a segment.
+//!
+//! ```text
+//!   bucket, 64 bytes on wasm32
+//!   +------------------+----------+-----------+--------------------------+
+//!   | 12 tags, u8      | overflow | displaced | 12 slots: entry pointers |
+//!   | 0 = slot is free | u16      | u16 bits  |                          |
+//!   +------------------+----------+-----------+--------------------------+
+//!
+//!   buckets   chunk 0: 16 buckets | chunk 1: 16 | chunk 2: 16 | chunk 3: 16
+//! ```
+//!
+//! The array is made of chunks of equal size, so that growing it never frees a block that nothing else fits in.
+//! Only an array below one chunk's size is one smaller block.
+
+use core::ops::{Index, IndexMut};
+use core::ptr::NonNull;
+
+use super::super::entry::EntryRef;
+use super::super::slab::Slab;
+
+pub(super) const SLOTS: usize = 12;
+
+#[cfg_attr(target_pointer_width = "32", repr(C, align(64)))]
+#[cfg_attr(not(target_pointer_width = "32"), repr(C))]
+pub(super) struct Bucket {
+    pub tags: [u8; SLOTS],
+    pub overflow: u16,
+    pub displaced: u16,
+    pub slots: [Option<EntryRef>; SLOTS],
+}
+
+const _: () = assert!(cfg!(not(target_pointer_width = "32")) || size_of::<Bucket>() == 64);
+
+impl Bucket {
+    const EMPTY: Bucket = Bucket {
+        tags: [0; SLOTS],
+        overflow: 0,
+        displaced: 0,
+        slots: [None; SLOTS],
+    };
+
+    /// The first slot (in order) with this tag whose entry passes `matches`.
+    #[inline]
+    pub fn find(&self, tag: u8, mut matches: impl FnMut(EntryRef) -> bool) -> Option<usize> {
+        let [a, b, c, d, e, f, g, h, i, j, k, l] = self.tags;
+        let low = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+        let high = u32::from_le_bytes([i, j, k, l]);
+        let mut candidates = zero_bytes(low ^ (u64::from(tag) * ONES));
+        while candidates != 0 {
+            let slot = candidates.trailing_zeros() as usize / 8;
+            if self.slots[slot].is_some_and(&mut matches) {
+                return Some(slot);
+            }
+            candidates &= candidates - 1;
+        }
+        // The four bytes above `high` are made non-zero, so that they never match.
+        let mut candidates =
+            zero_bytes((u64::from(high) ^ (u64::from(tag) * (ONES & 0xffff_ffff))) | (ONES << 32));
+        candidates &= 0xffff_ffff;
+        while candidates != 0 {
+            let slot = 8 + candidates.trailing_zeros() as usize / 8;
+            if self.slots[slot].is_some_and(&mut matches) {
+                return Some(slot);
+            }
+            candidates &= candidates - 1;
+        }
+        None
+    }
+
+    pub fn free_slot(&self) -> Option<usize> {
+        self.tags.iter().position(|&tag| tag == 0)
+    }
+
+    pub fn is_displaced(&self, slot: usize) -> bool {
+        self.displaced & (1 << slot) != 0
+    }
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+
+/// The high bit of each zero byte. A byte of 1 right above a zero byte may be reported too.
+#[inline]
+fn zero_bytes(word: u64) -> u64 {
+    word.wrapping_sub(ONES) & !word & (ONES << 7)
+}
+
+#[inline]
+pub(super) fn tag_of(hash: u64) -> u8 {
+    (hash as u8).max(1)
+}
+
+/// Buckets in a full chunk.
+const CHUNK: usize = 16;
+const MAX_CHUNKS: usize = 4;
+
+/// An array of 0 to 64 empty or used buckets, in memory of the table's slab.
+///
+/// It has no `Drop`: its owner gives the memory back with [`Buckets::resize`], or releases the whole slab.
+pub(super) struct Buckets {
+    /// The first ones are valid, as many as `count` needs.
+    chunks: [NonNull<Bucket>; MAX_CHUNKS],
+    count: u32,
+}
+
+impl Buckets {
+    /// Most buckets there can be.
+    pub const MAX: u32 = (CHUNK * MAX_CHUNKS) as u32;
+
+    /// No buckets, no memory.
+    pub const fn new() -> Buckets {
+        Buckets {
+            chunks: [NonNull::dangling(); MAX_CHUNKS],
+            count: 0,
+        }
+    }
+
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    /// Changes the number of buckets, to at most [`Buckets::MAX`], and empties all of them.
+    ///
+    /// # Safety
+    /// `slab` is the same in all calls for this array and was not released in between.
+    pub unsafe fn resize(&mut self, slab: &mut Slab, count: u32) {
+        let (old, new) = (self.len(), count.min(Buckets::MAX) as usize);
+        for (index, chunk) in self.chunks.iter_mut().enumerate() {
+            let (before, after) = (chunk_len(old, index), chunk_len(new, index));
+            if before == after {
+                continue;
+            }
+            if before > 0 {
+                // SAFETY: the chunk was allocated below from this slab for so many buckets.
+                unsafe { slab.free(chunk.cast(), before * size_of::<Bucket>()) };
+            }
+            if after > 0 {
+                *chunk = slab.alloc(after * size_of::<Bucket>()).cast();
+            }
+        }
+        self.count = new as u32;
+        for (index, chunk) in self.chunks.iter().enumerate() {
+            for bucket in 0..chunk_len(new, index) {
+                // SAFETY: the chunk has room for so many buckets. It is aligned for them: the slab aligns to the powers
+                // of two in a size, and those of a bucket's size include its alignment.
+                unsafe { chunk.add(bucket).write(Bucket::EMPTY) };
+            }
+        }
+    }
+
+    /// All buckets in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Bucket> + Clone {
+        (0..self.len()).map(|index| &self[index])
+    }
+}
+
+impl Index<usize> for Buckets {
+    type Output = Bucket;
+
+    #[inline]
+    fn index(&self, index: usize) -> &Bucket {
+        assert!(index < self.len());
+        // SAFETY: the index is in range, so its chunk is valid and holds an initialised bucket there.
+        unsafe { self.chunks[index / CHUNK].add(index % CHUNK).as_ref() }
+    }
+}
+
+impl IndexMut<usize> for Buckets {
+    #[inline]
+    fn index_mut(&mut self, index: usize) -> &mut Bucket {
+        assert!(index < self.len());
+        // SAFETY: as above, and the exclusive borrow of the array covers its buckets.
+        unsafe { self.chunks[index / CHUNK].add(index % CHUNK).as_mut() }
+    }
+}
+
+/// How many of `count` buckets are in the chunk with this index.
+fn chunk_len(count: usize, index: usize) -> usize {
+    count.saturating_sub(index * CHUNK).min(CHUNK)
+}
