@@ -1,10 +1,10 @@
 //! One key with everything about it in a single allocation.
 //!
 //! ```text
-//!   +------+-------+----------+--------------+---------+-----+------------------------------+
-//!   | kind | flags | clock    | expiry       | key len | key | payload                      |
-//!   | u8   | u8    | u24      | i64, if any  | varint  |     | Inline: varint length, bytes |
-//!   +------+-------+----------+--------------+---------+-----+ Int:    i64                  |
+//!   +------+-------+----------+---------+--------------+-----+------------------------------+
+//!   | kind | flags | clock    | key len | expiry       | key | payload                      |
+//!   | u8   | u8    | u24      | varint  | i64, if any  |     | Inline: varint length, bytes |
+//!   +------+-------+----------+---------+--------------+-----+ Int:    i64                  |
 //!                                                            | Boxed:  *mut B               |
 //!   flags: bit 0     an expiry is present                    +------------------------------+
 //!          bits 1-2  form of the payload
@@ -26,8 +26,7 @@ use super::slab::{Slab, footprint};
 const KIND_AT: usize = 0;
 const FLAGS_AT: usize = 1;
 const CLOCK_AT: usize = 2;
-/// Where the expiry is if there is one, and the key length if not.
-const EXPIRY_AT: usize = 5;
+const KEY_LENGTH_AT: usize = 5;
 const EXPIRY_BYTES: usize = size_of::<i64>();
 
 const HAS_EXPIRY: u8 = 1;
@@ -236,11 +235,16 @@ impl<'a, B> EntryView<'a, B> {
     /// The moment in milliseconds at which this entry expires, if it does.
     #[inline]
     pub fn expiry_ms(&self) -> Option<i64> {
-        if self.flags() & HAS_EXPIRY == 0 {
+        if !self.has_expiry() {
             return None;
         }
-        // SAFETY: the flag says that the eight bytes after the clock are an expiry.
-        Some(unsafe { self.at(EXPIRY_AT).cast::<i64>().read_unaligned() })
+        let (_, width) = self.key_length();
+        // SAFETY: the flag says that the eight bytes after the key length are an expiry.
+        Some(unsafe {
+            self.at(KEY_LENGTH_AT + width)
+                .cast::<i64>()
+                .read_unaligned()
+        })
     }
 
     #[inline]
@@ -248,13 +252,18 @@ impl<'a, B> EntryView<'a, B> {
         self.flags() & HAS_EXPIRY != 0
     }
 
+    /// The key's length and how many bytes that takes.
+    #[inline]
+    fn key_length(&self) -> (usize, usize) {
+        // SAFETY: the key length is at this offset.
+        unsafe { read_varint(self.at(KEY_LENGTH_AT)) }
+    }
+
     /// Offset and length of the key.
     #[inline]
     fn key_span(&self) -> (usize, usize) {
-        let at = length_at(self.has_expiry());
-        // SAFETY: the key length is at this offset.
-        let (length, width) = unsafe { read_varint(self.at(at)) };
-        (at + width, length)
+        let (length, width) = self.key_length();
+        (key_at(width, self.has_expiry()), length)
     }
 
     /// The key. O(1).
@@ -263,6 +272,12 @@ impl<'a, B> EntryView<'a, B> {
         let (at, length) = self.key_span();
         // SAFETY: the key's bytes are initialised and unchanged during `'a`.
         unsafe { core::slice::from_raw_parts(self.at(at), length) }
+    }
+
+    /// Whether this is the key. Faster than comparing slices, which is a byte by byte loop on wasm.
+    #[inline]
+    pub(super) fn has_key(&self, key: &[u8]) -> bool {
+        equal(self.key(), key)
     }
 
     /// Offset of the payload, and of the inline bytes with their length if it is inline.
@@ -344,25 +359,25 @@ impl EntryRef {
         header: Header,
         content: Content<'_, B>,
     ) -> EntryRef {
-        let key_at = length_at(header.expiry_ms.is_some()) + varint_width(key.len());
+        let width = varint_width(key.len());
+        let key_at = key_at(width, header.expiry_ms.is_some());
         let start = slab.alloc(key_at + key.len() + content.bytes());
-        let mut flags = (content.form() as u8) << FORM_SHIFT;
-        if header.epoch {
-            flags |= EPOCH;
-        }
-        // SAFETY: the allocation has room for each part at the offsets used by `EntryView`, which were summed up above.
+        let flags = if header.epoch { EPOCH } else { 0 };
+        // SAFETY: the allocation has room for each part at the offsets used by `EntryView`, summed up above.
         unsafe {
             let at = start.as_ptr();
-            *at.add(KIND_AT) = header.kind;
             at.add(CLOCK_AT).write_bytes(0, 3);
-            if let Some(expiry_ms) = header.expiry_ms {
-                flags |= HAS_EXPIRY;
-                at.add(EXPIRY_AT).cast::<i64>().write_unaligned(expiry_ms);
-            }
-            *at.add(FLAGS_AT) = flags;
-            write_varint(at.add(length_at(header.expiry_ms.is_some())), key.len());
+            write_varint(at.add(KEY_LENGTH_AT), key.len());
             ptr::copy_nonoverlapping(key.as_ptr(), at.add(key_at), key.len());
-            write_content(at.add(key_at + key.len()), content);
+            write_rest(
+                at,
+                header.kind,
+                flags,
+                width,
+                key.len(),
+                header.expiry_ms,
+                content,
+            );
         }
         EntryRef(start)
     }
@@ -404,37 +419,36 @@ impl EntryRef {
         // SAFETY: live by contract, and this view is not used after the writes below.
         let view = unsafe { EntryView::<B>::new(self) };
         let old_size = view.size();
-        let (old_key_at, key_length) = view.key_span();
-        let old_flags = view.flags();
+        let flags = view.flags() & (EPOCH | MARKS_MASK);
+        let (key_length, width) = view.key_length();
+        let old_key_at = key_at(width, view.has_expiry());
         let object = self.boxed_object();
-        let key_at = length_at(expiry_ms.is_some()) + varint_width(key_length);
+        let key_at = key_at(width, expiry_ms.is_some());
         let size = key_at + key_length + content.bytes();
-        let old = self.0.as_ptr();
-        let new = if footprint(size) == footprint(old_size) {
+        let new = self.moved(slab, old_size, size);
+        // SAFETY: `new` has room for `size` bytes; the key is moved before anything can overwrite it.
+        unsafe {
+            let (old, at) = (self.0.as_ptr(), new.as_ptr());
+            if new != self.0 || old_key_at != key_at {
+                ptr::copy(old.add(old_key_at), at.add(key_at), key_length);
+            }
+            if new != self.0 {
+                ptr::copy_nonoverlapping(old, at, KEY_LENGTH_AT + width);
+                slab.free(self.0, old_size);
+            }
+            write_rest(at, kind, flags, width, key_length, expiry_ms, content);
+        }
+        (EntryRef(new), object)
+    }
+
+    /// Memory for a new size: the same if the footprint is, else a fresh allocation.
+    #[inline]
+    fn moved(self, slab: &mut Slab, old_size: usize, size: usize) -> NonNull<u8> {
+        if footprint(size) == footprint(old_size) {
             self.0
         } else {
             slab.alloc(size)
-        };
-        // SAFETY: `new` has room for `size` bytes; the key is moved before anything can overwrite it.
-        unsafe {
-            let at = new.as_ptr();
-            ptr::copy(old.add(old_key_at), at.add(key_at), key_length);
-            let mut flags =
-                (old_flags & (EPOCH | MARKS_MASK)) | ((content.form() as u8) << FORM_SHIFT);
-            if new != self.0 {
-                ptr::copy_nonoverlapping(old, at, EXPIRY_AT);
-                slab.free(self.0, old_size);
-            }
-            *at.add(KIND_AT) = kind;
-            if let Some(expiry_ms) = expiry_ms {
-                flags |= HAS_EXPIRY;
-                at.add(EXPIRY_AT).cast::<i64>().write_unaligned(expiry_ms);
-            }
-            *at.add(FLAGS_AT) = flags;
-            write_varint(at.add(length_at(expiry_ms.is_some())), key_length);
-            write_content(at.add(key_at + key_length), content);
         }
-        (EntryRef(new), object)
     }
 
     /// Sets or clears the expiry and keeps everything else.
@@ -446,32 +460,23 @@ impl EntryRef {
         let view = unsafe { EntryView::<B>::new(self) };
         let flags = view.flags();
         let old_size = view.size();
-        let tail_at = length_at(view.has_expiry());
-        let new_tail_at = length_at(expiry_ms.is_some());
-        let tail = old_size - tail_at;
-        let size = new_tail_at + tail;
-        let old = self.0.as_ptr();
-        let new = if footprint(size) == footprint(old_size) {
-            self.0
-        } else {
-            slab.alloc(size)
-        };
-        // SAFETY: `new` has room for `size` bytes; the tail is moved before the expiry can overwrite it.
+        let (_, width) = view.key_length();
+        let old_tail_at = key_at(width, view.has_expiry());
+        let tail_at = key_at(width, expiry_ms.is_some());
+        let tail = old_size - old_tail_at;
+        let new = self.moved(slab, old_size, tail_at + tail);
+        // SAFETY: `new` has room for both parts; the tail is moved before the expiry can overwrite it.
         unsafe {
-            let at = new.as_ptr();
-            if new != self.0 || tail_at != new_tail_at {
-                ptr::copy(old.add(tail_at), at.add(new_tail_at), tail);
+            let (old, at) = (self.0.as_ptr(), new.as_ptr());
+            if new != self.0 || old_tail_at != tail_at {
+                ptr::copy(old.add(old_tail_at), at.add(tail_at), tail);
             }
             if new != self.0 {
-                ptr::copy_nonoverlapping(old, at, EXPIRY_AT);
+                ptr::copy_nonoverlapping(old, at, KEY_LENGTH_AT + width);
                 slab.free(self.0, old_size);
             }
-            if let Some(expiry_ms) = expiry_ms {
-                at.add(EXPIRY_AT).cast::<i64>().write_unaligned(expiry_ms);
-                *at.add(FLAGS_AT) = flags | HAS_EXPIRY;
-            } else {
-                *at.add(FLAGS_AT) = flags & !HAS_EXPIRY;
-            }
+            *at.add(FLAGS_AT) = flags & !HAS_EXPIRY;
+            write_expiry(at, width, expiry_ms);
         }
         EntryRef(new)
     }
@@ -492,15 +497,10 @@ impl EntryRef {
         let size = bytes_at + length;
         let old_size = old_bytes_at + old_length;
         let kept = length.min(old_length);
-        let old = self.0.as_ptr();
-        let new = if footprint(size) == footprint(old_size) {
-            self.0
-        } else {
-            slab.alloc(size)
-        };
+        let new = self.moved(slab, old_size, size);
         // SAFETY: `new` has room for `size` bytes; the kept bytes are moved before the length can overwrite them.
         unsafe {
-            let at = new.as_ptr();
+            let (old, at) = (self.0.as_ptr(), new.as_ptr());
             if new != self.0 || bytes_at != old_bytes_at {
                 ptr::copy(old.add(old_bytes_at), at.add(bytes_at), kept);
             }
@@ -563,10 +563,53 @@ impl EntryRef {
     }
 }
 
-/// Offset of the key length.
+/// Offset of the key, the length of which takes `width` bytes.
 #[inline]
-fn length_at(has_expiry: bool) -> usize {
-    EXPIRY_AT + if has_expiry { EXPIRY_BYTES } else { 0 }
+fn key_at(width: usize, has_expiry: bool) -> usize {
+    KEY_LENGTH_AT + width + if has_expiry { EXPIRY_BYTES } else { 0 }
+}
+
+/// Writes an expiry, if there is one, and its flag; the flag must not be set before.
+///
+/// # Safety
+/// `at` is an entry with flags and a key length of `width` bytes, and with room for the expiry.
+#[inline]
+unsafe fn write_expiry(at: *mut u8, width: usize, expiry_ms: Option<i64>) {
+    if let Some(expiry_ms) = expiry_ms {
+        // SAFETY: the caller has made room.
+        unsafe {
+            *at.add(FLAGS_AT) |= HAS_EXPIRY;
+            at.add(KEY_LENGTH_AT + width)
+                .cast::<i64>()
+                .write_unaligned(expiry_ms);
+        }
+    }
+}
+
+/// Writes everything but clock and key, whose length takes `width` bytes. `flags` holds epoch and marks.
+///
+/// # Safety
+/// `at` has room for all parts.
+#[inline]
+unsafe fn write_rest<B>(
+    at: *mut u8,
+    kind: u8,
+    flags: u8,
+    width: usize,
+    key_length: usize,
+    expiry_ms: Option<i64>,
+    content: Content<'_, B>,
+) {
+    // SAFETY: the caller has made room.
+    unsafe {
+        *at.add(KIND_AT) = kind;
+        *at.add(FLAGS_AT) = flags | (content.form() as u8) << FORM_SHIFT;
+        write_expiry(at, width, expiry_ms);
+        write_content(
+            at.add(key_at(width, expiry_ms.is_some()) + key_length),
+            content,
+        );
+    }
 }
 
 /// # Safety
@@ -588,6 +631,22 @@ unsafe fn write_content<B>(at: *mut u8, content: Content<'_, B>) {
             Content::Boxed(object) => at.cast::<*mut B>().write_unaligned(Box::into_raw(object)),
         }
     }
+}
+
+/// Compares eight bytes at a time; the last step overlaps the one before.
+#[inline]
+fn equal(left: &[u8], right: &[u8]) -> bool {
+    if left.len() != right.len() {
+        return false;
+    }
+    if let (Some(left_end), Some(right_end)) = (left.last_chunk::<8>(), right.last_chunk::<8>()) {
+        let (left, right) = (left.as_chunks::<8>().0, right.as_chunks::<8>().0);
+        return left_end == right_end && left.iter().zip(right).all(|(left, right)| left == right);
+    }
+    if let (Some(left_end), Some(right_end)) = (left.last_chunk::<4>(), right.last_chunk::<4>()) {
+        return left_end == right_end && left.first_chunk::<4>() == right.first_chunk::<4>();
+    }
+    left.iter().zip(right).all(|(left, right)| left == right)
 }
 
 #[inline]

@@ -40,28 +40,28 @@ impl Bucket {
         slots: [None; SLOTS],
     };
 
-    /// The first slot (in order) with this tag whose entry passes `matches`.
+    /// A slot with this tag whose entry passes `matches`.
     #[inline]
-    pub fn find(&self, tag: u8, mut matches: impl FnMut(EntryRef) -> bool) -> Option<usize> {
+    pub fn find(
+        &self,
+        tag: u8,
+        mut matches: impl FnMut(EntryRef) -> bool,
+    ) -> Option<(usize, EntryRef)> {
         let [a, b, c, d, e, f, g, h, i, j, k, l] = self.tags;
         let low = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-        let high = u32::from_le_bytes([i, j, k, l]);
-        let mut candidates = zero_bytes(low ^ (u64::from(tag) * ONES));
-        while candidates != 0 {
-            let slot = candidates.trailing_zeros() as usize / 8;
-            if self.slots[slot].is_some_and(&mut matches) {
-                return Some(slot);
-            }
-            candidates &= candidates - 1;
-        }
-        // The four bytes above `high` are made non-zero, so that they never match.
+        let high = u64::from(u32::from_le_bytes([i, j, k, l]));
+        let wanted = u64::from(tag) * ONES;
+        // One set of candidates, so that no branch depends on the half: slot 0 is bit 7, slot 1 bit 15, and so on;
+        // slot 8 is bit 3, slot 9 bit 11.
         let mut candidates =
-            zero_bytes((u64::from(high) ^ (u64::from(tag) * (ONES & 0xffff_ffff))) | (ONES << 32));
-        candidates &= 0xffff_ffff;
+            zero_bytes(low ^ wanted) | (zero_bytes(high ^ wanted) & 0x8080_8080) >> 4;
         while candidates != 0 {
-            let slot = 8 + candidates.trailing_zeros() as usize / 8;
-            if self.slots[slot].is_some_and(&mut matches) {
-                return Some(slot);
+            let bit = candidates.trailing_zeros() as usize;
+            let slot = (bit >> 3) + ((!bit & 4) << 1);
+            if let Some(Some(entry)) = self.slots.get(slot)
+                && matches(*entry)
+            {
+                return Some((slot, *entry));
             }
             candidates &= candidates - 1;
         }

@@ -151,11 +151,10 @@ impl<B> Table<B> {
     }
 
     /// The entry of a key. O(1).
-    #[inline]
     pub fn find(&self, key: &[u8]) -> Option<EntryView<'_, B>> {
         let hash = self.seed.hash(key);
-        let position = self.locate(hash, key)?;
-        Some(self.view(self.entry_at(position)?))
+        let (_, entry) = self.locate(hash, key)?;
+        Some(self.view(entry))
     }
 
     /// Whether there is an entry for a key. O(1).
@@ -164,21 +163,16 @@ impl<B> Table<B> {
     }
 
     /// The entry of a key, to be changed. O(1).
-    #[inline]
     pub fn find_mut(&mut self, key: &[u8]) -> Option<EntryMut<'_, B>> {
         let hash = self.seed.hash(key);
-        let position = self.locate(hash, key)?;
-        let entry = self.entry_at(position)?;
+        let (position, entry) = self.locate(hash, key)?;
         Some(EntryMut::new(self, position, hash, entry))
     }
 
     /// The entry of a key or the place for a new one: one hash and one probe for whatever follows. O(1).
-    #[inline]
     pub fn lookup<'a, 'k>(&'a mut self, key: &'k [u8]) -> Lookup<'a, 'k, B> {
         let hash = self.seed.hash(key);
-        if let Some(position) = self.locate(hash, key)
-            && let Some(entry) = self.entry_at(position)
-        {
+        if let Some((position, entry)) = self.locate(hash, key) {
             return Lookup::Occupied(EntryMut::new(self, position, hash, entry));
         }
         Lookup::Vacant(Vacant::new(self, key, hash))
@@ -186,7 +180,6 @@ impl<B> Table<B> {
 
     /// Stores a payload under a key, new or not, with this expiry or without any. Returns the boxed object that the
     /// key held before. O(1) amortised; a single call moves at most one segment's entries.
-    #[inline]
     pub fn insert(
         &mut self,
         key: &[u8],
@@ -353,17 +346,12 @@ impl<B> Table<B> {
         self.directory.get(self.index_of(hash)).copied()
     }
 
-    #[inline]
-    fn locate(&self, hash: u64, key: &[u8]) -> Option<Position> {
+    #[inline(always)]
+    fn locate(&self, hash: u64, key: &[u8]) -> Option<(Position, EntryRef)> {
         let segment = self.segment_of(hash)?;
-        let place =
-            self.segments[segment as usize].find(hash, |entry| self.view(entry).key() == key)?;
-        Some(Position { segment, place })
-    }
-
-    #[inline]
-    fn entry_at(&self, position: Position) -> Option<EntryRef> {
-        self.segments[position.segment as usize].get(position.place)
+        let is_wanted = |entry| self.view(entry).has_key(key);
+        let (place, entry) = self.segments[segment as usize].find(hash, is_wanted)?;
+        Some((Position { segment, place }, entry))
     }
 
     /// Finds a slot for a new entry, growing the table if need be.

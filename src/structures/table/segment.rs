@@ -152,14 +152,18 @@ impl Segment {
 
     /// Finds the entry with this hash that passes `matches`. O(1): one bucket, rarely a second one.
     #[inline]
-    pub fn find(&self, hash: u64, mut matches: impl FnMut(EntryRef) -> bool) -> Option<Place> {
+    pub fn find(
+        &self,
+        hash: u64,
+        mut matches: impl FnMut(EntryRef) -> bool,
+    ) -> Option<(Place, EntryRef)> {
         let tag = tag_of(hash);
         let home = self.home(hash);
         let mut at = home;
         loop {
             let bucket = &self.buckets[at];
-            if let Some(slot) = bucket.find(tag, &mut matches) {
-                return Some(Place::new(at, slot));
+            if let Some((slot, entry)) = bucket.find(tag, &mut matches) {
+                return Some((Place::new(at, slot), entry));
             }
             if bucket.overflow == 0 {
                 return None;
