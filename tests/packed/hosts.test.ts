@@ -1,0 +1,199 @@
+/** The tarball, installed into an empty project and run in each kind of host. */
+
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Miniflare } from "miniflare";
+import type { Browser } from "playwright-core";
+import { publint } from "publint";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { root } from "../../scripts/shell.mjs";
+import { launchChromium, serveFiles } from "../chromium.mjs";
+import { EXPECTED, newProject, type Project, program } from "./project.ts";
+
+const tool = (name: string) => join(root, "node_modules", ".bin", name);
+/** Shows what the program returns as the page's title. */
+const PAGE_MAIN = `
+import { run } from "./program.js";
+run().then((replies) => { document.title = JSON.stringify(replies); }, (error) => { document.title = String(error); });
+`;
+const html = (script: string) =>
+	`<!doctype html><title></title><meta charset="utf-8"><script type="module" src="${script}"></script>`;
+
+let project: Project;
+let browser: Browser;
+
+beforeAll(async () => {
+	project = newProject();
+	project.write("program.js", program("redstart"));
+	project.write("main.js", PAGE_MAIN);
+	browser = await launchChromium();
+});
+afterAll(async () => {
+	await browser?.close();
+	project?.remove();
+});
+
+/** Opens a folder's page and waits for the title. */
+async function titleOf(folder: string, page = html("./main.js")): Promise<unknown> {
+	const server = await serveFiles({ "/": page }, folder);
+	const tab = await browser.newPage();
+	try {
+		const problems: string[] = [];
+		tab.on("pageerror", (error) => problems.push(String(error)));
+		await tab.goto(server.url);
+		await tab.waitForFunction(() => document.title !== "", undefined, { timeout: 20_000 }).catch(() => {});
+		expect(problems).toEqual([]);
+		return JSON.parse(await tab.title());
+	} finally {
+		await tab.close();
+		await server.close();
+	}
+}
+
+describe("the tarball", () => {
+	it("holds the built package, the licences and nothing else", () => {
+		const list = execFileSync("tar", ["-tzf", project.tarball], { encoding: "utf8" }).trim().split("\n");
+		const allowed =
+			/^package\/(pkg\/[\w.-]+\.(js|wasm|d\.ts)|package\.json|README\.md|LICENSE-(MIT|APACHE))$/;
+		expect(list.filter((path) => !allowed.test(path))).toEqual([]);
+		expect(list).toContain("package/LICENSE-MIT");
+		expect(list).toContain("package/pkg/redstart_bg.wasm");
+	});
+
+	it("passes publint", async () => {
+		const { messages } = await publint({ pkgDir: project.installed, pack: false, level: "warning" });
+		expect(messages).toEqual([]);
+	});
+
+	it("needs no other package", () => {
+		const manifest = JSON.parse(readFileSync(join(project.installed, "package.json"), "utf8"));
+		expect(manifest.dependencies).toBeUndefined();
+	});
+});
+
+describe("in Node", () => {
+	it("runs", () => {
+		const file = project.write(
+			"node.js",
+			'import { run } from "./program.js";\nconsole.log(JSON.stringify(await run()));\n',
+		);
+		expect(JSON.parse(execFileSync("node", [file], { encoding: "utf8" }))).toEqual(EXPECTED);
+	});
+
+	it("ends by itself: nothing keeps the process alive", () => {
+		const text =
+			'import { Redstart } from "redstart";\nconst db = await Redstart.open();\ndb.set("a", "1");\n';
+		execFileSync("node", [project.write("ends.js", text)], { timeout: 20_000 });
+	});
+});
+
+describe("in TypeScript", () => {
+	const source = `
+import { Redstart, type ReplyError } from "redstart";
+const db: Redstart = await Redstart.open("memory://");
+const value: string | null = db.get("k");
+const count: number = db.incr("n");
+export const both = { value, count };
+export type Failure = ReplyError;
+`;
+	it.each([
+		["bundler", "ESNext"],
+		["nodenext", "NodeNext"],
+	])("moduleResolution %s finds the types", (resolution, module) => {
+		const file = project.write("typed.ts", source);
+		const options = [
+			"--noEmit",
+			"--strict",
+			"--target",
+			"ES2022",
+			"--module",
+			module,
+			"--moduleResolution",
+			resolution,
+		];
+		const lib = ["--lib", "ES2023,ESNext.Disposable,DOM", "--types", ""];
+		execFileSync(tool("tsc"), [...options, ...lib, file], { cwd: project.dir, stdio: "pipe" });
+	});
+});
+
+describe("in a browser", () => {
+	it("runs without a bundler", async () => {
+		project.write("plain/program.js", program("/node_modules/redstart/pkg/browser.js"));
+		project.write("plain/main.js", PAGE_MAIN);
+		expect(await titleOf(project.dir, html("/plain/main.js"))).toEqual(EXPECTED);
+	});
+
+	it("runs from the inline entry, which needs no second file", async () => {
+		project.write("one/main.js", PAGE_MAIN);
+		project.write("one/program.js", program("redstart/inline"));
+		const out = join(project.dir, "one", "out", "main.js");
+		execFileSync(
+			tool("esbuild"),
+			["one/main.js", "--bundle", "--format=esm", `--outfile=${out}`, "--log-level=error"],
+			{
+				cwd: project.dir,
+			},
+		);
+		expect(await titleOf(join(project.dir, "one", "out"))).toEqual(EXPECTED);
+	});
+
+	it("runs bundled by esbuild without configuration", async () => {
+		const options = ["--bundle", "--format=esm", "--splitting", "--outdir=by-esbuild", "--log-level=error"];
+		execFileSync(tool("esbuild"), ["main.js", ...options], { cwd: project.dir });
+		expect(await titleOf(join(project.dir, "by-esbuild"))).toEqual(EXPECTED);
+	});
+
+	it("runs bundled by Vite without configuration", async () => {
+		project.write("index.html", html("/main.js"));
+		const { build } = await import("vite");
+		await build({ root: project.dir, logLevel: "error", build: { outDir: "by-vite" }, configFile: false });
+		const page = readFileSync(join(project.dir, "by-vite", "index.html"), "utf8");
+		expect(await titleOf(join(project.dir, "by-vite"), page)).toEqual(EXPECTED);
+	});
+
+	it("runs bundled by webpack without configuration", async () => {
+		const { default: webpack } = await import("webpack");
+		const entry = join(project.dir, "main.js");
+		const output = { path: join(project.dir, "by-webpack"), filename: "main.js" };
+		const problems = await new Promise<unknown>((resolve, reject) => {
+			webpack(
+				{ mode: "production", context: project.dir, entry, output, performance: false },
+				(error, stats) => {
+					if (error) reject(error);
+					else resolve(stats?.toJson({ all: false, errors: true, warnings: true }));
+				},
+			);
+		});
+		expect(problems).toMatchObject({ errors: [], warnings: [] });
+		expect(await titleOf(join(project.dir, "by-webpack"))).toEqual(EXPECTED);
+	});
+});
+
+describe("in workerd", () => {
+	it("runs", async () => {
+		const pkg = join(project.installed, "pkg");
+		const text = (path: string) => readFileSync(join(pkg, path), "utf8");
+		const main = `import { run } from "./program.js";\nexport default { fetch: async () => Response.json(await run()) };`;
+		const worker = new Miniflare({
+			modulesRoot: "/",
+			modules: [
+				{ type: "ESModule", path: "/main.js", contents: main },
+				{ type: "ESModule", path: "/program.js", contents: program("./workerd.js") },
+				{ type: "ESModule", path: "/workerd.js", contents: text("workerd.js") },
+				{
+					type: "CompiledWasm",
+					path: "/redstart_bg.wasm",
+					contents: readFileSync(join(pkg, "redstart_bg.wasm")),
+				},
+			],
+			compatibilityDate: "2026-07-01",
+		});
+		try {
+			const response = await worker.dispatchFetch("http://localhost/");
+			expect(await response.json()).toEqual(EXPECTED);
+		} finally {
+			await worker.dispose();
+		}
+	});
+});
