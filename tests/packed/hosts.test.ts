@@ -1,6 +1,6 @@
 /** The tarball, installed into an empty project and run in each kind of host. */
 
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Miniflare } from "miniflare";
@@ -55,7 +55,7 @@ describe("the tarball", () => {
 	it("holds the built package, the licences and nothing else", () => {
 		const list = execFileSync("tar", ["-tzf", project.tarball], { encoding: "utf8" }).trim().split("\n");
 		const allowed =
-			/^package\/(pkg\/[\w.-]+\.(js|wasm|d\.ts)|package\.json|README\.md|LICENSE-(MIT|APACHE))$/;
+			/^package\/(pkg\/[\w.-]+\.(js|wasm)|pkg\/[\w./-]+\.d\.ts|package\.json|README\.md|LICENSE-(MIT|APACHE))$/;
 		expect(list.filter((path) => !allowed.test(path))).toEqual([]);
 		expect(list).toContain("package/LICENSE-MIT");
 		expect(list).toContain("package/pkg/redstart_bg.wasm");
@@ -100,20 +100,21 @@ export type Failure = ReplyError;
 	it.each([
 		["bundler", "ESNext"],
 		["nodenext", "NodeNext"],
-	])("moduleResolution %s finds the types", (resolution, module) => {
-		const file = project.write("typed.ts", source);
-		const options = [
-			"--noEmit",
-			"--strict",
-			"--target",
-			"ES2022",
-			"--module",
+	])("moduleResolution %s finds the types", (moduleResolution, module) => {
+		project.write("typed/index.ts", source);
+		const lib = ["ES2023", "ESNext.Disposable", "DOM"];
+		const options = {
+			noEmit: true,
+			strict: true,
+			target: "ES2022",
 			module,
-			"--moduleResolution",
-			resolution,
-		];
-		const lib = ["--lib", "ES2023,ESNext.Disposable,DOM", "--types", ""];
-		execFileSync(tool("tsc"), [...options, ...lib, file], { cwd: project.dir, stdio: "pipe" });
+			moduleResolution,
+			lib,
+			types: [],
+		};
+		const config = project.write("typed/tsconfig.json", JSON.stringify({ compilerOptions: options }));
+		const { stdout } = spawnSync(tool("tsc"), ["--project", config], { encoding: "utf8" });
+		expect(stdout).toBe("");
 	});
 });
 
