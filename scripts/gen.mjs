@@ -356,7 +356,9 @@ export interface Chain<R> {
 }
 
 /** A reply type with bytes for text. */
-export type Bytes<T> = T extends string
+export type Bytes<T> = [Reply] extends [T]
+	? Reply
+	: T extends string
 	? string extends T
 		? Uint8Array
 		: T

@@ -175,7 +175,8 @@ describe("requests", () => {
 		}
 		// The memory must grow before the request is written.
 		const huge = new Uint8Array(9_000_000).fill(9);
-		expect(engine.call1(session, op, true, huge, BYTES_MODE)).toEqual([utf8("ECHO"), huge]);
+		const [, back] = engine.call1(session, op, true, huge, BYTES_MODE) as Uint8Array[];
+		expect(Buffer.compare(back as Uint8Array, huge)).toBe(0);
 		const big = new Uint8Array(300_000).fill(7);
 		expect(engine.call1(session, op, true, big, BYTES_MODE)).toEqual([utf8("ECHO"), big]);
 	});
