@@ -29,8 +29,6 @@ export type RedstartErrorKind =
 	| "busy"
 	/** The engine stopped in the middle of a command; it is rebuilt from storage. */
 	| "trap"
-	/** The engine is being rebuilt; `await db.ready`. */
-	| "reopening"
 	/** What storage holds cannot be read. */
 	| "corrupt"
 	/** Storage failed, is full, is absent, or belongs to somebody else now. */

@@ -10,7 +10,7 @@ import { Bridge } from "./share/broadcast.ts";
 import { IndexedDbStorage } from "./storage/indexeddb.ts";
 import type { Storage } from "./storage/storage.ts";
 import { toText } from "./text.ts";
-import { compile, compileSync, instantiate, type WasmInput } from "./wasm.ts";
+import { compile, compileSync, type Glue, instantiate, type Statistics, type WasmInput } from "./wasm.ts";
 
 export interface OpenOptions extends ReplyOptions {
 	/** The engine's module, when it is not to be fetched from beside this file. */
@@ -97,6 +97,7 @@ class Core implements Link {
 	readonly module: WebAssembly.Module;
 	readonly options: OpenOptions;
 	engine: Engine;
+	glue: Glue | undefined;
 	table: OpTable;
 	connection: Connection;
 	persistence: Persistence | undefined;
@@ -120,7 +121,9 @@ class Core implements Link {
 	}
 
 	private start(): Engine {
-		const engine = new Engine(instantiate(this.module), this.options);
+		const { exports, glue } = instantiate(this.module);
+		this.glue = glue;
+		const engine = new Engine(exports, this.options);
 		engine.onRequest = (request) => this.serve(request);
 		engine.onTrap = (error) => this.rebuild(error);
 		engine.onListenerError = (error) => this.emit("error", error);
@@ -372,6 +375,12 @@ export class Redstart extends Client {
 	/** Calls `listener` at each `event`. Returns the end of it. */
 	on<E extends keyof DatabaseEvents>(event: E, listener: (value: DatabaseEvents[E]) => void): () => void {
 		return this.core.on(event, listener);
+	}
+
+	/** Figures of the engine. */
+	stats(): Statistics {
+		if (!this.core.glue) throw new RedstartError("unsupported", "this build comes without figures");
+		return this.core.glue.stats();
 	}
 
 	/** Does what is due by now, where timers are off. Returns the next deadline in ms since 1970. */

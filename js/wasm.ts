@@ -74,8 +74,38 @@ export function compileSync(input: WebAssembly.Module | ArrayBuffer | Uint8Array
 	return new WebAssembly.Module(input as BufferSource);
 }
 
-/** A fresh instance. What the module imports belongs to its control plane, which this face does not use. */
-export function instantiate(module: WebAssembly.Module): EngineExports {
+/** What wasm-bindgen's script does for one instance. */
+export interface Glue {
+	instantiate(module: WebAssembly.Module): object;
+	/** Figures of the engine. */
+	stats(): Statistics;
+}
+
+/** Figures of an engine; sizes in bytes. */
+export interface Statistics {
+	keys: number;
+	volatileKeys: number;
+	usedBytes: number;
+	sessions: number;
+	commands: number;
+	hits: number;
+	misses: number;
+	expired: number;
+	changesSinceSave: number;
+	lastSaveS: number;
+}
+
+let makeGlue: (() => Glue) | undefined;
+
+/** Gives the script that comes with the module. Called by the entry of each host. */
+export function setGlue(make: () => Glue): void {
+	makeGlue = make;
+}
+
+/** A fresh instance, and its control plane where there is one. Without the script commands work and figures do not. */
+export function instantiate(module: WebAssembly.Module): { exports: EngineExports; glue: Glue | undefined } {
+	const glue = makeGlue?.();
+	if (glue) return { exports: glue.instantiate(module) as EngineExports, glue };
 	const imports: Record<string, Record<string, WebAssembly.ImportValue>> = {};
 	for (const wanted of WebAssembly.Module.imports(module)) {
 		imports[wanted.module] ??= {};
@@ -83,5 +113,6 @@ export function instantiate(module: WebAssembly.Module): EngineExports {
 			throw new RedstartError("unsupported", `the engine called ${wanted.name}`);
 		};
 	}
-	return new WebAssembly.Instance(module, imports).exports as unknown as EngineExports;
+	const { exports } = new WebAssembly.Instance(module, imports);
+	return { exports: exports as unknown as EngineExports, glue: undefined };
 }

@@ -18,9 +18,32 @@ const ENTRIES = [
 	{ name: "wasm-text", platform: "neutral", external: [] },
 ];
 
-const base64 = {
-	name: "wasm-as-base64",
+/**
+ * wasm-bindgen's script serves one instance a page; a database has one each, and a new one after a trap. So its body
+ * becomes a function, without the parts that fetch.
+ */
+export function glueSource(script) {
+	const from = script.indexOf("async function __wbg_load(");
+	const body = script.slice(0, from).replaceAll(/^export /gm, "");
+	if (from < 0 || !body.includes("function __wbg_finalize_init(") || body.includes("import.meta")) {
+		throw new Error("wasm-bindgen's script is not as expected");
+	}
+	const names = [...script.matchAll(/^export function (\w+)/gm)].map(([, name]) => name);
+	return `export default function makeGlue() {
+${body}
+const instantiate = (module) =>
+	__wbg_finalize_init(new WebAssembly.Instance(module, __wbg_get_imports()), module);
+return { instantiate, ${names.join(", ")} };
+}`;
+}
+
+const fromPkg = {
+	name: "from-pkg",
 	setup(build) {
+		build.onResolve({ filter: /^redstart-glue$/ }, () => ({ path: "glue", namespace: "glue" }));
+		build.onLoad({ filter: /.*/, namespace: "glue" }, () => ({
+			contents: glueSource(readFileSync(join(pkg, "redstart.js"), "utf8")),
+		}));
 		build.onResolve({ filter: /^redstart-wasm-as-base64$/ }, () => ({ path: wasm, namespace: "base64" }));
 		build.onLoad({ filter: /.*/, namespace: "base64" }, () => ({
 			contents: `export default ${JSON.stringify(readFileSync(wasm).toString("base64"))}`,
@@ -46,7 +69,7 @@ async function bundle({ name, platform, external }) {
 		minifySyntax: true,
 		minifyIdentifiers: true,
 		legalComments: "none",
-		plugins: [base64],
+		plugins: [fromPkg],
 		logLevel: "warning",
 	});
 }

@@ -7,3 +7,8 @@ declare module "redstart-wasm-as-base64" {
 	const text: string;
 	export default text;
 }
+
+declare module "redstart-glue" {
+	const makeGlue: () => import("../wasm.ts").Glue;
+	export default makeGlue;
+}

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { RedstartError } from "../../js/errors.ts";
 import type { Redstart } from "../../js/redstart.ts";
-import { type MemoryDisk, memoryDisk } from "../../js/storage/memory.ts";
+import type { MemoryDisk } from "../../js/storage/memory.ts";
 import { FaultyStorage } from "./faulty-storage.ts";
 import { open } from "./open.ts";
 
