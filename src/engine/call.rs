@@ -4,7 +4,7 @@
 //! happen around every command happens here or in the keyspace, never inside a command.
 
 use super::{Called, Engine, LogRecord, SessionId};
-use crate::resp::{Encoding, Error, Reply};
+use crate::resp::{Error, Reply};
 use crate::state::{Multi, Queued, ReplyMode, Session};
 use crate::table::{Ctx, Flags, Outcome, Resolved};
 
@@ -29,21 +29,21 @@ impl Engine {
     /// Empties the reply for a batch of [`Engine::call_more`].
     pub fn start_reply(&mut self, id: SessionId) {
         let resp3 = self.sessions.get(id).is_some_and(|session| session.resp3);
-        self.reply.clear();
-        self.reply.shrink_to(KEEP_REPLY_BYTES);
-        self.reply.set_resp3(resp3);
+        self.reply.restart(resp3, KEEP_REPLY_BYTES);
     }
 
     /// Runs one command and appends its reply to the ones before.
+    #[inline]
     pub fn call_more(&mut self, id: SessionId, row: Option<Resolved>, args: &[&[u8]]) -> Called {
         let Some(mut session) = self.sessions.take(id) else {
             self.reply.error(b"ERR no such session");
             return Called::Replied;
         };
-        let mut reply = std::mem::replace(&mut self.reply, Reply::new(Encoding::Cells, true));
+        let mut reply =
+            std::mem::replace(&mut self.reply, self.spare_reply.take().unwrap_or_default());
         reply.set_resp3(session.resp3);
         let called = self.request(&mut session, row, args, &mut reply);
-        self.reply = reply;
+        self.spare_reply = Some(std::mem::replace(&mut self.reply, reply));
         self.sessions.put(session);
         self.after_request(id);
         called
@@ -76,19 +76,7 @@ impl Engine {
             }
         };
         session.commands += 1;
-        let is_silenced = match session.reply_mode {
-            ReplyMode::On => false,
-            ReplyMode::Off => true,
-            ReplyMode::SkipNext => {
-                session.reply_mode = ReplyMode::Skip;
-                true
-            }
-            ReplyMode::Skip => {
-                session.reply_mode = ReplyMode::On;
-                true
-            }
-        };
-        if is_silenced {
+        if session.reply_mode != ReplyMode::On && is_silenced(session) {
             reply.rewind(mark);
             return Called::Silent;
         }
@@ -171,10 +159,7 @@ impl Engine {
                 Called::Replied
             }
         };
-        if self.keys.dirty != dirty_before
-            || self.effects.is_some()
-            || !self.keys.expired_log.is_empty()
-        {
+        if self.is_logging {
             self.record(row, db, args, dirty_before);
         }
         called
@@ -184,9 +169,6 @@ impl Engine {
     fn record(&mut self, row: Resolved, db: usize, args: &[&[u8]], dirty_before: u64) {
         let effects = self.effects.take();
         let expired = std::mem::take(&mut self.keys.expired_log);
-        if !self.is_logging {
-            return;
-        }
         self.log
             .extend(expired.into_iter().map(|(db, key)| LogRecord {
                 db,
@@ -246,6 +228,18 @@ impl Engine {
         }
         Called::Replied
     }
+}
+
+/// What CLIENT REPLY OFF and SKIP make of a reply.
+#[cold]
+fn is_silenced(session: &mut Session) -> bool {
+    session.reply_mode = match session.reply_mode {
+        ReplyMode::On => return false,
+        ReplyMode::Off => ReplyMode::Off,
+        ReplyMode::SkipNext => ReplyMode::Skip,
+        ReplyMode::Skip => ReplyMode::On,
+    };
+    true
 }
 
 /// The commands a transaction does not queue.

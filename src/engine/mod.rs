@@ -69,8 +69,10 @@ pub struct Engine {
     transfer: Transfer,
     rng: Rng,
     now_ms: i64,
-    /// The reply of the native call that ran last.
-    reply: Reply,
+    /// The reply of the native call that ran last; boxed, so that handing it to a command moves a pointer.
+    reply: Box<Reply>,
+    /// Stands in for it meanwhile.
+    spare_reply: Option<Box<Reply>>,
     /// What the running command wants logged instead of itself.
     effects: Option<Vec<Vec<Vec<u8>>>>,
     log: Vec<LogRecord>,
@@ -103,7 +105,8 @@ impl Engine {
             transfer: Transfer::default(),
             rng,
             now_ms: options.now_ms,
-            reply: Reply::new(crate::resp::Encoding::Cells, true),
+            reply: Box::default(),
+            spare_reply: None,
             effects: None,
             log: Vec::new(),
             is_logging: false,

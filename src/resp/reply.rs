@@ -60,6 +60,13 @@ pub struct Reply {
     cells: Vec<u32>,
 }
 
+impl Default for Reply {
+    /// Cells with RESP3's types.
+    fn default() -> Reply {
+        Reply::new(Encoding::Cells, true)
+    }
+}
+
 impl Reply {
     /// An empty reply in `encoding`; `resp3` chooses the protocol's version 3 forms.
     pub fn new(encoding: Encoding, resp3: bool) -> Reply {
@@ -116,13 +123,14 @@ impl Reply {
         self.cells.clear();
     }
 
-    /// Gives memory back after an unusually large reply.
-    pub fn shrink_to(&mut self, limit_bytes: usize) {
-        if self.text.capacity() > limit_bytes {
-            self.text.shrink_to(limit_bytes);
-        }
-        if self.cells.capacity() > limit_bytes / 4 {
-            self.cells.shrink_to(limit_bytes / 4);
+    /// Empties the reply for a session of this protocol version, and gives the memory of an unusually large one back.
+    #[inline]
+    pub fn restart(&mut self, resp3: bool, keep_bytes: usize) {
+        self.resp3 = resp3;
+        self.clear();
+        if self.text.capacity() > keep_bytes || self.cells.capacity() > keep_bytes {
+            self.text.shrink_to(keep_bytes);
+            self.cells.shrink_to(keep_bytes);
         }
     }
 

@@ -63,13 +63,18 @@ impl<'a> Ctx<'a> {
 
     /// Logs (AOF, replicas) `command` instead of the arguments; called several times, several commands.
     pub fn propagate(&mut self, command: &[&[u8]]) {
+        if !self.keys.is_logging {
+            return;
+        }
         let command = command.iter().map(|arg| arg.to_vec()).collect();
         self.effects.get_or_insert_default().push(command);
     }
 
     /// Logs nothing of this command.
     pub fn propagate_nothing(&mut self) {
-        self.effects.get_or_insert_default();
+        if self.keys.is_logging {
+            self.effects.get_or_insert_default();
+        }
     }
 
     /// `ERR unknown subcommand '<word>'. Try <CONTAINER> HELP.`, for words a container's function parses itself.
