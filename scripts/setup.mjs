@@ -125,7 +125,8 @@ export function findBrowser() {
 
 async function browser() {
 	let { chrome, chromedriver } = findBrowser();
-	const canInstall = which("apt-get") !== null && process.getuid?.() === 0;
+	const isNamed = process.env.CHROME !== undefined || process.env.CHROMEDRIVER !== undefined;
+	const canInstall = !isNamed && which("apt-get") !== null && process.getuid?.() === 0;
 	if ((!chrome || !chromedriver) && canInstall) {
 		await mustRun("apt-get", ["update", "-qq"]);
 		const packages = ["chromium", "chromium-driver"];

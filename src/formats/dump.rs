@@ -83,7 +83,7 @@ mod tests {
             &b""[..],
             b"\x63",
             b"\x04\x00",
-            b"\x00\x05abc",
+            b"\x00\x3fabc",
             b"\x00\xc3\x01\x09\x00",
         ] {
             let mut payload = body.to_vec();
