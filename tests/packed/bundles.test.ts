@@ -1,0 +1,171 @@
+/** The tarball in hosts that need more than an import: classic scripts, a development server, Workers with bindings. */
+
+import { cpSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import * as esbuild from "esbuild";
+import { Miniflare } from "miniflare";
+import type { Browser } from "playwright-core";
+import { createServer } from "vite";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { root } from "../../scripts/shell.mjs";
+import { launchChromium, serveFiles } from "../chromium.mjs";
+import { EXPECTED, newProject, type Project, program } from "./project.ts";
+
+const MAIN = `
+import { run } from "./program.js";
+run().then((replies) => { document.title = JSON.stringify(replies); }, (error) => { document.title = String(error); });
+`;
+
+let project: Project;
+
+beforeAll(() => {
+	project = newProject();
+	project.write("program.js", program("redstart"));
+	project.write("main.js", MAIN);
+});
+afterAll(() => project?.remove());
+
+describe("the browser's script", () => {
+	it("is small", () => {
+		const script = readFileSync(join(project.installed, "pkg", "browser.js"));
+		expect(gzipSync(script, { level: 9 }).length).toBeLessThan(15 * 1024);
+	});
+});
+
+describe("in a page", () => {
+	let browser: Browser;
+	beforeAll(async () => {
+		browser = await launchChromium();
+	});
+	afterAll(() => browser?.close());
+
+	async function titleAt(url: string): Promise<unknown> {
+		const page = await browser.newPage();
+		const problems: string[] = [];
+		page.on("pageerror", (error) => problems.push(String(error)));
+		await page.goto(url);
+		await page.waitForFunction(() => document.title !== "", undefined, { timeout: 20_000 });
+		const title = await page.title();
+		await page.close();
+		expect(problems).toEqual([]);
+		return JSON.parse(title);
+	}
+
+	it("runs as a classic script, where a script does not know its own address", async () => {
+		await esbuild.build({
+			absWorkingDir: project.dir,
+			entryPoints: ["main.js"],
+			bundle: true,
+			outdir: "classic",
+			logLevel: "error",
+		});
+		const server = await serveFiles(
+			{ "/": '<!doctype html><title></title><script src="/main.js"></script>' },
+			join(project.dir, "classic"),
+		);
+		expect(await titleAt(server.url)).toEqual(EXPECTED);
+		await server.close();
+	});
+
+	it("runs from Vite's development server, which moves packages about", async () => {
+		project.write(
+			"index.html",
+			'<!doctype html><title></title><script type="module" src="/main.js"></script>',
+		);
+		const options = { root: project.dir, configFile: false as const, logLevel: "error" as const };
+		const server = await createServer({ ...options, server: { port: 0 } });
+		try {
+			await server.listen();
+			expect(await titleAt(server.resolvedUrls?.local[0] as string)).toEqual(EXPECTED);
+		} finally {
+			await server.close();
+		}
+	});
+});
+
+describe("in workerd", () => {
+	/** What wrangler makes of a script: one module, wasm beside it, the conditions of Workers. */
+	async function modules(entry: string) {
+		const { outputFiles } = await esbuild.build({
+			absWorkingDir: project.dir,
+			entryPoints: [entry],
+			bundle: true,
+			format: "esm",
+			conditions: ["workerd", "worker", "browser"],
+			external: ["*.wasm"],
+			write: false,
+			logLevel: "error",
+		});
+		const wasm = readFileSync(join(project.installed, "pkg", "redstart_bg.wasm"));
+		return [
+			{ type: "ESModule" as const, path: "worker.js", contents: outputFiles[0]?.text ?? "" },
+			{ type: "CompiledWasm" as const, path: "redstart_bg.wasm", contents: wasm },
+		];
+	}
+
+	it("runs by its condition in exports", async () => {
+		project.write(
+			"worker.js",
+			'import { run } from "./program.js";\nexport default { fetch: async () => Response.json(await run()) };',
+		);
+		const worker = new Miniflare({ modules: await modules("worker.js"), compatibilityDate: "2026-07-01" });
+		try {
+			expect(await (await worker.dispatchFetch("http://localhost/")).json()).toEqual(EXPECTED);
+		} finally {
+			await worker.dispose();
+		}
+	});
+
+	it("caches with a snapshot in KV, as in examples/worker-cache", async () => {
+		cpSync(join(root, "examples", "worker-cache", "src"), join(project.dir, "cache"), { recursive: true });
+		const kv = join(project.dir, "kv");
+		const options = {
+			modules: await modules("cache/index.js"),
+			compatibilityDate: "2026-07-01",
+			kvNamespaces: ["CACHE"],
+			kvPersist: kv,
+		};
+		const ask = async (worker: Miniflare, path: string, init = {}) => {
+			const response = await worker.dispatchFetch(`http://localhost${path}`, init);
+			return { from: response.headers.get("x-cache"), text: await response.text() };
+		};
+		const first = new Miniflare(options);
+		const made = await ask(first, "/life");
+		expect(made.from).toBe("miss");
+		expect(made.text).toMatch(/^the answer to life/);
+		expect(await ask(first, "/life")).toEqual({ from: "hit", text: made.text });
+		await vi.waitFor(async () => {
+			const store = await first.getKVNamespace("CACHE");
+			expect((await store.list()).keys.map(({ name }) => name)).toContain("worker-cache/meta");
+		}, 10_000);
+		await first.dispose();
+		// Another isolate, another process even: the snapshot is all it has.
+		const second = new Miniflare(options);
+		expect(await ask(second, "/life")).toEqual({ from: "hit", text: made.text });
+		expect((await ask(second, "/life", { method: "DELETE" })).text).toBe("1\n");
+		expect((await ask(second, "/life")).from).toBe("miss");
+		await second.dispose();
+	});
+
+	it("starts empty, and keeps the bytes, when the snapshot in KV is damaged", async () => {
+		cpSync(join(root, "examples", "worker-cache", "src"), join(project.dir, "cache"), { recursive: true });
+		const worker = new Miniflare({
+			modules: await modules("cache/index.js"),
+			compatibilityDate: "2026-07-01",
+			kvNamespaces: ["CACHE"],
+		});
+		const store = await worker.getKVNamespace("CACHE");
+		const base = { name: "base-1-x", chunks: 1, seq: 1, crc: 1, length_bytes: 4 };
+		const manifest = { version: 1, replid: "", base, incr: [], offset: 0 };
+		await store.put("worker-cache/meta", JSON.stringify({ epoch: 1, manifest }));
+		await store.put("worker-cache/base-1-x.0", "junk");
+		try {
+			const response = await worker.dispatchFetch("http://localhost/life");
+			expect(response.headers.get("x-cache")).toBe("miss");
+			expect(await store.get("worker-cache/base-1-x.0")).toBe("junk");
+		} finally {
+			await worker.dispose();
+		}
+	});
+});
