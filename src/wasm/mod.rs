@@ -6,4 +6,5 @@
 
 mod abi;
 mod control;
+pub mod heap;
 mod instance;
