@@ -150,7 +150,7 @@ impl Keyspace {
 
     /// Bytes of keys, values and index, exactly as allocated.
     pub fn used_bytes(&self) -> u64 {
-        let tables: usize = self.dbs.iter().map(Table::memory_bytes).sum();
+        let tables: usize = self.dbs.iter().map(Table::used_bytes).sum();
         (tables + self.object_bytes) as u64
     }
 
