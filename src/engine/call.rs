@@ -64,18 +64,26 @@ impl Engine {
         session.active_ms = self.now_ms;
         let called = match self.admit(session, row, name, args) {
             Ok(row) if session.multi.is_some() && !runs_inside_multi(row) => {
+                session.last_command = Some(row.number);
                 enqueue(session, row, args);
                 reply.status("QUEUED");
                 Called::Replied
             }
-            Ok(row) => self.run(session, row, args, reply, false),
+            Ok(row) => {
+                session.last_command = Some(row.number);
+                self.run(session, row, args, reply, false)
+            }
+            Err(_) if row.is_none() && is_web_request(name) => {
+                session.is_closing = true;
+                return Called::Silent;
+            }
             Err((error, row)) => {
+                session.last_command = row.map(|row| row.number);
                 self.reject(session, row, &error);
                 reply.error(error.text());
                 Called::Replied
             }
         };
-        session.commands += 1;
         if session.reply_mode != ReplyMode::On && is_silenced(session) {
             reply.rewind(mark);
             return Called::Silent;
@@ -114,7 +122,6 @@ impl Engine {
     ) -> Called {
         let dirty_before = self.keys.dirty;
         self.keys.begin(session.db, self.now_ms, session.no_touch);
-        session.last_command = Some(row.number);
         let outcome = (row.row.run)(&mut Ctx {
             args,
             row: row.row,
@@ -131,6 +138,7 @@ impl Engine {
         });
         if !is_retry {
             self.server.stats.commands += 1;
+            session.commands += 1;
             if let Some(stats) = self
                 .server
                 .stats
@@ -240,6 +248,11 @@ fn is_silenced(session: &mut Session) -> bool {
         ReplyMode::Skip => ReplyMode::On,
     };
     true
+}
+
+/// Whether a browser was tricked into sending a web request: what stands in it must not run.
+fn is_web_request(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"host:") || name.eq_ignore_ascii_case(b"post")
 }
 
 /// The commands a transaction does not queue.

@@ -37,8 +37,11 @@ pub struct Command {
     /// The subcommands of a container.
     pub subs: &'static [Command],
     /// What it does. [`no_run`] for a container that does nothing by itself.
-    pub run: fn(&mut Ctx) -> Result,
+    pub run: Run,
 }
+
+/// A command's function.
+pub type Run = fn(&mut Ctx) -> Result;
 
 /// What a row is where it says nothing else.
 pub const BASE: Command = Command {

@@ -31,7 +31,7 @@ class EngineConnection {
 	}
 }
 
-async function engineInWasm() {
+export async function engineInWasm() {
 	const { initSync } = await import("../../pkg/redstart.js");
 	const module = new WebAssembly.Module(readFileSync(join(root, "pkg", "redstart_bg.wasm")));
 	return new EngineConnection(new WasmHost(initSync({ module })));

@@ -64,8 +64,9 @@ const RULES = {
 	"CLIENT LIST": clientLine,
 	"CLIENT INFO": clientLine,
 	"CONFIG GET": (value) => replaceAfter(value, MACHINE_SETTINGS, () => any("$")),
-	HELLO: (value) => replaceAfter(value, ["id"], () => int()),
+	HELLO: (value) => replaceAfter(replaceAfter(value, ["id"], () => int()), ["modules"], () => any("*")),
 	RESET: (value) => value,
+	"COMMAND COUNT": () => int(),
 	"COMMAND DOCS": (value) => replaceAfter(value, OWN_TEXTS, () => any("$")),
 	"DEBUG OBJECT": (value) =>
 		value.text === undefined
@@ -116,6 +117,8 @@ function scanReply(value) {
 export function generalise(args, value) {
 	if (value.kind === "-" || value.kind === "closed" || value.text === "QUEUED" || !args) return value;
 	const names = namesOf(args);
+	// The whole table; table.mjs compares it.
+	if (args.length === 1 && names[0] === "COMMAND") return any("*");
 	if (names.some((name) => /^[SHZ]?SCAN$/.test(name))) return scanReply(value);
 	const rule = names.map((name) => RULES[name]).find((found) => found !== undefined);
 	return rule ? rule(value) : value;
