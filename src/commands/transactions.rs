@@ -12,7 +12,7 @@ use crate::table::{
 pub const ROWS: &[Command] = &[
     Command {
         name: "multi", arity: 1, group: Group::Transactions, since: "1.2.0",
-        flags: Flags::NOSCRIPT | Flags::LOADING | Flags::STALE | Flags::FAST | Flags::ALLOW_BUSY | Flags::NO_MULTI,
+        flags: Flags::NOSCRIPT | Flags::LOADING | Flags::STALE | Flags::FAST | Flags::ALLOW_BUSY,
         acl: Acl::TRANSACTION,
         reply: "OK",
         doc: prose!("Opens a transaction: the commands that follow are queued until EXEC.", "O(1)"),
@@ -39,7 +39,7 @@ pub const ROWS: &[Command] = &[
     },
     Command {
         name: "watch", arity: -2, group: Group::Transactions, since: "2.2.0",
-        flags: Flags::NOSCRIPT | Flags::LOADING | Flags::STALE | Flags::FAST | Flags::ALLOW_BUSY | Flags::NO_MULTI,
+        flags: Flags::NOSCRIPT | Flags::LOADING | Flags::STALE | Flags::FAST | Flags::ALLOW_BUSY,
         acl: Acl::TRANSACTION,
         keys: &[KeySpec::index(1).range(-1, 1, 0).flags(KeyFlags::RO)],
         args: args![key("key").multiple()],

@@ -39,7 +39,7 @@ impl Engine {
         let word = args.get(1).copied().unwrap_or(&[]);
         self.lookup.find_sub(container, word).ok_or_else(|| {
             let upper = container.row.name.to_ascii_uppercase();
-            let word = &word[..word.len().min(128)];
+            let word = quoted(word, QUOTED_BYTES);
             let parts: [&[u8]; 5] = [
                 b"ERR unknown subcommand '",
                 word,
@@ -129,11 +129,18 @@ impl Engine {
     }
 }
 
+/// How much of a name, and of all arguments together, an error text quotes.
+const QUOTED_BYTES: usize = 128;
+
+/// As much of `text` as an error text shows: at most `limit_bytes`, and nothing from a zero byte on.
+fn quoted(text: &[u8], limit_bytes: usize) -> &[u8] {
+    let text = text.split(|&byte| byte == 0).next().unwrap_or(&[]);
+    text.get(..limit_bytes).unwrap_or(text)
+}
+
 /// `ERR unknown command 'x', with args beginning with: 'a' 'b' `.
 #[cold]
 fn unknown_command(name: &[u8], args: &[&[u8]]) -> Error {
-    /// How much of the name and of all arguments together is quoted.
-    const QUOTED_BYTES: usize = 128;
     let mut shown = Vec::new();
     for arg in args.iter().skip(1) {
         if shown.len() >= QUOTED_BYTES {
@@ -141,13 +148,12 @@ fn unknown_command(name: &[u8], args: &[&[u8]]) -> Error {
         }
         let left = QUOTED_BYTES - shown.len();
         shown.push(b'\'');
-        shown.extend_from_slice(&arg[..arg.len().min(left)]);
+        shown.extend_from_slice(quoted(arg, left));
         shown.extend_from_slice(b"' ");
     }
-    let name = &name[..name.len().min(QUOTED_BYTES)];
     Error::concat(&[
         b"ERR unknown command '",
-        name,
+        quoted(name, QUOTED_BYTES),
         b"', with args beginning with: ",
         &shown,
     ])

@@ -10,7 +10,7 @@ use crate::resp::Error;
 /// A line (inline request, count or length) longer than this is refused.
 const LINE_LIMIT_BYTES: usize = 64 * 1024;
 /// A request may not have more arguments than this.
-const ARGS_LIMIT: i64 = 1024 * 1024;
+const ARGS_LIMIT: i64 = i32::MAX as i64;
 /// What a client that has not authenticated yet may send.
 const UNAUTHENTICATED_ARGS_LIMIT: i64 = 10;
 const UNAUTHENTICATED_BULK_LIMIT_BYTES: i64 = 16384;

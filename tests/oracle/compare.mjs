@@ -1,5 +1,6 @@
-// What `npm test` asks the oracle: whether the recorded transcripts are still what redis-server says, and whether random
-// command streams get the same replies from it and from the engine. Without an oracle both are skipped and it says so.
+// What `npm test` asks the oracle: whether the recorded transcripts are still what redis-server says, whether it describes
+// its commands as our rows do, and whether random command streams get the same replies from it and from the engine.
+// Without an oracle all three are skipped and it says so.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,6 +8,7 @@ import { recordFile, transcriptFiles } from "../../scripts/record.mjs";
 import { root } from "../../scripts/shell.mjs";
 import { differential } from "./differential.mjs";
 import { findOracle, NoOracle, OracleHost, startOracle } from "./oracle.mjs";
+import { compareTables, wasmConnection } from "./table.mjs";
 
 const SECONDS = 20;
 
@@ -36,6 +38,19 @@ async function transcripts(program) {
 	summary(passed, failed);
 }
 
+async function table(program) {
+	const server = await startOracle(program);
+	try {
+		const { commands, differences } = await compareTables(server.control, await wasmConnection());
+		for (const difference of differences) console.log(difference);
+		console.log(`COMMAND INFO and COMMAND DOCS of ${commands} commands`);
+		const failed = new Set(differences.map((text) => text.split(/[. ]/)[0])).size;
+		summary(commands - failed, failed);
+	} finally {
+		await server.stop();
+	}
+}
+
 async function streams(program) {
 	const seed = Number(process.env.REDSTART_SEED ?? Date.now() % 2 ** 31);
 	const server = await startOracle(program);
@@ -55,9 +70,10 @@ async function streams(program) {
 try {
 	const program = findOracle();
 	await transcripts(program);
+	await table(program);
 	await streams(program);
 } catch (error) {
 	if (!(error instanceof NoOracle)) throw error;
 	console.log(`skipped: ${error.message}`);
-	summary(0, 0, 2);
+	summary(0, 0, 3);
 }
