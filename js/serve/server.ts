@@ -1,0 +1,120 @@
+/** RESP over sockets: any number of TCP and unix sockets in front of one engine. */
+
+import { createServer, type Server as NetServer, type Socket } from "node:net";
+import type { Engine } from "../engine.ts";
+
+/** Output of a client that does not read may pile up to this; then its input waits. */
+const OUTPUT_PAUSE_BYTES = 1 << 20;
+
+/** Where to listen. */
+export type Endpoint = { port: number; host?: string; backlog?: number } | { path: string; backlog?: number };
+
+export interface ServerOptions {
+	/** Connections beyond this are refused with Redis' error. */
+	maxClients?: number;
+	/** Idle time in seconds after which a connection is closed; 0 for never. */
+	timeout_s?: number;
+	/** TCP keep-alive in seconds; 0 for none. */
+	keepAlive_s?: number;
+}
+
+/** One connection: its socket and its session. */
+class Peer {
+	readonly session: number;
+	private readonly engine: Engine;
+	private readonly socket: Socket;
+
+	constructor(engine: Engine, socket: Socket, onGone: () => void) {
+		this.engine = engine;
+		this.socket = socket;
+		this.session = engine.connectWire({
+			onReady: () => this.flush(),
+			onDisconnect: () => socket.destroy(),
+		});
+		engine.setAddresses(this.session, addressOf(socket, true), addressOf(socket, false));
+		socket.on("data", (bytes) => engine.feed(this.session, bytes));
+		socket.on("drain", () => socket.resume());
+		// Half-closed is closed, as for Redis.
+		socket.on("end", () => socket.end());
+		socket.on("error", () => socket.destroy());
+		socket.on("close", () => {
+			engine.disconnect(this.session);
+			onGone();
+		});
+	}
+
+	/** Sends what the engine has for this client. */
+	private flush(): void {
+		const output = this.engine.drain(this.session);
+		if (output !== undefined && !this.socket.destroyed) {
+			this.socket.write(output);
+			if (this.socket.writableLength > OUTPUT_PAUSE_BYTES) this.socket.pause();
+		}
+		if (this.engine.isClosing(this.session)) this.socket.end();
+	}
+
+	close(): void {
+		this.flush();
+		this.socket.destroySoon();
+	}
+}
+
+function addressOf(socket: Socket, isPeer: boolean): string {
+	const [address, port] = isPeer
+		? [socket.remoteAddress, socket.remotePort]
+		: [socket.localAddress, socket.localPort];
+	if (address === undefined) return "";
+	return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** Listens for clients of an engine. */
+export class Server {
+	private readonly engine: Engine;
+	private readonly options: ServerOptions;
+	private readonly listeners: NetServer[] = [];
+	private readonly peers = new Set<Peer>();
+
+	constructor(engine: Engine, options: ServerOptions = {}) {
+		this.engine = engine;
+		this.options = options;
+	}
+
+	/** How many clients are connected. */
+	get clients(): number {
+		return this.peers.size;
+	}
+
+	/** Starts to listen; the port, which is of interest when 0 was asked for. */
+	async listen(endpoint: Endpoint): Promise<number> {
+		const listener = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => this.accept(socket));
+		await new Promise<void>((resolve, reject) => {
+			listener.once("error", reject);
+			listener.listen(endpoint, () => {
+				listener.off("error", reject);
+				resolve();
+			});
+		});
+		this.listeners.push(listener);
+		const address = listener.address();
+		return typeof address === "object" && address !== null ? address.port : 0;
+	}
+
+	private accept(socket: Socket): void {
+		const { maxClients = 10000, timeout_s = 0, keepAlive_s = 300 } = this.options;
+		if (this.peers.size >= maxClients) {
+			socket.end("-ERR max number of clients reached\r\n");
+			return;
+		}
+		if (keepAlive_s > 0) socket.setKeepAlive(true, keepAlive_s * 1000);
+		if (timeout_s > 0) socket.setTimeout(timeout_s * 1000, () => socket.destroy());
+		const peer = new Peer(this.engine, socket, () => this.peers.delete(peer));
+		this.peers.add(peer);
+	}
+
+	/** Stops listening and closes every connection once its output is sent. */
+	async close(): Promise<void> {
+		const closed = this.listeners.map((listener) => new Promise((resolve) => listener.close(resolve)));
+		for (const peer of this.peers) peer.close();
+		await Promise.all(closed);
+	}
+}
