@@ -10,12 +10,6 @@ use hashbrown::HashMap;
 use redstart::algorithms::hash::HashSeed;
 use redstart::structures::table::{Content, Payload, Table};
 
-#[link(wasm_import_module = "bench")]
-unsafe extern "C" {
-    /// Milliseconds with a fraction.
-    safe fn now_ms() -> f64;
-}
-
 const KEY_BYTES: usize = 12;
 const VALUE: [u8; 1024] = [b'x'; 1024];
 const FAR_MS: i64 = 1 << 45;
@@ -102,7 +96,10 @@ impl Map for Own {
 }
 
 /// Values and expiries in two maps, as the obvious program has them.
-struct Plain(HashMap<Box<[u8]>, Vec<u8>, Build>, HashMap<Box<[u8]>, i64, Build>);
+struct Plain(
+    HashMap<Box<[u8]>, Vec<u8>, Build>,
+    HashMap<Box<[u8]>, i64, Build>,
+);
 
 impl Map for Plain {
     #[inline]
@@ -132,31 +129,25 @@ impl Map for Plain {
 
 /// The measurements, the same for every map.
 trait Run {
-    /// Adds the keys `from..to`; returns the milliseconds of the slowest single insert if `timed`, else 0.
-    fn fill(&mut self, from: u32, to: u32, value_bytes: usize, volatile: bool, timed: bool) -> f64;
+    /// Adds the keys `from..to`.
+    fn fill(&mut self, from: u32, to: u32, value_bytes: usize, volatile: bool);
     /// Reads random keys; returns a checksum.
     fn get(&self, times: u32, keys: u32) -> u32;
     /// Overwrites random keys with values of the same size.
     fn set(&mut self, times: u32, keys: u32, value_bytes: usize);
     /// Removes random keys and adds them again with values of 8 to 8 + `spread` bytes.
     fn churn(&mut self, times: u32, keys: u32, spread: u32);
-    /// Removes the keys `from..to`; returns the milliseconds of the slowest single removal.
-    fn drain(&mut self, from: u32, to: u32) -> f64;
+    /// Removes the keys `from..to`.
+    fn drain(&mut self, from: u32, to: u32);
     fn held(&self) -> usize;
 }
 
 impl<M: Map> Run for M {
-    fn fill(&mut self, from: u32, to: u32, value_bytes: usize, volatile: bool, timed: bool) -> f64 {
-        let mut worst_ms = 0.0f64;
+    fn fill(&mut self, from: u32, to: u32, value_bytes: usize, volatile: bool) {
         for number in from..to {
             let expiry_ms = volatile.then_some(FAR_MS + i64::from(number));
-            let start_ms = if timed { now_ms() } else { 0.0 };
-            self.set(&key(number), &VALUE[..value_bytes], expiry_ms);
-            if timed {
-                worst_ms = worst_ms.max(now_ms() - start_ms);
-            }
+            Map::set(self, &key(number), &VALUE[..value_bytes], expiry_ms);
         }
-        worst_ms
     }
 
     fn get(&self, times: u32, keys: u32) -> u32 {
@@ -187,14 +178,10 @@ impl<M: Map> Run for M {
         }
     }
 
-    fn drain(&mut self, from: u32, to: u32) -> f64 {
-        let mut worst_ms = 0.0f64;
+    fn drain(&mut self, from: u32, to: u32) {
         for number in from..to {
-            let start_ms = now_ms();
             self.remove(&key(number));
-            worst_ms = worst_ms.max(now_ms() - start_ms);
         }
-        worst_ms
     }
 
     fn held(&self) -> usize {
@@ -221,14 +208,17 @@ pub extern "C" fn open(which: u32) {
         Box::new(Own(Table::new(seed)))
     } else {
         let build = Build(Box::leak(Box::new(seed)));
-        Box::new(Plain(HashMap::with_hasher(build), HashMap::with_hasher(build)))
+        Box::new(Plain(
+            HashMap::with_hasher(build),
+            HashMap::with_hasher(build),
+        ))
     };
     MAP.set(Some(map));
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn fill(from: u32, to: u32, value_bytes: usize, volatile: u32, timed: u32) -> f64 {
-    with(0.0, |map| map.fill(from, to, value_bytes, volatile != 0, timed != 0))
+pub extern "C" fn fill(from: u32, to: u32, value_bytes: usize, volatile: u32) {
+    with((), |map| map.fill(from, to, value_bytes, volatile != 0));
 }
 
 #[unsafe(no_mangle)]
@@ -247,8 +237,8 @@ pub extern "C" fn churn(times: u32, keys: u32, spread: u32) {
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn drain(from: u32, to: u32) -> f64 {
-    with(0.0, |map| map.drain(from, to))
+pub extern "C" fn drain(from: u32, to: u32) {
+    with((), |map| map.drain(from, to));
 }
 
 /// Bytes the map says it holds; 0 if it cannot say.
