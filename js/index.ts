@@ -25,8 +25,5 @@ export { RedstartError, type RedstartErrorKind, ReplyError } from "./errors.ts";
 export type { SaveReport } from "./persist.ts";
 export { type DatabaseEvents, type OpenOptions, Redstart, Session, type SessionOptions } from "./redstart.ts";
 export type { Reply, ReplyMode, ReplyOptions } from "./reply.ts";
-export { IndexedDbStorage } from "./storage/indexeddb.ts";
-export { type KeyValue, KvStorage } from "./storage/kv.ts";
-export { type MemoryDisk, MemoryStorage, memoryDisk } from "./storage/memory.ts";
 export type { Base, Manifest, Segment, Storage } from "./storage/storage.ts";
 export { compile, type EngineExports, instantiate, type WasmInput } from "./wasm.ts";

@@ -14,6 +14,7 @@ const ENTRIES = [
 	{ name: "node", platform: "node", external: ["./redstart_bg.wasm"] },
 	{ name: "workerd", platform: "neutral", external: ["./redstart_bg.wasm"] },
 	{ name: "edge", platform: "neutral", external: ["./redstart_bg.wasm"] },
+	{ name: "storage", platform: "neutral", external: [] },
 	{ name: "inline", platform: "neutral", external: ["./wasm-text.js"] },
 	{ name: "wasm-text", platform: "neutral", external: [] },
 ];
@@ -102,6 +103,13 @@ async function bundleServe() {
 	}
 }
 
+/** What each entry's declarations are made of. */
+const DECLARATIONS = {
+	index: ["index"],
+	edge: ["index", "edge/kv", "storage/kv"],
+	storage: ["entry/storage"],
+};
+
 /** Declarations of what is public, beside the bundles. */
 async function declare() {
 	const types = join(pkg, "types");
@@ -113,7 +121,7 @@ async function declare() {
 	const more = ["--allowImportingTsExtensions", "--skipLibCheck", "--ignoreConfig"];
 	const { code } = await run(
 		"tsc",
-		["js/index.ts", "js/edge/kv.ts", ...flags, ...where, ...options, ...lib, ...more],
+		["js/index.ts", "js/edge/kv.ts", "js/entry/storage.ts", ...flags, ...where, ...options, ...lib, ...more],
 		{
 			show: "failure",
 		},
@@ -130,11 +138,13 @@ async function declare() {
 				.replaceAll(/(import\("\.{1,2}\/[^"]+)\.ts"/g, '$1.js"'),
 		);
 	}
-	writeFileSync(join(pkg, "index.d.ts"), 'export * from "./types/index.js";\n');
-	writeFileSync(
-		join(pkg, "edge.d.ts"),
-		'export * from "./types/index.js";\nexport * from "./types/edge/kv.js";\n',
-	);
+	for (const [name, parts] of Object.entries(DECLARATIONS)) {
+		const lines = parts.map(
+			(part) => `export * from "./types/${part}.js";
+`,
+		);
+		writeFileSync(join(pkg, `${name}.d.ts`), lines.join(""));
+	}
 }
 
 export async function buildJs() {

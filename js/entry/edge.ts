@@ -1,4 +1,5 @@
 /** What a Worker needs besides: `redstart/edge`. */
 
 export { type IsolateDatabase, type IsolateOptions, openInIsolate, type WaitUntil } from "../edge/kv.ts";
+export { type KeyValue, KvStorage } from "../storage/kv.ts";
 export * from "./workerd.ts";

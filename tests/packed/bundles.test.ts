@@ -85,6 +85,14 @@ describe("in a page", () => {
 });
 
 describe("in workerd", () => {
+	/** The namespace, by the methods that are used. */
+	const cacheOf = async (worker: Miniflare) =>
+		(await worker.getKVNamespace("CACHE")) as unknown as {
+			get(name: string): Promise<string | null>;
+			put(name: string, value: string): Promise<void>;
+			list(): Promise<{ keys: { name: string }[] }>;
+		};
+
 	/** What wrangler makes of a script: one module, wasm beside it, the conditions of Workers. */
 	async function modules(entry: string) {
 		const { outputFiles } = await esbuild.build({
@@ -136,7 +144,7 @@ describe("in workerd", () => {
 		expect(made.text).toMatch(/^the answer to life/);
 		expect(await ask(first, "/life")).toEqual({ from: "hit", text: made.text });
 		await vi.waitFor(async () => {
-			const store = await first.getKVNamespace("CACHE");
+			const store = await cacheOf(first);
 			expect((await store.list()).keys.map(({ name }) => name)).toContain("worker-cache/meta");
 		}, 10_000);
 		await first.dispose();
@@ -155,7 +163,7 @@ describe("in workerd", () => {
 			compatibilityDate: "2026-07-01",
 			kvNamespaces: ["CACHE"],
 		});
-		const store = await worker.getKVNamespace("CACHE");
+		const store = await cacheOf(worker);
 		const base = { name: "base-1-x", chunks: 1, seq: 1, crc: 1, length_bytes: 4 };
 		const manifest = { version: 1, replid: "", base, incr: [], offset: 0 };
 		await store.put("worker-cache/meta", JSON.stringify({ epoch: 1, manifest }));

@@ -1,0 +1,5 @@
+/** The storage drivers, for `open` with `storage`: `redstart/storage`. */
+export { IndexedDbStorage } from "../storage/indexeddb.ts";
+export { type KeyValue, KvStorage } from "../storage/kv.ts";
+export { type MemoryDisk, MemoryStorage, memoryDisk } from "../storage/memory.ts";
+export type { Base, Manifest, Segment, Storage } from "../storage/storage.ts";
