@@ -337,7 +337,7 @@ fn pubsub_help(ctx: &mut Ctx) -> Result {
 
 fn list(ctx: &mut Ctx, scope: Scope) -> Result {
     if ctx.args.len() > 3 {
-        return Err(ctx.unknown_subcommand());
+        return Err(ctx.unknown_subcommand("PUBSUB"));
     }
     let filter = ctx.args.get(2).copied();
     let names = ctx

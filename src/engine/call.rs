@@ -80,7 +80,11 @@ impl Engine {
             Err((error, row)) => {
                 session.last_command = row.map(|row| row.number);
                 self.reject(session, row, &error);
-                reply.error(error.text());
+                if row.is_some_and(|row| row.row.name == "exec") {
+                    self.abort(session, &error, reply);
+                } else {
+                    reply.error(error.text());
+                }
                 Called::Replied
             }
         };
@@ -109,6 +113,18 @@ impl Engine {
         if let Some(multi) = &mut session.multi {
             multi.is_broken = true;
         }
+    }
+
+    /// What an EXEC that may not run replies; its transaction is over.
+    #[cold]
+    fn abort(&mut self, session: &mut Session, error: &Error, reply: &mut Reply) {
+        session.multi = None;
+        self.keys.unwatch_all(&mut session.watched, session.handle);
+        session.is_touched = false;
+        let reason = error.text();
+        let reason = reason.strip_prefix(b"ERR ").unwrap_or(reason);
+        let abort = Error::concat(&[b"EXECABORT Transaction discarded because of: ", reason]);
+        reply.error(abort.text());
     }
 
     /// Runs a command that may run.

@@ -77,16 +77,16 @@ impl<'a> Ctx<'a> {
         }
     }
 
-    /// `ERR unknown subcommand '<word>'. Try <CONTAINER> HELP.`, for words a container's function parses itself.
-    pub fn unknown_subcommand(&self) -> Error {
-        let upper = self.row.name.to_ascii_uppercase();
+    /// `ERR unknown subcommand or wrong number of arguments for '<word>'. Try <CONTAINER> HELP.`, for what a subcommand
+    /// checks itself.
+    pub fn unknown_subcommand(&self, container: &str) -> Error {
         let word = self.arg(1);
         let word = &word[..word.len().min(128)];
         Error::concat(&[
             b"ERR unknown subcommand or wrong number of arguments for '",
             word,
             b"'. Try ",
-            upper.as_bytes(),
+            container.as_bytes(),
             b" HELP.",
         ])
     }

@@ -64,7 +64,12 @@ const RULES = {
 	"CLIENT LIST": clientLine,
 	"CLIENT INFO": clientLine,
 	"CONFIG GET": (value) => replaceAfter(value, MACHINE_SETTINGS, () => any("$")),
-	HELLO: (value) => replaceAfter(replaceAfter(value, ["id"], () => int()), ["modules"], () => any("*")),
+	HELLO: (value) =>
+		replaceAfter(
+			replaceAfter(value, ["id"], () => int()),
+			["modules"],
+			() => any("*"),
+		),
 	RESET: (value) => value,
 	"COMMAND COUNT": () => int(),
 	"COMMAND DOCS": (value) => replaceAfter(value, OWN_TEXTS, () => any("$")),

@@ -59,7 +59,9 @@ function onlyPresent(expected, actual) {
 	if (subcommands.length === 0) return expected;
 	return {
 		...expected,
-		subcommands: Object.fromEntries(present.map(([name, sub]) => [name, onlyPresent(sub, actual.subcommands[name])])),
+		subcommands: Object.fromEntries(
+			present.map(([name, sub]) => [name, onlyPresent(sub, actual.subcommands[name])]),
+		),
 	};
 }
 
