@@ -19,4 +19,9 @@ pub const GROUPS: &[&[Command]] = &[
     transactions::ROWS,
     pubsub::ROWS,
     server::command::ROWS,
+    server::config::ROWS,
+    server::data::ROWS,
+    server::debug::ROWS,
+    server::info::ROWS,
+    server::memory::ROWS,
 ];

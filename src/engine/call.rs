@@ -168,6 +168,7 @@ impl Engine {
         let called = match outcome {
             Ok(Outcome::Done) => Called::Replied,
             Ok(Outcome::Exec) => self.run_queue(session, reply),
+            Ok(Outcome::Reload) => self.reload(reply),
             Ok(Outcome::Block(block)) => self.wait(session, row, args, *block, reply),
             Err(error) => {
                 self.server.count_error(error.code());

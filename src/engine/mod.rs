@@ -96,9 +96,11 @@ impl Engine {
         let lookup = Lookup::new(commands::GROUPS, seed.clone());
         let ids = [hex_id(&mut rng), hex_id(&mut rng)];
         let rows = lookup.rows().len();
+        let mut keys = Keyspace::new(options.config.databases, seed, options.now_ms);
+        keys.notify_classes = options.config.notify_classes;
         Engine {
             lookup,
-            keys: Keyspace::new(options.config.databases, seed, options.now_ms),
+            keys,
             server: Server::new(options.config, options.now_ms, ids, rows),
             sessions: Sessions::default(),
             blocked: Blocked::default(),

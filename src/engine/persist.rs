@@ -3,7 +3,7 @@
 //! The host stores and brings back bytes; this turns the data set into an RDB file in chunks and back. Nothing of a
 //! file that is damaged gets in: it is read whole into databases of its own, which replace the old ones at the end.
 
-use super::Engine;
+use super::{Called, Engine};
 use crate::formats::rdb::Object;
 use crate::formats::snapshot::{Attributes, Item, LoadError, Options, Reader, Usage, Writer};
 use crate::keyspace::Db;
@@ -94,6 +94,7 @@ impl Engine {
         self.server.is_saving = false;
         self.server.is_last_save_ok = is_ok;
         if is_ok {
+            self.server.stats.saves += 1;
             self.server.last_save_s = self.now_ms / 1000;
             self.keys.dirty_saved = self.transfer.dirty_at_start.max(self.keys.dirty_saved);
         } else {
@@ -148,6 +149,24 @@ impl Engine {
         loader.reader.finish().map_err(refused)?;
         self.keys.replace(loader.dbs);
         Ok(())
+    }
+
+    /// DEBUG RELOAD: the data set goes through a snapshot and comes back.
+    pub(super) fn reload(&mut self, reply: &mut Reply) -> Called {
+        if self.server.is_saving {
+            reply.error(b"ERR Background save already in progress");
+            return Called::Replied;
+        }
+        let mut bytes = Vec::new();
+        self.begin_snapshot();
+        while self.next_chunk(usize::MAX, &mut bytes) {}
+        self.end_snapshot(true);
+        self.begin_load();
+        match self.load_chunk(&bytes).and_then(|()| self.end_load()) {
+            Ok(()) => reply.ok(),
+            Err(error) => reply.error(error.text()),
+        }
+        Called::Replied
     }
 
     /// Asks the host for a save when one of the `save` rules says so.

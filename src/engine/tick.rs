@@ -13,13 +13,16 @@ impl Engine {
     /// nothing waits for time.
     pub fn tick(&mut self) -> Option<i64> {
         self.keys.begin(0, self.now_ms, true);
-        if self.server.config.is_active_expire && !self.server.is_loading && !self.is_paused_now() {
+        let is_expiring = self.server.config.is_active_expire && !self.server.is_cron_paused;
+        if is_expiring && !self.server.is_loading && !self.is_paused_now() {
             self.keys.expire_due(EXPIRE_BUDGET_KEYS);
             self.log_expired();
         }
         self.time_out();
         self.end_pause();
-        self.save_when_due();
+        if !self.server.is_cron_paused {
+            self.save_when_due();
+        }
         if self.has_aftermath() {
             self.settle();
         }
@@ -31,7 +34,7 @@ impl Engine {
         let expiry = self
             .keys
             .next_deadline_ms()
-            .filter(|_| self.server.config.is_active_expire);
+            .filter(|_| self.server.config.is_active_expire && !self.server.is_cron_paused);
         let expiry = expiry.map(|at| {
             at.max(
                 self.now_ms
@@ -47,7 +50,7 @@ impl Engine {
             expiry,
             self.blocked.next_deadline_ms(),
             pause,
-            self.next_save_ms(),
+            self.next_save_ms().filter(|_| !self.server.is_cron_paused),
         ]
         .into_iter()
         .flatten()

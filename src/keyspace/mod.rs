@@ -18,7 +18,7 @@ pub use write::{Expiry, Updated};
 
 use crate::algorithms::hash::HashSeed;
 use crate::structures::table::Table;
-use crate::values::Object;
+use crate::values::{Entry, Object};
 use signals::Signals;
 
 /// One database.
@@ -152,6 +152,18 @@ impl Keyspace {
     pub fn used_bytes(&self) -> u64 {
         let tables: usize = self.dbs.iter().map(Table::used_bytes).sum();
         (tables + self.object_bytes) as u64
+    }
+
+    /// The part of [`Keyspace::used_bytes`] that is index.
+    pub fn index_bytes(&self) -> u64 {
+        let bytes: usize = self.dbs.iter().map(Table::index_bytes).sum();
+        bytes as u64
+    }
+
+    /// The lengths of all strings of database `db`, in bytes. O(n).
+    pub fn string_lengths(&self, db: usize) -> impl Iterator<Item = usize> {
+        let entries = self.dbs.get(db).into_iter().flat_map(|table| table.iter());
+        entries.filter_map(|view| Some(Entry::new(view).string()?.len()))
     }
 
     /// Databases as many, with the same seed, empty: for a load that may fail.

@@ -278,6 +278,23 @@ impl Reply {
         }
     }
 
+    /// An integer beyond 64 bits: `(123` in RESP3, a bulk string in RESP2.
+    pub fn big_number(&mut self, digits: &str) {
+        match (self.resp3, self.encoding) {
+            (false, _) => self.bulk_str(digits),
+            (true, Encoding::Wire) => self.line(b'(', digits.as_bytes()),
+            (true, Encoding::Cells) => self.text_cell(Cell::BigNumber, digits.as_bytes()),
+        }
+    }
+
+    /// `pairs` of facts beside the reply that follows; only for RESP3.
+    pub fn attribute(&mut self, pairs: usize) {
+        match self.encoding {
+            Encoding::Wire => self.header(b'|', pairs as i64),
+            Encoding::Cells => self.cell(Cell::Attribute, pairs as u32),
+        }
+    }
+
     /// A double: `,1.5` in RESP3, a bulk string in RESP2.
     pub fn double(&mut self, value: f64) {
         match (self.resp3, self.encoding) {

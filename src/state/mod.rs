@@ -1,7 +1,7 @@
 //! Inert data: what the server knows besides the keys. Commands and the engine act on it; it acts on nothing.
 
 mod block;
-mod config;
+pub mod config;
 mod pubsub;
 mod server;
 mod session;

@@ -23,6 +23,8 @@ pub struct Stats {
     pub input_bytes: u64,
     pub output_bytes: u64,
     pub error_replies: u64,
+    /// Saves that succeeded.
+    pub saves: u64,
     /// By the error's first word.
     pub errors: BTreeMap<Vec<u8>, u64>,
     /// By row number.
@@ -61,6 +63,13 @@ pub struct Server {
     /// Raised by CLIENT KILL and CLIENT UNBLOCK: sessions the engine is to act on after the command.
     pub kills: Vec<u32>,
     pub unblocks: Vec<(u32, bool)>,
+    /// The most bytes the keys took, as far as anybody looked, and when that was.
+    pub peak_bytes: u64,
+    pub peak_ms: i64,
+    /// The host's process, as INFO shows it; 0 where there is none.
+    pub process_id: u64,
+    /// DEBUG PAUSE-CRON: nothing happens by time.
+    pub is_cron_paused: bool,
     /// Sessions that wait in SAVE.
     pub save_waiters: Vec<u32>,
 }
@@ -98,6 +107,10 @@ impl Server {
             published: Vec::new(),
             kills: Vec::new(),
             unblocks: Vec::new(),
+            peak_bytes: 0,
+            peak_ms: now_ms,
+            process_id: 0,
+            is_cron_paused: false,
             save_waiters: Vec::new(),
         }
     }
@@ -106,6 +119,14 @@ impl Server {
     pub fn request(&mut self, parts: &[&[u8]]) {
         self.requests
             .push_back(parts.iter().map(|part| part.to_vec()).collect());
+    }
+
+    /// Remembers the highest use of memory.
+    pub fn note_memory(&mut self, used_bytes: u64, now_ms: i64) {
+        if used_bytes > self.peak_bytes {
+            self.peak_bytes = used_bytes;
+            self.peak_ms = now_ms;
+        }
     }
 
     /// Counts an error reply.

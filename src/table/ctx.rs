@@ -18,6 +18,8 @@ pub enum Outcome {
     Block(Box<Block>),
     /// Run the queue of the session's transaction.
     Exec,
+    /// Save the data set and load it again (DEBUG RELOAD), then reply OK.
+    Reload,
 }
 
 /// Everything a command may touch.

@@ -2,3 +2,12 @@
 //! listed in `GROUPS`.
 
 pub mod command;
+pub mod config;
+pub mod data;
+pub mod debug;
+pub mod info;
+mod lolwut;
+pub mod memory;
+
+/// The Redis this server behaves like.
+pub const VERSION: &str = "8.2.3";

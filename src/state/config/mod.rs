@@ -1,0 +1,213 @@
+//! The configuration: hot values as typed fields, read on every call; everything else by name in the parameter table.
+
+mod special;
+mod table;
+mod value;
+
+pub use table::{EFFECT, HIDDEN, HOST, IMMUTABLE, Kind, PARAMETERS, PROTECTED, Parameter, Special};
+pub use value::Refusal;
+
+use crate::algorithms::num;
+use crate::keyspace::Class;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// The whole configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `databases`: how many there are.
+    pub databases: usize,
+    /// `proto-max-bulk-len`, in bytes: the longest string and the longest argument.
+    pub proto_max_bulk_len_bytes: i64,
+    /// `maxmemory`, in bytes; 0 for no limit.
+    pub maxmemory_bytes: u64,
+    /// `requirepass`; empty for none.
+    pub requirepass: Vec<u8>,
+    /// `hll-sparse-max-bytes`.
+    pub hll_sparse_max_bytes: usize,
+    /// DEBUG SET-ACTIVE-EXPIRE.
+    pub is_active_expire: bool,
+    /// `enable-debug-command`.
+    pub is_debug_allowed: bool,
+    /// `stop-writes-on-bgsave-error`.
+    pub stop_writes_on_bgsave_error: bool,
+    /// `save`: when to save by itself.
+    pub save_rules: Vec<SaveRule>,
+    /// `notify-keyspace-events`, as [`Class`] bits.
+    pub notify_classes: u32,
+    /// The configuration file; empty for none.
+    pub file_name: Vec<u8>,
+    /// Values that are not the default, as CONFIG GET prints them, by their place in the table.
+    values: BTreeMap<u16, Vec<u8>>,
+}
+
+/// Save after so long with so many changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SaveRule {
+    pub seconds: i64,
+    pub changes: u64,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        let mut config = Config {
+            databases: 0,
+            proto_max_bulk_len_bytes: 0,
+            maxmemory_bytes: 0,
+            requirepass: Vec::new(),
+            hll_sparse_max_bytes: 0,
+            is_active_expire: true,
+            is_debug_allowed: false,
+            stop_writes_on_bgsave_error: true,
+            save_rules: Vec::new(),
+            notify_classes: 0,
+            file_name: Vec::new(),
+            values: BTreeMap::new(),
+        };
+        for index in 0..PARAMETERS.len() {
+            config.mirror(index);
+        }
+        config
+    }
+}
+
+/// A parameter found by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// Its place in the table.
+    pub index: usize,
+    /// It was called by its older name.
+    pub is_alias: bool,
+}
+
+impl Found {
+    pub fn parameter(self) -> &'static Parameter {
+        &PARAMETERS[self.index]
+    }
+
+    /// The name it was found by.
+    pub fn name(self) -> &'static str {
+        match self.is_alias {
+            true => self.parameter().alias,
+            false => self.parameter().name,
+        }
+    }
+}
+
+/// All parameters, by both of their names.
+pub fn names() -> impl Iterator<Item = Found> {
+    PARAMETERS
+        .iter()
+        .enumerate()
+        .flat_map(|(index, parameter)| {
+            let both = [false, true]
+                .into_iter()
+                .take(1 + usize::from(!parameter.alias.is_empty()));
+            both.map(move |is_alias| Found { index, is_alias })
+        })
+}
+
+/// The parameter called `name`, in any case.
+pub fn find(name: &[u8]) -> Option<Found> {
+    names().find(|found| found.name().as_bytes().eq_ignore_ascii_case(name))
+}
+
+impl Config {
+    /// The value of the parameter at `index`, as CONFIG GET prints it.
+    pub fn get(&self, index: usize) -> &[u8] {
+        let default = PARAMETERS
+            .get(index)
+            .map_or("", |parameter| parameter.default);
+        self.values
+            .get(&(index as u16))
+            .map_or(default.as_bytes(), Vec::as_slice)
+    }
+
+    /// The value as CONFIG GET shows it: of the classes of events `A` hides those that stand beside it.
+    pub fn shown(&self, index: usize) -> Cow<'_, [u8]> {
+        let value = self.get(index);
+        let is_events = matches!(PARAMETERS[index].kind, Kind::Special(Special::Events));
+        match is_events && value.contains(&b'A') {
+            true => Cow::Owned(
+                value
+                    .iter()
+                    .copied()
+                    .filter(|letter| !b"noc".contains(letter))
+                    .collect(),
+            ),
+            false => Cow::Borrowed(value),
+        }
+    }
+
+    /// The value of the parameter called `name`.
+    pub fn value(&self, name: &str) -> &[u8] {
+        find(name.as_bytes()).map_or(&[], |found| self.get(found.index))
+    }
+
+    /// The value of the parameter called `name`, if it is a number.
+    pub fn number(&self, name: &str) -> i64 {
+        num::parse_i64(self.value(name)).unwrap_or(0)
+    }
+
+    /// The text that `text` would become as the value at `index`; nothing is changed.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check(&self, index: usize, text: &[u8]) -> Result<Vec<u8>, Refusal> {
+        let parameter = &PARAMETERS[index];
+        let words: Vec<&[u8]> = match parameter.kind.is_list() {
+            true if text.is_empty() => Vec::new(),
+            true => text.split(|byte| *byte == b' ').collect(),
+            false => vec![text],
+        };
+        // CONFIG SET replaces the rules of `save`; a file may add to them.
+        let old = if parameter.name == "save" {
+            &[]
+        } else {
+            self.get(index)
+        };
+        value::canonical(parameter, &words, old)
+    }
+
+    /// Keeps a text that [`Config::check`] made.
+    pub fn set(&mut self, index: usize, text: Vec<u8>) {
+        if text == PARAMETERS[index].default.as_bytes() {
+            self.values.remove(&(index as u16));
+        } else {
+            self.values.insert(index as u16, text);
+        }
+        self.mirror(index);
+    }
+
+    /// Brings the typed field of a parameter up to date.
+    fn mirror(&mut self, index: usize) {
+        let value = self.get(index);
+        let number = num::parse_i64(value).unwrap_or(0);
+        match PARAMETERS[index].name {
+            "databases" => self.databases = number as usize,
+            "proto-max-bulk-len" => self.proto_max_bulk_len_bytes = number,
+            "maxmemory" => self.maxmemory_bytes = number as u64,
+            "hll-sparse-max-bytes" => {
+                self.hll_sparse_max_bytes = usize::try_from(number).unwrap_or(usize::MAX)
+            }
+            "enable-debug-command" => self.is_debug_allowed = value != b"no",
+            "stop-writes-on-bgsave-error" => self.stop_writes_on_bgsave_error = value == b"yes",
+            "requirepass" => self.requirepass = value.to_vec(),
+            "notify-keyspace-events" => self.notify_classes = Class::parse(value).unwrap_or(0),
+            "save" => self.save_rules = save_rules(value),
+            _ => {}
+        }
+    }
+}
+
+fn save_rules(text: &[u8]) -> Vec<SaveRule> {
+    let numbers: Vec<i64> = text
+        .split(|byte| *byte == b' ')
+        .filter_map(num::parse_i64)
+        .collect();
+    let rules = numbers.chunks_exact(2).map(|pair| SaveRule {
+        seconds: pair[0],
+        changes: pair[1] as u64,
+    });
+    rules.collect()
+}

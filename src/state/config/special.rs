@@ -1,0 +1,234 @@
+//! Values with rules of their own.
+
+use super::table::Special;
+use super::value::{Refusal, decimal};
+use crate::algorithms::num;
+use crate::keyspace::Class;
+
+/// The text kept for such a value; see [`super::value::canonical`].
+pub fn canonical(
+    special: Special,
+    name: &str,
+    args: &[&[u8]],
+    old: &[u8],
+) -> Result<Vec<u8>, Refusal> {
+    match special {
+        Special::OutputLimits => return output_limits(args, old),
+        Special::OomScores => return oom_scores(args),
+        Special::Percentiles => return percentiles(args),
+        Special::Save => return save(args, old),
+        Special::Replica => return replica(args),
+        Special::Bind => return bind(args),
+        _ => {}
+    }
+    let &[text] = args else {
+        return Err(b"wrong number of arguments".to_vec());
+    };
+    let refusal: &[u8] = match special {
+        Special::Events => {
+            return Class::parse(text)
+                .map(Class::letters)
+                .ok_or_else(|| b"Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".to_vec());
+        }
+        Special::FileName => file_name(name, text).unwrap_or("").as_bytes(),
+        Special::Hostname if text.len() >= 256 => b"Hostnames must be less than 256 characters",
+        Special::Hostname
+            if !text
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(byte)) =>
+        {
+            b"Hostnames may only contain alphanumeric characters, hyphens or dots"
+        }
+        Special::Nodename
+            if text
+                .iter()
+                .any(|byte| b"!#$%&()*+:;<>?@[]^{|}~\\\"'`,=/".contains(byte)) =>
+        {
+            b"Announced human node name contained invalid character"
+        }
+        Special::Locale if !matches!(text, b"" | b"C" | b"POSIX" | b"C.UTF-8" | b"C.utf8") => {
+            b"Invalid locale name"
+        }
+        Special::Password if text.len() > PASSWORD_BYTES => {
+            b"Password is longer than CONFIG_AUTHPASS_MAX_LEN"
+        }
+        Special::Title if !is_title(text) => {
+            b"template format is invalid or contains unknown variables"
+        }
+        _ => b"",
+    };
+    match refusal.is_empty() {
+        true => Ok(text.to_vec()),
+        false => Err(refusal.to_vec()),
+    }
+}
+
+/// The longest password.
+const PASSWORD_BYTES: usize = 512;
+
+/// A name without a path.
+fn file_name(name: &str, text: &[u8]) -> Option<&'static str> {
+    let has_path = text.contains(&b'/') || text.contains(&b'\\') || text == b"." || text == b"..";
+    match (name, has_path) {
+        ("appendfilename", _) if text.is_empty() => Some("appendfilename can't be empty"),
+        ("appenddirname", _) if text.is_empty() => Some("appenddirname can't be empty"),
+        ("appenddirname", true) => Some("appenddirname can't be a path, just a dirname"),
+        ("appendfilename", true) => Some("appendfilename can't be a path, just a filename"),
+        (_, true) => Some("dbfilename can't be a path, just a filename"),
+        _ => None,
+    }
+}
+
+/// Whether every `{variable}` is one Redis knows.
+fn is_title(text: &[u8]) -> bool {
+    const VARIABLES: [&[u8]; 7] = [
+        b"title",
+        b"listen-addr",
+        b"server-mode",
+        b"port",
+        b"tls-port",
+        b"unixsocket",
+        b"config-file",
+    ];
+    let mut rest = text;
+    while let Some(open) = rest.iter().position(|byte| *byte == b'{') {
+        rest = &rest[open + 1..];
+        if let Some(after) = rest.strip_prefix(b"{") {
+            rest = after;
+            continue;
+        }
+        let Some(close) = rest.iter().position(|byte| *byte == b'}') else {
+            return false;
+        };
+        if !VARIABLES.contains(&&rest[..close]) {
+            return false;
+        }
+        rest = &rest[close + 1..];
+    }
+    true
+}
+
+fn join(words: &[Vec<u8>]) -> Vec<u8> {
+    words.join(&b' ')
+}
+
+fn bind(args: &[&[u8]]) -> Result<Vec<u8>, Refusal> {
+    const ADDRESSES: usize = 16;
+    match args.len() > ADDRESSES {
+        true => Err(b"Too many bind addresses specified.".to_vec()),
+        false => Ok(args.join(&b' ')),
+    }
+}
+
+/// `replicaof no one` is what this server always is; following another one is refused.
+fn replica(args: &[&[u8]]) -> Result<Vec<u8>, Refusal> {
+    let &[host, port] = args else {
+        return Err(b"wrong number of arguments".to_vec());
+    };
+    if host.eq_ignore_ascii_case(b"no") && port.eq_ignore_ascii_case(b"one") {
+        return Ok(Vec::new());
+    }
+    match num::parse_i64(port) {
+        Some(0..=65535) => Err(b"this server cannot be a replica".to_vec()),
+        _ => Err(b"Invalid master port".to_vec()),
+    }
+}
+
+fn save(args: &[&[u8]], old: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let refusal = || b"Invalid save parameters".to_vec();
+    if args == [b""] {
+        return Ok(Vec::new());
+    }
+    if args.len() % 2 != 0 {
+        return Err(refusal());
+    }
+    let mut words = Vec::new();
+    if !old.is_empty() {
+        words.push(old.to_vec());
+    }
+    for (index, arg) in args.iter().enumerate() {
+        let lowest = if index % 2 == 0 { 1 } else { 0 };
+        let value = num::parse_i64(arg).filter(|value| *value >= lowest);
+        words.push(decimal(value.ok_or_else(refusal)?));
+    }
+    Ok(join(&words))
+}
+
+fn oom_scores(args: &[&[u8]]) -> Result<Vec<u8>, Refusal> {
+    if args.len() != 3 {
+        return Err(b"wrong number of arguments".to_vec());
+    }
+    let mut words = Vec::new();
+    for arg in args {
+        let score = num::parse_i64(arg).filter(|score| (-2000..=2000).contains(score));
+        let score = score.ok_or_else(|| {
+            b"Invalid oom-score-adj-values, elements must be between -2000 and 2000.".to_vec()
+        })?;
+        words.push(decimal(score));
+    }
+    Ok(join(&words))
+}
+
+fn percentiles(args: &[&[u8]]) -> Result<Vec<u8>, Refusal> {
+    let mut words = Vec::new();
+    if args == [b""] {
+        return Ok(Vec::new());
+    }
+    for arg in args {
+        let value = num::parse_f64(arg).filter(|value| !value.is_nan());
+        let value = value
+            .ok_or_else(|| b"Invalid latency-tracking-info-percentiles parameters".to_vec())?;
+        if !(0.0..=100.0).contains(&value) {
+            return Err(
+                b"latency-tracking-info-percentiles parameters should sit between [0.0,100.0]"
+                    .to_vec(),
+            );
+        }
+        let mut text = Vec::new();
+        num::write_fixed(&mut text, value, 6);
+        let kept = text.iter().rposition(|byte| *byte != b'0').unwrap_or(0);
+        text.truncate(if text[kept] == b'.' { kept } else { kept + 1 });
+        words.push(text);
+    }
+    Ok(join(&words))
+}
+
+/// Groups of class, hard limit, soft limit, seconds; classes not named stay as they were.
+fn output_limits(args: &[&[u8]], old: &[u8]) -> Result<Vec<u8>, Refusal> {
+    if args.len() % 4 != 0 {
+        return Err(b"Wrong number of arguments in buffer limit configuration.".to_vec());
+    }
+    let mut words: Vec<Vec<u8>> = old
+        .split(|byte| *byte == b' ')
+        .map(<[u8]>::to_vec)
+        .collect();
+    for group in args.chunks_exact(4) {
+        let class = match group[0].to_ascii_lowercase().as_slice() {
+            b"normal" => 0,
+            b"slave" | b"replica" => 1,
+            b"pubsub" => 2,
+            _ => {
+                return Err(
+                    b"Invalid client class specified in buffer limit configuration.".to_vec(),
+                );
+            }
+        };
+        let limits = [
+            num::parse_memory(group[1]),
+            num::parse_memory(group[2]),
+            num::parse_i64(group[3])
+                .filter(|seconds| *seconds >= 0)
+                .map(|seconds| seconds as u64),
+        ];
+        for (index, limit) in limits.into_iter().enumerate() {
+            let limit = limit.ok_or_else(|| {
+                b"Error in hard, soft or soft_seconds setting in buffer limit configuration."
+                    .to_vec()
+            })?;
+            if let Some(word) = words.get_mut(class * 4 + 1 + index) {
+                *word = num::format_u64(limit).as_bytes().to_vec();
+            }
+        }
+    }
+    Ok(join(&words))
+}
