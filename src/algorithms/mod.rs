@@ -5,6 +5,7 @@ pub mod crc16;
 pub mod crc64;
 pub mod glob;
 pub mod hash;
+pub mod lcs;
 pub mod lzf;
 pub mod murmur;
 pub mod num;

@@ -185,7 +185,11 @@ impl Engine {
             }
         };
         if self.is_logging {
+            let log_start = self.log.len();
             self.record(row, db, args, dirty_before);
+            if !session.is_in_exec {
+                self.frame_transaction(log_start);
+            }
         }
         called
     }
@@ -193,7 +197,7 @@ impl Engine {
     /// Notes a write for AOF and replicas.
     fn record(&mut self, row: Resolved, db: usize, args: &[&[u8]], dirty_before: u64) {
         let effects = self.effects.take();
-        let expired = std::mem::take(&mut self.keys.expired_log);
+        let expired = self.keys.take_expired();
         self.log
             .extend(expired.into_iter().map(|(db, key)| LogRecord {
                 db,
@@ -237,21 +241,21 @@ impl Engine {
             }
         }
         session.is_in_exec = false;
-        if self.log.len() > log_start + 1 {
-            let db = self.log[log_start].db;
-            self.log.insert(
-                log_start,
-                LogRecord {
-                    db,
-                    command: vec![b"MULTI".to_vec()],
-                },
-            );
-            self.log.push(LogRecord {
-                db,
-                command: vec![b"EXEC".to_vec()],
-            });
-        }
+        self.frame_transaction(log_start);
         Called::Replied
+    }
+
+    /// Puts MULTI and EXEC around the records from `start` on, when they are several.
+    fn frame_transaction(&mut self, start: usize) {
+        let first = self.log.get(start).filter(|_| self.log.len() > start + 1);
+        if let Some(db) = first.map(|record| record.db) {
+            let record = |word: &[u8]| LogRecord {
+                db,
+                command: vec![word.to_vec()],
+            };
+            self.log.insert(start, record(b"MULTI"));
+            self.log.push(record(b"EXEC"));
+        }
     }
 }
 

@@ -192,7 +192,7 @@ impl Engine {
     /// Starts or stops recording every write as AOF and replicas are to see it; [`Engine::take_log`] fetches.
     pub fn set_logging(&mut self, is_logging: bool) {
         self.is_logging = is_logging;
-        self.keys.is_logging = is_logging;
+        self.keys.set_logging(is_logging);
     }
 
     /// The writes recorded since the last fetch.

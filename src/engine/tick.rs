@@ -63,7 +63,7 @@ impl Engine {
 
     /// Keys that expired by themselves are deleted on replicas and in the log too.
     fn log_expired(&mut self) {
-        let expired = mem::take(&mut self.keys.expired_log);
+        let expired = self.keys.take_expired();
         if self.is_logging {
             let records = expired.into_iter().map(|(db, key)| super::LogRecord {
                 db,

@@ -1,26 +1,51 @@
 //! Keys that die by time.
 
+use super::Keyspace;
 use super::read::is_stale;
-use super::{Class, Keyspace};
-use crate::structures::table::Table;
-use crate::values::Entry;
+use crate::structures::table::{Payload, Table};
+use crate::values::{Entry, Kind, string};
 
 impl Keyspace {
     /// Sets when `key` expires (None: never), in ms since the epoch. False when there is no such key or nothing to
-    /// take away. A moment in the past deletes nothing by itself; commands decide that.
+    /// take away. A moment in the past deletes nothing by itself; commands decide that. O(1).
     pub fn set_expiry(&mut self, key: &[u8], expiry_ms: Option<i64>) -> bool {
-        self.delete_stale();
         let db = self.selected;
-        self.drop_if_stale(db, key);
-        let Some(mut entry) = self.dbs[db].find_mut(key) else {
+        let Some(mut entry) = self.dbs.get_mut(db).and_then(|table| table.find_mut(key)) else {
             return false;
         };
-        if expiry_ms.is_none() && entry.view().expiry_ms().is_none() {
+        let view = entry.view();
+        if is_stale(&view, self.now_ms) {
+            self.expire(db, key);
             return false;
+        }
+        self.clock.touch(&view);
+        let old_ms = view.expiry_ms();
+        if expiry_ms.is_none() && old_ms.is_none() {
+            return false;
+        }
+        if old_ms.is_none()
+            && let Payload::Inline(bytes) = view.payload()
+            && !string::stays_embedded(key.len(), bytes.len())
+            && Kind::of(view.kind()) == Kind::String
+        {
+            entry.set_kind(string::CHANGED);
         }
         entry.set_expiry(expiry_ms);
         self.changed(db, key);
         true
+    }
+
+    /// When `key` expires (the inner None: never), as a writing command's look at it; None when there is no such key.
+    pub fn expiry_for_write(&mut self, key: &[u8]) -> Option<Option<i64>> {
+        self.drop_if_stale(self.selected, key);
+        let view = self.dbs.get(self.selected)?.find(key)?;
+        self.clock.touch(&view);
+        Some(view.expiry_ms())
+    }
+
+    /// Whether `key` is there, as a writing command's look at it.
+    pub fn exists_for_write(&mut self, key: &[u8]) -> bool {
+        self.expiry_for_write(key).is_some()
     }
 
     /// Deletes due keys, looking at no more than about `budget` entries. Round-robin over the databases.
@@ -36,7 +61,7 @@ impl Keyspace {
             });
             self.object_bytes -= freed;
             for key in gone {
-                self.expired(db, &key);
+                self.note_expired(db, &key);
             }
             left = left.saturating_sub(due.found);
             if due.more || left == 0 {
@@ -52,16 +77,16 @@ impl Keyspace {
     }
 
     /// Deletes the keys that reads found expired.
+    #[inline]
     pub fn delete_stale(&mut self) {
-        if self.stale.is_empty() {
-            return;
-        }
-        for (db, key) in std::mem::take(&mut self.stale) {
-            self.drop_if_stale(db, &key);
+        if self.signals.has_stale() {
+            for (db, key) in self.signals.take_stale() {
+                self.forget(db, &key);
+            }
         }
     }
 
-    /// Deletes `key` if it has expired: a writing command's first step.
+    /// Deletes `key` if it has expired: a writing command's first step where the entry is not at hand.
     #[inline]
     pub(super) fn drop_if_stale(&mut self, db: usize, key: &[u8]) {
         let Some(table) = self.dbs.get(db).filter(|table| table.volatile_len() > 0) else {
@@ -75,19 +100,21 @@ impl Keyspace {
         }
     }
 
+    /// Deletes an expired key, found by a write.
     #[cold]
-    fn expire(&mut self, db: usize, key: &[u8]) {
+    pub(super) fn expire(&mut self, db: usize, key: &[u8]) {
         self.forget(db, key);
-        self.expired(db, key);
+        self.note_expired(db, key);
     }
 
-    /// What follows from a key's end: counted, told, logged.
-    fn expired(&mut self, db: usize, key: &[u8]) {
-        self.stats.expired += 1;
-        self.signals.touch(db, key);
-        self.notify_in(db, Class::EXPIRED, "expired", key);
-        if self.is_logging {
-            self.expired_log.push((db, key.to_vec()));
+    /// What follows from an expired key's deletion: counted, told, logged, unless a read has seen to it.
+    pub(super) fn note_expired(&mut self, db: usize, key: &[u8]) {
+        if self.signals.is_stale(db, key) {
+            return self
+                .signals
+                .forget_stale(|place| place.0 == db && place.1 == key);
         }
+        self.stats.expired += 1;
+        self.signals.expire(self.notify_classes, key, db);
     }
 }

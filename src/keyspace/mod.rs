@@ -4,21 +4,24 @@
 //! *write guard*: every one of them counts the change (`dirty`), tells those who WATCH the key, wakes clients blocked on
 //! it and keeps the accounts, so that no command can forget to.
 //!
-//! A key that is found expired by a read is hidden at once and deleted when the command is over
-//! ([`Keyspace::begin`] and [`Keyspace::has_aftermath`] see to it), or by the first write before it.
+//! A key that a read finds expired is gone at once for everybody who asks or listens; its memory is freed when the
+//! command is over ([`Keyspace::has_aftermath`] sees to it), by the next command of the same request, or by a write.
 
+mod clock;
 mod events;
 mod expiry;
 mod read;
 mod signals;
 mod write;
 
+pub use clock::Lfu;
 pub use events::{Class, Event};
-pub use write::{Expiry, Updated};
+pub use write::{Condition, Expiry, Moved, Updated};
 
 use crate::algorithms::hash::HashSeed;
 use crate::structures::table::Table;
 use crate::values::{Entry, Object};
+use clock::AccessClock;
 use signals::Signals;
 
 /// One database.
@@ -39,8 +42,7 @@ pub struct Keyspace {
     seed: HashSeed,
     selected: usize,
     now_ms: i64,
-    /// CLIENT NO-TOUCH: reads leave the access clock alone.
-    no_touch: bool,
+    clock: AccessClock,
     /// Changes so far.
     pub dirty: u64,
     /// `dirty` as of the last save.
@@ -49,11 +51,6 @@ pub struct Keyspace {
     /// `notify-keyspace-events`, as [`Class`] bits.
     pub notify_classes: u32,
     signals: Signals,
-    /// Keys a read found expired: (database, key), to be deleted.
-    stale: Vec<(usize, Vec<u8>)>,
-    pub is_logging: bool,
-    /// Keys deleted because they expired, for the log.
-    pub expired_log: Vec<(usize, Vec<u8>)>,
     /// Where the next round of active expiry begins.
     expire_db: usize,
     /// Bytes inside boxed objects, over all databases.
@@ -79,15 +76,12 @@ impl Keyspace {
             seed,
             selected: 0,
             now_ms,
-            no_touch: false,
+            clock: AccessClock::default(),
             dirty: 0,
             dirty_saved: 0,
             stats: KeyStats::default(),
             notify_classes: 0,
             signals: Signals::default(),
-            stale: Vec::new(),
-            is_logging: false,
-            expired_log: Vec::new(),
             expire_db: 0,
             object_bytes: 0,
         }
@@ -96,9 +90,20 @@ impl Keyspace {
     /// Prepares for a command of a client with database `db` selected.
     #[inline]
     pub fn begin(&mut self, db: usize, now_ms: i64, no_touch: bool) {
+        self.delete_stale();
         self.selected = db;
         self.now_ms = now_ms;
-        self.no_touch = no_touch;
+        self.clock.begin(now_ms, no_touch);
+    }
+
+    /// Counts accesses from now on (an LFU `maxmemory-policy`), or with None remembers when the last one was.
+    pub fn set_lfu(&mut self, lfu: Option<Lfu>) {
+        self.clock.set_lfu(lfu);
+    }
+
+    /// Whether accesses are counted, not timed.
+    pub fn is_lfu(&self) -> bool {
+        self.clock.is_lfu()
     }
 
     pub fn now_ms(&self) -> i64 {
@@ -176,7 +181,7 @@ impl Keyspace {
 
     /// Puts loaded databases in the place of the present ones. Every watched key counts as touched.
     pub fn replace(&mut self, dbs: Vec<Db>) {
-        self.stale.clear();
+        self.signals.forget_stale(|_| true);
         self.dbs = dbs;
         self.object_bytes = self.dbs.iter().map(write::object_bytes_of).sum();
         self.signals.touch_all();

@@ -5,15 +5,50 @@ use crate::resp::Error;
 use crate::structures::table::EntryView;
 use crate::values::{Entry, Object, Str};
 
+/// What a look at a key leaves behind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// An access; a miss is an event.
+    Use,
+    /// No access; a miss is an event.
+    Inspect,
+    /// No access, no event.
+    Examine,
+    /// An access, even for a client that leaves no trace.
+    Touch,
+}
+
 impl Keyspace {
-    /// The entry of `key` as a reading command sees it: counted as hit or miss, its access clock set. O(1).
+    /// The entry of `key` as a reading command sees it: counted as hit or miss, its access noted. O(1).
     #[inline]
     pub fn read(&mut self, key: &[u8]) -> Option<Entry<'_>> {
+        self.look(key, Look::Use)
+    }
+
+    /// The same, as commands about a key see it (TTL, TYPE, EXISTS): its access is not noted. O(1).
+    #[inline]
+    pub fn inspect(&mut self, key: &[u8]) -> Option<Entry<'_>> {
+        self.look(key, Look::Inspect)
+    }
+
+    /// The same, as OBJECT sees it: a missing key is no event either. O(1).
+    pub fn examine(&mut self, key: &[u8]) -> Option<Entry<'_>> {
+        self.look(key, Look::Examine)
+    }
+
+    /// Notes an access to `key`, even for a client that otherwise leaves no trace. False when there is no such key.
+    pub fn touch(&mut self, key: &[u8]) -> bool {
+        self.look(key, Look::Touch).is_some()
+    }
+
+    #[inline(always)]
+    fn look(&mut self, key: &[u8], look: Look) -> Option<Entry<'_>> {
         let db = self.selected;
         let found = self.dbs.get(db).and_then(|table| table.find(key));
         let live = match found {
             Some(view) if is_stale(&view, self.now_ms) => {
-                self.stale.push((db, key.to_vec()));
+                let is_news = self.signals.find_stale(self.notify_classes, key, db);
+                self.stats.expired += u64::from(is_news);
                 None
             }
             found => found,
@@ -21,14 +56,16 @@ impl Keyspace {
         match live {
             Some(view) => {
                 self.stats.hits += 1;
-                if !self.no_touch {
-                    view.set_clock((self.now_ms / 1000) as u32);
+                match look {
+                    Look::Use => self.clock.touch(&view),
+                    Look::Touch => self.clock.touch_always(&view),
+                    Look::Inspect | Look::Examine => {}
                 }
                 Some(Entry::new(view))
             }
             None => {
                 self.stats.misses += 1;
-                if self.notify_classes & Class::KEY_MISS != 0 {
+                if self.notify_classes & Class::KEY_MISS != 0 && look != Look::Examine {
                     self.signals
                         .notify(self.notify_classes, Class::KEY_MISS, "keymiss", key, db);
                 }
@@ -93,17 +130,27 @@ impl Keyspace {
             .map(Entry::new)
     }
 
-    /// Continues a scan of the selected database at `cursor`, visiting about `count` entries; returns the next cursor,
-    /// 0 at the end. Entries present during the whole scan are visited at least once. Expired ones are deleted instead.
-    pub fn scan(&mut self, cursor: u64, count: usize, mut visit: impl FnMut(Entry<'_>)) -> u64 {
-        let (now_ms, db) = (self.now_ms, self.selected);
+    /// Continues a scan of the selected database at `cursor`, looking at about `count` entries and visiting those with a
+    /// key that `filter` lets through; returns the next cursor, 0 at the end. Entries present during the whole scan are
+    /// looked at at least once. Expired ones are deleted instead.
+    pub fn scan(
+        &mut self,
+        cursor: u64,
+        count: usize,
+        filter: impl Fn(&[u8]) -> bool,
+        mut visit: impl FnMut(Entry<'_>),
+    ) -> u64 {
+        let (now_ms, db, classes) = (self.now_ms, self.selected, self.notify_classes);
         let Some(table) = self.dbs.get(db) else {
             return 0;
         };
-        let stale = &mut self.stale;
+        let (signals, stats) = (&mut self.signals, &mut self.stats);
         table.scan(cursor, count, |view| {
+            if !filter(view.key()) {
+                return;
+            }
             if is_stale(&view, now_ms) {
-                stale.push((db, view.key().to_vec()));
+                stats.expired += u64::from(signals.find_stale(classes, view.key(), db));
             } else {
                 visit(Entry::new(view));
             }
@@ -114,16 +161,28 @@ impl Keyspace {
     pub fn random_key(&mut self, mut random: impl FnMut() -> u64) -> Option<Vec<u8>> {
         /// With nearly everything expired, a look at every entry is the better way to find a live one.
         const TRIES: usize = 100;
+        let db = self.selected;
         for _ in 0..TRIES {
-            let view = self.dbs.get(self.selected)?.random(&mut random)?;
-            if !is_stale(&view, self.now_ms) {
-                return Some(view.key().to_vec());
-            }
+            let view = self.dbs.get(db)?.random(&mut random)?;
             let key = view.key().to_vec();
-            self.stale.push((self.selected, key));
-            self.delete_stale();
+            if !is_stale(&view, self.now_ms) {
+                return Some(key);
+            }
+            self.expire(db, &key);
         }
         self.entries().next().map(|entry| entry.key().to_vec())
+    }
+
+    /// How often `key` was used lately; see [`Keyspace::is_lfu`].
+    pub fn frequency(&self, key: &[u8]) -> Option<u8> {
+        self.peek(key)
+            .and_then(|entry| self.clock.frequency(&entry.view()))
+    }
+
+    /// Seconds since the last access to `key`; None when accesses are counted, not timed.
+    pub fn idle_s(&self, key: &[u8]) -> Option<u32> {
+        self.peek(key)
+            .and_then(|entry| self.clock.idle_s(&entry.view()))
     }
 }
 

@@ -16,6 +16,12 @@ pub(super) struct Signals {
     blocking: BTreeMap<Place, usize>,
     ready: Vec<Place>,
     events: Vec<Event>,
+    /// Keys a read found expired, still to be deleted.
+    stale: Vec<Place>,
+    /// Whether somebody reads `expired`.
+    is_logging: bool,
+    /// Keys that expired, for the log.
+    expired: Vec<Place>,
 }
 
 impl Signals {
@@ -66,6 +72,49 @@ impl Signals {
             .keys()
             .filter(|place| in_db(place) && is_there(&place.1));
         self.ready.extend(blocked.cloned());
+    }
+
+    /// A key has expired: tells everybody it concerns.
+    #[cold]
+    pub(super) fn expire(&mut self, classes: u32, key: &[u8], db: usize) {
+        self.touch(db, key);
+        self.notify(classes, Class::EXPIRED, "expired", key, db);
+        if self.is_logging {
+            self.expired.push((db, key.to_vec()));
+        }
+    }
+
+    /// A read has found a key expired: tells everybody, but leaves the deletion for later. False when this is known
+    /// already.
+    #[cold]
+    pub(super) fn find_stale(&mut self, classes: u32, key: &[u8], db: usize) -> bool {
+        let is_news = !self.is_stale(db, key);
+        if is_news {
+            self.expire(classes, key, db);
+            self.stale.push((db, key.to_vec()));
+        }
+        is_news
+    }
+
+    /// Whether a read has found this key expired.
+    pub(super) fn is_stale(&self, db: usize, key: &[u8]) -> bool {
+        self.stale
+            .iter()
+            .any(|(other, stale)| *other == db && stale == key)
+    }
+
+    /// Forgets the keys reads found expired that are `gone` otherwise.
+    pub(super) fn forget_stale(&mut self, gone: impl Fn(&Place) -> bool) {
+        self.stale.retain(|place| !gone(place));
+    }
+
+    #[inline]
+    pub(super) fn has_stale(&self) -> bool {
+        !self.stale.is_empty()
+    }
+
+    pub(super) fn take_stale(&mut self) -> Vec<Place> {
+        std::mem::take(&mut self.stale)
     }
 
     pub(super) fn notify(
@@ -165,7 +214,7 @@ impl Keyspace {
         !self.signals.events.is_empty()
             || !self.signals.touched.is_empty()
             || !self.signals.ready.is_empty()
-            || !self.stale.is_empty()
+            || self.signals.has_stale()
     }
 
     /// The sessions whose watched keys changed since the last call.
@@ -177,6 +226,27 @@ impl Keyspace {
     /// The keys with blocked clients that were written since the last call.
     pub fn take_ready(&mut self) -> Vec<Place> {
         std::mem::take(&mut self.signals.ready)
+    }
+
+    /// Starts or stops keeping the keys that expire for [`Keyspace::take_expired`].
+    pub fn set_logging(&mut self, is_logging: bool) {
+        self.signals.is_logging = is_logging;
+    }
+
+    /// Whether changes are recorded for AOF and replicas.
+    pub fn is_logging(&self) -> bool {
+        self.signals.is_logging
+    }
+
+    /// Whether [`Keyspace::take_expired`] has any to give.
+    #[inline]
+    pub fn has_expired(&self) -> bool {
+        !self.signals.expired.is_empty()
+    }
+
+    /// The keys that expired since the last call, with their databases.
+    pub fn take_expired(&mut self) -> Vec<Place> {
+        std::mem::take(&mut self.signals.expired)
     }
 
     /// The events since the last call.

@@ -1,10 +1,11 @@
 //! The write guard: everything that changes the data set.
 
+use super::read::is_stale;
 use super::{Class, Db, Keyspace};
 use crate::resp::Error;
-use crate::structures::table::{Content, Lookup, Payload, PayloadMut, Table};
+use crate::structures::table::{Content, Lookup, OwnedPayload, Payload, PayloadMut, Table};
 use crate::values::string::{self, Str};
-use crate::values::{Entry, Object};
+use crate::values::{Entry, Kind, Object, Type};
 
 /// What becomes of a key's time to live when it is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,82 +30,127 @@ pub enum Updated {
     No,
 }
 
+/// On what a key must be for it to be set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    Always,
+    IfMissing,
+    IfPresent,
+}
+
+/// What [`Keyspace::rename`] and [`Keyspace::copy`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moved {
+    /// The type of the value that was at the destination before.
+    pub replaced: Option<Type>,
+    pub value_type: Type,
+}
+
+/// What is to be stored under a key.
+struct Storing<'a> {
+    kind: u8,
+    content: Content<'a, Object>,
+    expiry: Expiry,
+    condition: Condition,
+    /// The old value is gone, not changed; that is an event.
+    is_overwrite: bool,
+}
+
 impl Keyspace {
     /// Sets `key` to a string, whatever it was. O(1).
     #[inline]
     pub fn set_string(&mut self, key: &[u8], bytes: &[u8], expiry: Expiry) {
-        self.set(key, string::WHOLE, string::content(bytes), expiry);
+        self.set_string_if(key, bytes, expiry, Condition::Always);
     }
 
-    /// Sets `key` to a string that OBJECT ENCODING calls `raw` however short it is, and that is not looked at for an
-    /// integer.
-    pub fn set_raw_string(&mut self, key: &[u8], bytes: &[u8], expiry: Expiry) {
-        self.set(key, string::CHANGED, string::raw_content(bytes), expiry);
-    }
-
-    /// Sets `key` to an integer. O(1), in place where one was.
-    pub fn set_integer(&mut self, key: &[u8], number: i64, expiry: Expiry) {
-        self.set(key, string::WHOLE, Content::Int(number), expiry);
-    }
-
-    /// Sets `key` to any content, whatever it was.
+    /// Sets `key` to a string if the condition holds; says whether it did. O(1).
     #[inline]
-    fn set(&mut self, key: &[u8], kind: u8, content: Content<'_, Object>, expiry: Expiry) {
-        self.store(key, kind, content, expiry, true);
+    pub fn set_string_if(
+        &mut self,
+        key: &[u8],
+        bytes: &[u8],
+        expiry: Expiry,
+        condition: Condition,
+    ) -> bool {
+        let storing = Storing {
+            kind: string::WHOLE,
+            content: string::content(bytes),
+            expiry,
+            condition,
+            is_overwrite: true,
+        };
+        let is_stored = self.store(key, storing);
+        if is_stored {
+            self.changed(self.selected, key);
+        }
+        is_stored
+    }
+
+    /// Puts another text in the place of the string at `key`, as a calculation does: the time to live stays, nothing
+    /// counts as overwritten, and the text is not looked at for an integer.
+    pub fn replace_string(&mut self, key: &[u8], bytes: &[u8]) {
+        let storing = Storing {
+            kind: string::WHOLE,
+            content: string::raw_content(bytes),
+            expiry: Expiry::Keep,
+            condition: Condition::Always,
+            is_overwrite: false,
+        };
+        self.store(key, storing);
         self.changed(self.selected, key);
     }
 
-    /// The one place where a key's value is replaced. `is_overwrite`: the old value is gone, not changed; that is an
-    /// event.
+    /// The one place where a key's value is replaced. False when the condition does not hold.
     #[inline]
-    fn store(
-        &mut self,
-        key: &[u8],
-        kind: u8,
-        content: Content<'_, Object>,
-        expiry: Expiry,
-        is_overwrite: bool,
-    ) {
+    fn store(&mut self, key: &[u8], storing: Storing<'_>) -> bool {
         let db = self.selected;
-        self.drop_if_stale(db, key);
-        self.object_bytes += content_bytes(&content);
+        let bytes = content_bytes(&storing.content);
         let Some(table) = self.dbs.get_mut(db) else {
-            return;
+            return false;
         };
-        let new_ms = if let Expiry::At(at_ms) = expiry {
-            Some(at_ms)
-        } else {
-            None
+        let at_ms = match storing.expiry {
+            Expiry::At(at_ms) => Some(at_ms),
+            Expiry::Clear | Expiry::Keep => None,
         };
-        let clock = (self.now_ms / 1000) as u32;
         match table.lookup(key) {
             Lookup::Vacant(place) => {
-                place.insert(kind, content, new_ms).view().set_clock(clock);
+                if storing.condition == Condition::IfPresent {
+                    return false;
+                }
+                let kind = kind_of(&storing, key, false, at_ms.is_some());
+                let entry = place.insert(kind, storing.content, at_ms);
+                self.clock.start(&entry.view());
                 self.notify(Class::NEW, "new", key);
             }
+            Lookup::Occupied(entry) if is_stale(&entry.view(), self.now_ms) => {
+                self.expire(db, key);
+                return self.store(key, storing);
+            }
             Lookup::Occupied(mut entry) => {
-                let kept_ms = if expiry == Expiry::Keep {
-                    entry.view().expiry_ms()
-                } else {
-                    new_ms
-                };
-                if !self.no_touch {
-                    entry.view().set_clock(clock);
+                let view = entry.view();
+                self.clock.touch(&view);
+                if storing.condition == Condition::IfMissing {
+                    return false;
                 }
-                let old_type = Entry::new(entry.view()).value_type();
-                let old = entry.replace(kind, content, kept_ms);
+                let old_ms = view.expiry_ms();
+                let new_ms = match storing.expiry {
+                    Expiry::Keep => old_ms,
+                    Expiry::At(_) | Expiry::Clear => at_ms,
+                };
+                let old_type = Kind::of(view.kind()).value_type();
+                let kind = kind_of(&storing, key, old_ms.is_some(), new_ms.is_some());
+                let old = entry.replace(kind, storing.content, new_ms);
                 self.object_bytes -= old.map_or(0, |object| object_bytes(&object));
-                if self.notify_classes != 0 && is_overwrite {
-                    let is_changed = self
-                        .peek(key)
-                        .is_some_and(|entry| entry.value_type() != old_type);
+                if self.notify_classes != 0 && storing.is_overwrite {
                     self.notify(Class::OVERWRITTEN, "overwritten", key);
-                    if is_changed {
+                    if Kind::of(kind).value_type() != old_type {
                         self.notify(Class::TYPE_CHANGED, "type_changed", key);
                     }
                 }
             }
         }
+        self.object_bytes += bytes;
+        true
     }
 
     /// Adds `by` to the integer at `key`, which is 0 when there is none; keeps its time to live. The sum. O(1), in
@@ -115,27 +161,37 @@ impl Keyspace {
     #[inline]
     pub fn increment(&mut self, key: &[u8], by: i64) -> Result<i64, Error> {
         let db = self.selected;
-        self.drop_if_stale(db, key);
-        let Some(mut entry) = self.dbs.get_mut(db).and_then(|table| table.find_mut(key)) else {
-            self.set_integer(key, by, Expiry::Clear);
+        let Some(table) = self.dbs.get_mut(db) else {
             return Ok(by);
         };
-        if let Payload::Int(old) = entry.view().payload() {
-            let sum = old.checked_add(by).ok_or(Error::OVERFLOW)?;
-            entry.set_int(sum);
-            if !self.no_touch {
-                entry.view().set_clock((self.now_ms / 1000) as u32);
+        let sum = match table.lookup(key) {
+            Lookup::Vacant(place) => {
+                let entry = place.insert(string::WHOLE, Content::Int(by), None);
+                self.clock.start(&entry.view());
+                self.notify(Class::NEW, "new", key);
+                by
             }
-            self.changed(db, key);
-            return Ok(sum);
-        }
-        let old = Entry::new(entry.view()).string().ok_or(Error::WRONG_TYPE)?;
-        let sum = old
-            .integer()
-            .ok_or(Error::NOT_INTEGER)?
-            .checked_add(by)
-            .ok_or(Error::OVERFLOW)?;
-        self.set_integer(key, sum, Expiry::Keep);
+            Lookup::Occupied(entry) if is_stale(&entry.view(), self.now_ms) => {
+                self.expire(db, key);
+                return self.increment(key, by);
+            }
+            Lookup::Occupied(mut entry) => {
+                let view = entry.view();
+                self.clock.touch(&view);
+                let old = Entry::new(view).string().ok_or(Error::WRONG_TYPE)?;
+                let sum = old
+                    .integer()
+                    .ok_or(Error::NOT_INTEGER)?
+                    .checked_add(by)
+                    .ok_or(Error::OVERFLOW)?;
+                if !entry.set_int(sum) {
+                    let old = entry.set_payload(string::WHOLE, Content::Int(sum));
+                    self.object_bytes -= old.map_or(0, |object| object_bytes(&object));
+                }
+                sum
+            }
+        };
+        self.changed(db, key);
         Ok(sum)
     }
 
@@ -173,7 +229,14 @@ impl Keyspace {
                 true => Content::Inline(bytes.as_slice()),
                 false => Content::Boxed(Box::new(Object::String(std::mem::take(&mut bytes)))),
             };
-            self.store(key, string::CHANGED, content, Expiry::Keep, false);
+            let storing = Storing {
+                kind: string::CHANGED,
+                content,
+                expiry: Expiry::Keep,
+                condition: Condition::Always,
+                is_overwrite: false,
+            };
+            self.store(key, storing);
         }
         if updated == Updated::Yes {
             self.changed(db, key);
@@ -184,80 +247,98 @@ impl Keyspace {
     /// Removes `key`; false when there was none. O(1), and the size of the value.
     pub fn remove(&mut self, key: &[u8]) -> bool {
         let db = self.selected;
-        self.drop_if_stale(db, key);
-        let was_there = self.forget(db, key);
-        if was_there {
-            self.changed(db, key);
-        }
-        was_there
-    }
-
-    /// Removes an entry, and nothing else: no count, no signal.
-    pub(super) fn forget(&mut self, db: usize, key: &[u8]) -> bool {
-        let Some(entry) = self.dbs.get_mut(db).and_then(|table| table.find_mut(key)) else {
+        let Some(was_stale) = self.forget(db, key) else {
             return false;
         };
-        let bytes = Entry::new(entry.view()).memory_bytes() - entry.view().memory_bytes();
+        if was_stale {
+            self.note_expired(db, key);
+        } else {
+            self.changed(db, key);
+        }
+        !was_stale
+    }
+
+    /// Removes an entry, and nothing else: no count, no signal. Whether it had expired; None when there was none.
+    pub(super) fn forget(&mut self, db: usize, key: &[u8]) -> Option<bool> {
+        let entry = self.dbs.get_mut(db)?.find_mut(key)?;
+        let view = entry.view();
+        let was_stale = is_stale(&view, self.now_ms);
+        let bytes = Entry::new(view).memory_bytes() - view.memory_bytes();
         entry.remove();
         self.object_bytes -= bytes;
-        true
+        Some(was_stale)
     }
 
     /// Moves the entry at `from` to `to` (in database `to_db`), replacing what is there. Payload and time to live go
-    /// along. False when there is no `from`.
-    pub fn rename(&mut self, from: &[u8], to: &[u8], to_db: usize) -> bool {
+    /// along. None when there is no `from` or no such database. O(1), and the size of what is replaced.
+    pub fn rename(&mut self, from: &[u8], to: &[u8], to_db: usize) -> Option<Moved> {
         let db = self.selected;
         self.drop_if_stale(db, from);
-        if to_db >= self.dbs.len() {
-            return false;
+        self.dbs.get(to_db)?;
+        let mut taken = self.dbs.get_mut(db)?.take(from)?;
+        let replaced = self.make_room(to, to_db);
+        if let OwnedPayload::Inline(bytes) = &taken.payload {
+            taken.kind = string::moved_kind(taken.kind, to.len(), bytes.len(), taken.expiry_ms);
         }
-        let Some(taken) = self.dbs.get_mut(db).and_then(|table| table.take(from)) else {
-            return false;
-        };
-        self.forget(to_db, to);
-        self.dbs[to_db].put(to, taken);
+        let value_type = Kind::of(taken.kind).value_type();
+        self.dbs.get_mut(to_db)?.put(to, taken);
+        self.notify_in(to_db, Class::NEW, "new", to);
         self.signals.touch(db, from);
         self.changed(to_db, to);
-        true
+        Some(Moved {
+            replaced,
+            value_type,
+        })
     }
 
-    /// Copies the entry at `from` to `to` in database `to_db`, replacing what is there. False when there is no `from`.
-    pub fn copy(&mut self, from: &[u8], to: &[u8], to_db: usize) -> bool {
+    /// Copies the entry at `from` to `to` in database `to_db`, replacing what is there. None when there is no `from`
+    /// or no such database. O(size).
+    pub fn copy(&mut self, from: &[u8], to: &[u8], to_db: usize) -> Option<Moved> {
         let db = self.selected;
         self.drop_if_stale(db, from);
-        let Some(entry) = self.peek(from) else {
-            return false;
-        };
-        let (kind, expiry_ms) = (entry.view().kind(), entry.expiry_ms());
+        self.dbs.get(to_db)?;
+        let entry = self.peek(from)?;
+        let (mut kind, expiry_ms) = (entry.view().kind(), entry.expiry_ms());
+        let value_type = entry.value_type();
         let mut inline = Vec::new();
         let content = match entry.view().payload() {
             Payload::Int(number) => Content::Int(number),
             Payload::Boxed(object) => Content::Boxed(Box::new(object.clone())),
             Payload::Inline(bytes) => {
+                kind = string::moved_kind(kind, to.len(), bytes.len(), expiry_ms);
                 inline.extend_from_slice(bytes);
                 Content::Inline(inline.as_slice())
             }
         };
         self.object_bytes += content_bytes(&content);
-        self.forget(to_db, to);
-        let clock = (self.now_ms / 1000) as u32;
-        let Some(table) = self.dbs.get_mut(to_db) else {
-            return false;
-        };
+        let replaced = self.make_room(to, to_db);
+        let table = self.dbs.get_mut(to_db)?;
         table.insert(to, kind, content, expiry_ms);
         if let Some(view) = table.find(to) {
-            view.set_clock(clock);
+            self.clock.start(&view);
         }
+        self.notify_in(to_db, Class::NEW, "new", to);
         self.changed(to_db, to);
-        true
+        Some(Moved {
+            replaced,
+            value_type,
+        })
     }
 
-    /// Sets the access clock of `key` as if it was last used `idle_s` seconds ago (RESTORE IDLETIME).
-    pub fn set_idle(&mut self, key: &[u8], idle_s: i64) {
+    /// Removes what is at `key`; its type, if it was alive.
+    fn make_room(&mut self, key: &[u8], db: usize) -> Option<Type> {
+        let old = self.peek_in(db, key).map(|entry| entry.value_type());
+        if self.forget(db, key) == Some(true) {
+            self.note_expired(db, key);
+        }
+        old
+    }
+
+    /// Makes `key` look as last used `idle_s` seconds ago, or used so `frequency` often; what is not kept is ignored
+    /// (see [`Keyspace::is_lfu`]).
+    pub fn set_usage(&mut self, key: &[u8], idle_s: Option<i64>, frequency: Option<u8>) {
         if let Some(entry) = self.peek(key) {
-            entry
-                .view()
-                .set_clock((self.now_ms / 1000).wrapping_sub(idle_s) as u32);
+            self.clock.set_usage(&entry.view(), idle_s, frequency);
         }
     }
 
@@ -268,7 +349,7 @@ impl Keyspace {
         };
         let removed = std::mem::replace(table, Table::new(self.seed.clone()));
         self.signals.touch_db(db, |key| removed.contains(key));
-        self.stale.retain(|(other, _)| *other != db);
+        self.signals.forget_stale(|place| place.0 == db);
         self.object_bytes -= object_bytes_of(&removed);
         self.dirty += removed.len() as u64;
         removed.len()
@@ -295,6 +376,17 @@ impl Keyspace {
     pub(super) fn changed(&mut self, db: usize, key: &[u8]) {
         self.dirty += 1;
         self.signals.touch(db, key);
+    }
+}
+
+/// The kind byte of what is stored: short strings set as a whole are embedded where there is room beside the key.
+#[inline]
+fn kind_of(storing: &Storing<'_>, key: &[u8], had_expiry: bool, has_expiry: bool) -> u8 {
+    match &storing.content {
+        Content::Inline(bytes) if storing.kind == string::WHOLE => {
+            string::whole_kind(key.len(), bytes.len(), had_expiry, has_expiry)
+        }
+        _ => storing.kind,
     }
 }
 

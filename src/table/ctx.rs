@@ -65,7 +65,7 @@ impl<'a> Ctx<'a> {
 
     /// Logs (AOF, replicas) `command` instead of the arguments; called several times, several commands.
     pub fn propagate(&mut self, command: &[&[u8]]) {
-        if !self.keys.is_logging {
+        if !self.keys.is_logging() {
             return;
         }
         let command = command.iter().map(|arg| arg.to_vec()).collect();
@@ -74,7 +74,7 @@ impl<'a> Ctx<'a> {
 
     /// Logs nothing of this command.
     pub fn propagate_nothing(&mut self) {
-        if self.keys.is_logging {
+        if self.keys.is_logging() {
             self.effects.get_or_insert_default();
         }
     }

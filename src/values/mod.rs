@@ -17,9 +17,9 @@ pub enum Object {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
-    /// An integer, or bytes set as a whole.
+    /// An integer, or short bytes set as a whole: OBJECT ENCODING says `int` or `embstr`.
     String = 0,
-    /// Bytes that were changed in place: OBJECT ENCODING says `raw` however short they are.
+    /// Bytes that were changed in place or that Redis would not keep beside the key: `raw`.
     RawString = 1,
 }
 
@@ -29,6 +29,12 @@ impl Kind {
         match byte {
             1 => Kind::RawString,
             _ => Kind::String,
+        }
+    }
+
+    pub fn value_type(self) -> Type {
+        match self {
+            Kind::String | Kind::RawString => Type::String,
         }
     }
 }
@@ -100,9 +106,7 @@ impl<'a> Entry<'a> {
     }
 
     pub fn value_type(&self) -> Type {
-        match self.kind() {
-            Kind::String | Kind::RawString => Type::String,
-        }
+        self.kind().value_type()
     }
 
     /// When the key expires, in ms since the epoch.
@@ -125,11 +129,7 @@ impl<'a> Entry<'a> {
     pub fn encoding(&self) -> &'static str {
         match (self.0.payload(), self.kind()) {
             (Payload::Int(_), _) => "int",
-            (Payload::Inline(bytes), Kind::String)
-                if bytes.len() <= string::EMBEDDED_LIMIT_BYTES =>
-            {
-                "embstr"
-            }
+            (Payload::Inline(_), Kind::String) => "embstr",
             (Payload::Inline(_) | Payload::Boxed(Object::String(_)), _) => "raw",
         }
     }
