@@ -361,7 +361,7 @@ impl EntryRef {
     ) -> EntryRef {
         let width = varint_width(key.len());
         let key_at = key_at(width, header.expiry_ms.is_some());
-        let start = slab.alloc(key_at + key.len() + content.bytes());
+        let start = slab.alloc(total(key_at, key.len(), content.bytes()));
         let flags = if header.epoch { EPOCH } else { 0 };
         // SAFETY: the allocation has room for each part at the offsets used by `EntryView`, summed up above.
         unsafe {
@@ -424,7 +424,7 @@ impl EntryRef {
         let old_key_at = key_at(width, view.has_expiry());
         let object = self.boxed_object();
         let key_at = key_at(width, expiry_ms.is_some());
-        let size = key_at + key_length + content.bytes();
+        let size = total(key_at, key_length, content.bytes());
         let new = self.moved(slab, old_size, size);
         // SAFETY: `new` has room for `size` bytes; the key is moved before anything can overwrite it.
         unsafe {
@@ -494,7 +494,7 @@ impl EntryRef {
         }
         let (payload_at, old_bytes_at, old_length) = view.inline_span();
         let bytes_at = payload_at + varint_width(length);
-        let size = bytes_at + length;
+        let size = total(bytes_at, length, 0);
         let old_size = old_bytes_at + old_length;
         let kept = length.min(old_length);
         let new = self.moved(slab, old_size, size);
@@ -567,6 +567,12 @@ impl EntryRef {
 #[inline]
 fn key_at(width: usize, has_expiry: bool) -> usize {
     KEY_LENGTH_AT + width + if has_expiry { EXPIRY_BYTES } else { 0 }
+}
+
+/// A sum of sizes; too large a sum becomes a size that no allocation has.
+#[inline]
+fn total(first: usize, second: usize, third: usize) -> usize {
+    first.saturating_add(second).saturating_add(third)
 }
 
 /// Writes an expiry, if there is one, and its flag; the flag must not be set before.

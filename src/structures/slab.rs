@@ -71,7 +71,7 @@ pub const fn footprint(size: usize) -> usize {
     } else if size <= COARSE_END {
         (size + 15) & !15
     } else {
-        (size + LARGE_STEP - 1) & !(LARGE_STEP - 1)
+        size.saturating_add(LARGE_STEP - 1) & !(LARGE_STEP - 1)
     }
 }
 
@@ -138,7 +138,7 @@ impl Slab {
             + self.pages.capacity() * size_of::<Page>()
     }
 
-    /// Memory for `size` bytes, aligned to [`ALIGN`], uninitialised. O(1).
+    /// Memory for `size` bytes, uninitialised. O(1). An absurd size ends like one for which there is no memory.
     #[inline]
     pub fn alloc(&mut self, size: usize) -> NonNull<u8> {
         let bytes = footprint(size);

@@ -47,29 +47,35 @@ impl Bucket {
         tag: u8,
         mut matches: impl FnMut(EntryRef) -> bool,
     ) -> Option<(usize, EntryRef)> {
-        let [a, b, c, d, e, f, g, h, i, j, k, l] = self.tags;
-        let low = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-        let high = u64::from(u32::from_le_bytes([i, j, k, l]));
-        let wanted = u64::from(tag) * ONES;
-        // One set of candidates, so that no branch depends on the half: slot 0 is bit 7, slot 1 bit 15, and so on;
-        // slot 8 is bit 3, slot 9 bit 11.
-        let mut candidates =
-            zero_bytes(low ^ wanted) | (zero_bytes(high ^ wanted) & 0x8080_8080) >> 4;
+        let mut candidates = self.tags_like(tag);
         while candidates != 0 {
-            let bit = candidates.trailing_zeros() as usize;
-            let slot = (bit >> 3) + ((!bit & 4) << 1);
-            if let Some(Some(entry)) = self.slots.get(slot)
-                && matches(*entry)
+            let slot = slot_of(candidates);
+            if let Some(entry) = self.slots[slot]
+                && matches(entry)
             {
-                return Some((slot, *entry));
+                return Some((slot, entry));
             }
             candidates &= candidates - 1;
         }
         None
     }
 
+    /// One bit for each slot with this tag, and perhaps for others above the lowest of them; see [`slot_of`].
+    ///
+    /// Both halves are in one word, so that no branch depends on the half: the bits of slots 0 to 7 are 7, 15, and so
+    /// on, those of slots 8 to 11 are 3, 11, 19 and 27.
+    #[inline]
+    fn tags_like(&self, tag: u8) -> u64 {
+        let [a, b, c, d, e, f, g, h, i, j, k, l] = self.tags;
+        let low = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+        let high = u64::from(u32::from_le_bytes([i, j, k, l]));
+        let wanted = u64::from(tag) * ONES;
+        zero_bytes(low ^ wanted) | (zero_bytes(high ^ wanted) & 0x8080_8080) >> 4
+    }
+
     pub fn free_slot(&self) -> Option<usize> {
-        self.tags.iter().position(|&tag| tag == 0)
+        let free = self.tags_like(0);
+        (free != 0).then(|| slot_of(free))
     }
 
     pub fn is_displaced(&self, slot: usize) -> bool {
@@ -78,6 +84,14 @@ impl Bucket {
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;
+
+/// The slot of the lowest bit.
+#[inline]
+fn slot_of(bits: u64) -> usize {
+    let bit = bits.trailing_zeros() as usize;
+    // Within a byte, bit 7 stands for slots 0 to 7 and bit 3 for slots 8 to 11.
+    (bit >> 3) + ((!bit & 4) << 1)
+}
 
 /// The high bit of each zero byte. A byte of 1 right above a zero byte may be reported too.
 #[inline]

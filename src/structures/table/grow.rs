@@ -4,7 +4,7 @@ use std::alloc::{Layout, handle_alloc_error};
 
 use super::super::entry::EntryRef;
 use super::Table;
-use super::segment::{MAX_BUCKETS, Segment, buckets_for, larger};
+use super::segment::{MAX_BUCKETS, MAX_SLOTS, Segment, buckets_for, larger};
 
 /// The directory does not get deeper: ten billion entries are far below it.
 const MAX_DEPTH: u8 = 24;
@@ -74,7 +74,9 @@ impl<B> Table<B> {
             .clone()
             .fold(0, |sum: u8, entry| sum ^ self.view(entry).kind());
         core::hint::black_box(touched);
-        entries.map(|entry| (self.hash_of(entry), entry)).collect()
+        let mut hashed = Vec::with_capacity(MAX_SLOTS as usize);
+        hashed.extend(entries.map(|entry| (self.hash_of(entry), entry)));
+        hashed
     }
 
     /// Gives a segment another number of buckets.

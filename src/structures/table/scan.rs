@@ -2,16 +2,12 @@
 
 use super::super::entry::{EntryRef, EntryView};
 use super::Table;
-use super::bucket::SLOTS;
-use super::segment::{MAX_BUCKETS, Segment};
+use super::segment::{MAX_SLOTS, Segment};
 
 /// Empty buckets a scan passes per requested entry before it returns to its caller.
 const BUCKETS_PER_ENTRY: usize = 10;
 /// Random slots tried before a random entry is looked for in order.
 const RANDOM_TRIES: usize = 128;
-
-/// Slots of a segment of the usual size.
-const FULL_SLOTS: u32 = MAX_BUCKETS * SLOTS as u32;
 
 impl<B> Table<B> {
     /// Visits about `count` entries, starting at a cursor (0 = the beginning), and returns the cursor to go on with
@@ -72,7 +68,7 @@ impl<B> Table<B> {
             let slots = if self.depth == 0 {
                 segment.slot_count()
             } else {
-                FULL_SLOTS.max(segment.slot_count())
+                MAX_SLOTS.max(segment.slot_count())
             };
             let slot = ((choice & 0xffff_ffff) * u64::from(slots)) >> 32;
             if let Some(entry) = segment.nth(slot as usize) {

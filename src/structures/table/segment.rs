@@ -19,6 +19,8 @@ use super::bucket::{Bucket, Buckets, SLOTS, tag_of};
 
 /// A segment has at most so many buckets before it is split.
 pub(super) const MAX_BUCKETS: u32 = Buckets::MAX;
+/// And so many slots.
+pub(super) const MAX_SLOTS: u32 = MAX_BUCKETS * SLOTS as u32;
 /// Hash bits that choose the home bucket; more than there are buckets, so that any number of buckets is filled evenly.
 const HOME_BITS: u32 = 12;
 

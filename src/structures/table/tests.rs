@@ -586,8 +586,8 @@ fn epoch_marks_new_entries_and_survives_moves() {
 }
 
 #[test]
-fn equal_hash_prefixes_grow_a_segment_instead_of_failing() {
-    // Only keys whose hashes share many bits: the directory must not explode.
+fn keys_with_a_common_hash_prefix_are_no_special_case() {
+    // Only keys whose hashes share seven bits: the directory gets deep at one place and stays shallow elsewhere.
     let mut table: Table<()> = table();
     let mut found = 0;
     for number in 0..400_000 / SCALE {
