@@ -4,7 +4,7 @@ import type { Chain, Commands, Mode } from "./commands.gen.ts";
 import { type CommandEntry, ENTRIES, install, isArg, words } from "./commands.ts";
 import type { Connection, Listener, SubscriptionKind } from "./connection.ts";
 import { type Arg, NO_OP, type Request } from "./engine.ts";
-import { RedstartError, ReplyError } from "./errors.ts";
+import { ReplyError } from "./errors.ts";
 import { type Reply, type ReplyMode, type ReplyOptions, replyMode } from "./reply.ts";
 
 /** What a client works on. */
@@ -397,7 +397,7 @@ function runBatch(
 	isMulti: boolean,
 ): unknown[] | null {
 	const { connection } = link;
-	if (connection.isBlocked) throw new RedstartError("busy", "the session waits in a blocking command");
+	connection.check();
 	const { engine } = connection;
 	if (!isMulti) {
 		return requests.length > 0 ? engine.batch(connection.id, requests, mode) : [];
@@ -433,7 +433,7 @@ function syncMethod(entry: CommandEntry): (...args: never[]) => unknown {
 		const { engine } = connection;
 		const op = connection.table.ops[index] as number;
 		const mode = this.mode;
-		if (op !== NO_OP && !connection.isBlocked) {
+		if (op !== NO_OP && connection.isFree) {
 			// biome-ignore lint/complexity/noArguments: a rest parameter would allocate on the hottest road.
 			switch (arguments.length) {
 				case 0:

@@ -79,48 +79,32 @@ export interface Commands<M extends Mode> {
 	aclUsers(): Result<M, Reply>;
 	/**  */
 	aclWhoami(): Result<M, Reply>;
-	/**  */
-	append(key: Key, value: Arg): Result<M, Reply>;
-	/**  */
-	auth(username: Arg, password: Arg): Result<M, Reply>;
-	/**  */
-	bgrewriteaof(): Result<M, Reply>;
-	/**  */
-	bgsave(options?: { schedule?: boolean }): Result<M, Reply>;
-	/**  */
-	bitcount(key: Key, start?: Int, end?: Int, unit?: Word<"BYTE" | "BIT">): Result<M, Reply>;
-	/**  */
-	bitfield(...args: Arg[]): Result<M, Reply>;
-	/**  */
-	bitfieldRo(...args: Arg[]): Result<M, Reply>;
-	/**  */
-	bitop(operation: Word<"AND" | "OR" | "XOR" | "NOT" | "DIFF" | "DIFF1" | "ANDOR" | "ONE">, destkey: Key, ...key: Many<Key>): Result<M, Reply>;
-	/**  */
-	bitpos(...args: Arg[]): Result<M, Reply>;
-	/**  */
-	blmove(source: Key, destination: Key, wherefrom: Word<"LEFT" | "RIGHT">, whereto: Word<"LEFT" | "RIGHT">, timeout: Double): Result<M, Promise<Reply>>;
-	/**  */
-	blmpop(timeout: Double, key: readonly Key[], where: Word<"LEFT" | "RIGHT">, options?: { count?: Int }): Result<M, Promise<Reply>>;
-	/**  */
-	blpop(key: readonly (Key)[], timeout: Double): Result<M, Promise<Reply>>;
-	/**  */
-	brpop(key: readonly (Key)[], timeout: Double): Result<M, Promise<Reply>>;
-	/**  @deprecated since Redis 6.2.0 */
-	brpoplpush(source: Key, destination: Key, timeout: Double): Result<M, Promise<Reply>>;
-	/**  */
-	bzmpop(timeout: Double, key: readonly Key[], where: Word<"MIN" | "MAX">, options?: { count?: Int }): Result<M, Promise<Reply>>;
-	/**  */
-	bzpopmax(key: readonly (Key)[], timeout: Double): Result<M, Promise<Reply>>;
-	/**  */
-	bzpopmin(key: readonly (Key)[], timeout: Double): Result<M, Promise<Reply>>;
+	/** Adds to the end of the string at a key; tells the new length. */
+	append(key: Key, value: Arg): Result<M, number>;
+	/** Tells the server who the client is. */
+	auth(username: Arg, password: Arg): Result<M, "OK">;
+	/** Rewrites the log of writes; an error here, where there is none. */
+	bgrewriteaof(): Result<M, string>;
+	/** Begins to save the data set, and does not wait for the end. */
+	bgsave(options?: { schedule?: boolean }): Result<M, string>;
+	/** Counts the bits that are 1, in the whole string or a range. */
+	bitcount(key: Key, start?: Int, end?: Int, unit?: Word<"BYTE" | "BIT">): Result<M, number>;
+	/** Reads, sets and increments integers of any width at any bit of a string. */
+	bitfield(...args: Arg[]): Result<M, (number | null)[]>;
+	/** Reads integers of any width at any bit of a string. */
+	bitfieldRo(...args: Arg[]): Result<M, number[]>;
+	/** Combines strings bit by bit, stores the result and returns its length. */
+	bitop(operation: Word<"AND" | "OR" | "XOR" | "NOT" | "DIFF" | "DIFF1" | "ANDOR" | "ONE">, destkey: Key, ...key: Many<Key>): Result<M, number>;
+	/** Finds the first bit of a string or a range that is 1, or that is 0. */
+	bitpos(...args: Arg[]): Result<M, number>;
 	/**  */
 	clientCaching(mode: Word<"YES" | "NO">): Result<M, Reply>;
-	/**  */
-	clientGetname(): Result<M, Reply>;
+	/** The name of this connection. */
+	clientGetname(): Result<M, string | null>;
 	/**  */
 	clientGetredir(): Result<M, Reply>;
-	/**  */
-	clientId(): Result<M, Reply>;
+	/** The number of this connection; no other one ever has it. */
+	clientId(): Result<M, number>;
 	/**  */
 	clientInfo(): Result<M, Reply>;
 	/**  */
@@ -135,10 +119,10 @@ export interface Commands<M extends Mode> {
 	clientPause(timeout: Int, options?: { write?: boolean; all?: boolean }): Result<M, Reply>;
 	/**  */
 	clientReply(action: Word<"ON" | "OFF" | "SKIP">): Result<M, Reply>;
-	/**  */
-	clientSetinfo(options?: { "lib-name"?: Arg; "lib-ver"?: Arg }): Result<M, Reply>;
-	/**  */
-	clientSetname(connectionName: Arg): Result<M, Reply>;
+	/** Notes which client library, in which version, speaks. */
+	clientSetinfo(options?: { "lib-name"?: Arg; "lib-ver"?: Arg }): Result<M, "OK">;
+	/** Names this connection; an empty name takes the name away. */
+	clientSetname(connectionName: Arg): Result<M, "OK">;
 	/**  */
 	clientTracking(status: Word<"ON" | "OFF">, options?: { redirect?: Int; prefix?: Arg | readonly (Arg)[]; bcast?: boolean; optin?: boolean; optout?: boolean; noloop?: boolean }): Result<M, Reply>;
 	/**  */
@@ -147,107 +131,43 @@ export interface Commands<M extends Mode> {
 	clientUnblock(clientId: Int, options?: { timeout?: boolean; error?: boolean }): Result<M, Reply>;
 	/**  */
 	clientUnpause(): Result<M, Reply>;
-	/**  */
-	clusterAddslots(...slot: Many<Int>): Result<M, Reply>;
-	/**  */
-	clusterAddslotsrange(...range: Many<{ startSlot: Int; endSlot: Int }>): Result<M, Reply>;
-	/**  */
-	clusterBumpepoch(): Result<M, Reply>;
-	/**  */
-	clusterCountFailureReports(nodeId: Arg): Result<M, Reply>;
-	/**  */
-	clusterCountkeysinslot(slot: Int): Result<M, Reply>;
-	/**  */
-	clusterDelslots(...slot: Many<Int>): Result<M, Reply>;
-	/**  */
-	clusterDelslotsrange(...range: Many<{ startSlot: Int; endSlot: Int }>): Result<M, Reply>;
-	/**  */
-	clusterFailover(options?: { force?: boolean; takeover?: boolean }): Result<M, Reply>;
-	/**  */
-	clusterFlushslots(): Result<M, Reply>;
-	/**  */
-	clusterForget(nodeId: Arg): Result<M, Reply>;
-	/**  */
-	clusterGetkeysinslot(slot: Int, count: Int): Result<M, Reply>;
-	/**  */
-	clusterInfo(): Result<M, Reply>;
-	/**  */
-	clusterKeyslot(key: Arg): Result<M, Reply>;
-	/**  */
-	clusterLinks(): Result<M, Reply>;
-	/**  */
-	clusterMeet(ip: Arg, port: Int, clusterBusPort?: Int): Result<M, Reply>;
-	/**  */
-	clusterMyid(): Result<M, Reply>;
-	/**  */
-	clusterMyshardid(): Result<M, Reply>;
-	/**  */
-	clusterNodes(): Result<M, Reply>;
-	/**  */
-	clusterReplicas(nodeId: Arg): Result<M, Reply>;
-	/**  */
-	clusterReplicate(nodeId: Arg): Result<M, Reply>;
-	/**  */
-	clusterReset(options?: { hard?: boolean; soft?: boolean }): Result<M, Reply>;
-	/**  */
-	clusterSaveconfig(): Result<M, Reply>;
-	/**  */
-	clusterSetConfigEpoch(configEpoch: Int): Result<M, Reply>;
-	/**  */
-	clusterSetslot(slot: Int, options?: { importing?: Arg; migrating?: Arg; node?: Arg; stable?: boolean }): Result<M, Reply>;
-	/**  */
-	clusterShards(): Result<M, Reply>;
-	/**  @deprecated since Redis 5.0.0 */
-	clusterSlaves(nodeId: Arg): Result<M, Reply>;
-	/**  */
-	clusterSlotStats(options?: { slotsrange?: { startSlot: Int; endSlot: Int } | readonly [Int, Int]; orderby?: { metric: Arg; limit: Int; order: Word<"ASC" | "DESC"> } | readonly [Arg, Int, Word<"ASC" | "DESC">] }): Result<M, Reply>;
-	/**  @deprecated since Redis 7.0.0 */
-	clusterSlots(): Result<M, Reply>;
-	/**  */
-	commandCount(): Result<M, Reply>;
-	/**  */
-	commandDocs(...commandName: Many<Arg>): Result<M, Reply>;
-	/**  */
-	commandGetkeys(command: Arg, ...arg: Many<Arg>): Result<M, Reply>;
-	/**  */
-	commandGetkeysandflags(command: Arg, ...arg: Many<Arg>): Result<M, Reply>;
-	/**  */
-	commandInfo(...commandName: Many<Arg>): Result<M, Reply>;
-	/**  */
-	commandList(...args: Arg[]): Result<M, Reply>;
-	/**  */
-	configGet(...parameter: Many<Arg>): Result<M, Reply>;
-	/**  */
-	configResetstat(): Result<M, Reply>;
-	/**  */
-	configRewrite(): Result<M, Reply>;
-	/**  */
-	configSet(data: Fields): Result<M, Reply>;
-	configSet(...fieldsAndValues: Arg[]): Result<M, Reply>;
+	/** How many commands there are, subcommands not counted. */
+	commandCount(): Result<M, number>;
+	/** Documents the named commands, or all of them. */
+	commandDocs(...commandName: Many<Arg>): Result<M, Record<string, Record<string, Reply>>>;
+	/** Which arguments of a call are keys. */
+	commandGetkeys(command: Arg, ...arg: Many<Arg>): Result<M, string[]>;
+	/** Which arguments of a call are keys, and what the call does with each. */
+	commandGetkeysandflags(command: Arg, ...arg: Many<Arg>): Result<M, Reply[][]>;
+	/** Describes the named commands, or all of them. */
+	commandInfo(...commandName: Many<Arg>): Result<M, (Reply[] | null)[]>;
+	/** The names of all commands, or of those a filter lets through. */
+	commandList(...args: Arg[]): Result<M, string[]>;
+	/** The values of the parameters that match a pattern. */
+	configGet(...parameter: Many<Arg>): Result<M, Record<string, string>>;
+	/** Sets the counters that INFO shows to zero. */
+	configResetstat(): Result<M, "OK">;
+	/** Writes the present values to the configuration file. */
+	configRewrite(): Result<M, "OK">;
+	/** Changes parameters, all of them or none. */
+	configSet(data: Fields): Result<M, "OK">;
+	configSet(...fieldsAndValues: Arg[]): Result<M, "OK">;
 	/**  */
 	copy(source: Key, destination: Key, options?: { db?: Int; replace?: boolean }): Result<M, Reply>;
-	/**  */
-	dbsize(): Result<M, Reply>;
-	/**  */
+	/** Counts the keys of the selected database. */
+	dbsize(): Result<M, number>;
+	/** Looks inside the server and plays tricks on it, for tests. */
 	debug(): Result<M, Reply>;
-	/**  */
-	decr(key: Key): Result<M, Reply>;
-	/**  */
-	decrby(key: Key, decrement: Int): Result<M, Reply>;
+	/** Takes one from the integer at a key, which starts at 0. */
+	decr(key: Key): Result<M, number>;
+	/** Takes from the integer at a key, which starts at 0. */
+	decrby(key: Key, decrement: Int): Result<M, number>;
 	/**  */
 	del(...key: Many<Key>): Result<M, Reply>;
 	/**  */
 	dump(key: Key): Result<M, Reply>;
-	/**  */
-	echo(message: Arg): Result<M, Reply>;
-	/**  */
-	eval(script: Arg, key: readonly Key[], ...arg: Many<Arg>): Result<M, Reply>;
-	/**  */
-	evalRo(script: Arg, key: readonly Key[], ...arg: Many<Arg>): Result<M, Reply>;
-	/**  */
-	evalsha(sha1: Arg, key: readonly Key[], ...arg: Many<Arg>): Result<M, Reply>;
-	/**  */
-	evalshaRo(sha1: Arg, key: readonly Key[], ...arg: Many<Arg>): Result<M, Reply>;
+	/** Replies its argument. */
+	echo(message: Arg): Result<M, string>;
 	/**  */
 	exists(...key: Many<Key>): Result<M, Reply>;
 	/**  */
@@ -258,141 +178,36 @@ export interface Commands<M extends Mode> {
 	expiretime(key: Key): Result<M, Reply>;
 	/**  */
 	failover(...args: Arg[]): Result<M, Reply>;
-	/**  */
-	fcall(functionName: Arg, key: readonly Key[], ...arg: Many<Arg>): Result<M, Reply>;
-	/**  */
-	fcallRo(functionName: Arg, key: readonly Key[], ...arg: Many<Arg>): Result<M, Reply>;
-	/**  */
-	flushall(options?: { async?: boolean; sync?: boolean }): Result<M, Reply>;
-	/**  */
-	flushdb(options?: { async?: boolean; sync?: boolean }): Result<M, Reply>;
-	/**  */
-	functionDelete(libraryName: Arg): Result<M, Reply>;
-	/**  */
-	functionDump(): Result<M, Reply>;
-	/**  */
-	functionFlush(options?: { async?: boolean; sync?: boolean }): Result<M, Reply>;
-	/**  */
-	functionKill(): Result<M, Reply>;
-	/**  */
-	functionList(options?: { libraryname?: Arg; withcode?: boolean }): Result<M, Reply>;
-	/**  */
-	functionLoad(functionCode: Arg): Result<M, Reply>;
-	functionLoad(options: { replace?: boolean }, functionCode: Arg): Result<M, Reply>;
-	/**  */
-	functionRestore(serializedValue: Arg, options?: { flush?: boolean; append?: boolean; replace?: boolean }): Result<M, Reply>;
-	/**  */
-	functionStats(): Result<M, Reply>;
-	/**  */
-	geoadd(key: Key, ...data: Many<{ longitude: Double; latitude: Double; member: Arg }>): Result<M, Reply>;
-	geoadd(key: Key, options: { nx?: boolean; xx?: boolean; ch?: boolean }, ...data: Many<{ longitude: Double; latitude: Double; member: Arg }>): Result<M, Reply>;
-	/**  */
-	geodist(key: Key, member1: Arg, member2: Arg, options?: { m?: boolean; km?: boolean; ft?: boolean; mi?: boolean }): Result<M, Reply>;
-	/**  */
-	geohash(key: Key, ...member: Many<Arg>): Result<M, Reply>;
-	/**  */
-	geopos(key: Key, ...member: Many<Arg>): Result<M, Reply>;
-	/**  @deprecated since Redis 6.2.0 */
-	georadius(key: Key, longitude: Double, latitude: Double, radius: Double, unit: Word<"M" | "KM" | "FT" | "MI">, options?: { withcoord?: boolean; withdist?: boolean; withhash?: boolean; count?: Int; any?: boolean; asc?: boolean; desc?: boolean; store?: Key; storedist?: Key }): Result<M, Reply>;
-	/**  @deprecated since Redis 6.2.0 */
-	georadiusRo(key: Key, longitude: Double, latitude: Double, radius: Double, unit: Word<"M" | "KM" | "FT" | "MI">, options?: { withcoord?: boolean; withdist?: boolean; withhash?: boolean; count?: Int; any?: boolean; asc?: boolean; desc?: boolean }): Result<M, Reply>;
-	/**  @deprecated since Redis 6.2.0 */
-	georadiusbymember(key: Key, member: Arg, radius: Double, unit: Word<"M" | "KM" | "FT" | "MI">, options?: { withcoord?: boolean; withdist?: boolean; withhash?: boolean; count?: Int; any?: boolean; asc?: boolean; desc?: boolean; store?: Key; storedist?: Key }): Result<M, Reply>;
-	/**  @deprecated since Redis 6.2.0 */
-	georadiusbymemberRo(key: Key, member: Arg, radius: Double, unit: Word<"M" | "KM" | "FT" | "MI">, options?: { withcoord?: boolean; withdist?: boolean; withhash?: boolean; count?: Int; any?: boolean; asc?: boolean; desc?: boolean }): Result<M, Reply>;
-	/**  */
-	geosearch(...args: Arg[]): Result<M, Reply>;
-	/**  */
-	geosearchstore(...args: Arg[]): Result<M, Reply>;
-	/**  */
-	get(key: Key): Result<M, Reply>;
-	/**  */
-	getbit(key: Key, offset: Int): Result<M, Reply>;
-	/**  */
-	getdel(key: Key): Result<M, Reply>;
-	/**  */
-	getex(key: Key, options?: { ex?: Int; px?: Int; exat?: Int | Date; pxat?: Int | Date; persist?: boolean }): Result<M, Reply>;
-	/**  */
-	getrange(key: Key, start: Int, end: Int): Result<M, Reply>;
-	/**  @deprecated since Redis 6.2.0 */
-	getset(key: Key, value: Arg): Result<M, Reply>;
-	/**  */
-	hdel(key: Key, ...field: Many<Arg>): Result<M, Reply>;
-	/**  */
-	hello(...args: Arg[]): Result<M, Reply>;
-	/**  */
-	hexists(key: Key, field: Arg): Result<M, Reply>;
-	/**  */
-	hexpire(key: Key, seconds: Int, field: readonly Arg[]): Result<M, Reply>;
-	hexpire(key: Key, seconds: Int, options: { nx?: boolean; xx?: boolean; gt?: boolean; lt?: boolean }, field: readonly Arg[]): Result<M, Reply>;
-	/**  */
-	hexpireat(key: Key, unixTimeSeconds: Int, field: readonly Arg[]): Result<M, Reply>;
-	hexpireat(key: Key, unixTimeSeconds: Int, options: { nx?: boolean; xx?: boolean; gt?: boolean; lt?: boolean }, field: readonly Arg[]): Result<M, Reply>;
-	/**  */
-	hexpiretime(key: Key, field: readonly Arg[]): Result<M, Reply>;
-	/**  */
-	hget(key: Key, field: Arg): Result<M, Reply>;
-	/**  */
-	hgetall(key: Key): Result<M, Reply>;
-	/**  */
-	hgetdel(key: Key, field: readonly Arg[]): Result<M, Reply>;
-	/**  */
-	hgetex(key: Key, field: readonly Arg[]): Result<M, Reply>;
-	hgetex(key: Key, options: { ex?: Int; px?: Int; exat?: Int | Date; pxat?: Int | Date; persist?: boolean }, field: readonly Arg[]): Result<M, Reply>;
-	/**  */
-	hincrby(key: Key, field: Arg, increment: Int): Result<M, Reply>;
-	/**  */
-	hincrbyfloat(key: Key, field: Arg, increment: Double): Result<M, Reply>;
-	/**  */
-	hkeys(key: Key): Result<M, Reply>;
-	/**  */
-	hlen(key: Key): Result<M, Reply>;
-	/**  */
-	hmget(key: Key, ...field: Many<Arg>): Result<M, Reply>;
-	/**  @deprecated since Redis 4.0.0 */
-	hmset(key: Key, data: Fields): Result<M, Reply>;
-	hmset(key: Key, ...fieldsAndValues: Arg[]): Result<M, Reply>;
-	/**  */
-	hpersist(key: Key, field: readonly Arg[]): Result<M, Reply>;
-	/**  */
-	hpexpire(key: Key, milliseconds: Int, field: readonly Arg[]): Result<M, Reply>;
-	hpexpire(key: Key, milliseconds: Int, options: { nx?: boolean; xx?: boolean; gt?: boolean; lt?: boolean }, field: readonly Arg[]): Result<M, Reply>;
-	/**  */
-	hpexpireat(key: Key, unixTimeMilliseconds: Int, field: readonly Arg[]): Result<M, Reply>;
-	hpexpireat(key: Key, unixTimeMilliseconds: Int, options: { nx?: boolean; xx?: boolean; gt?: boolean; lt?: boolean }, field: readonly Arg[]): Result<M, Reply>;
-	/**  */
-	hpexpiretime(key: Key, field: readonly Arg[]): Result<M, Reply>;
-	/**  */
-	hpttl(key: Key, field: readonly Arg[]): Result<M, Reply>;
-	/**  */
-	hrandfield(...args: Arg[]): Result<M, Reply>;
-	/**  */
-	hscan(key: Key, cursor: Int, options?: { match?: Key; count?: Int; novalues?: boolean }): Result<M, Reply>;
-	/**  */
-	hset(key: Key, data: Fields): Result<M, Reply>;
-	hset(key: Key, ...fieldsAndValues: Arg[]): Result<M, Reply>;
-	/**  */
-	hsetex(...args: Arg[]): Result<M, Reply>;
-	/**  */
-	hsetnx(key: Key, field: Arg, value: Arg): Result<M, Reply>;
-	/**  */
-	hstrlen(key: Key, field: Arg): Result<M, Reply>;
-	/**  */
-	httl(key: Key, field: readonly Arg[]): Result<M, Reply>;
-	/**  */
-	hvals(key: Key): Result<M, Reply>;
-	/**  */
-	incr(key: Key): Result<M, Reply>;
-	/**  */
-	incrby(key: Key, increment: Int): Result<M, Reply>;
-	/**  */
-	incrbyfloat(key: Key, increment: Double): Result<M, Reply>;
-	/**  */
+	/** Removes every key of every database. */
+	flushall(options?: { async?: boolean; sync?: boolean }): Result<M, "OK">;
+	/** Removes every key of the selected database. */
+	flushdb(options?: { async?: boolean; sync?: boolean }): Result<M, "OK">;
+	/** Returns the string at a key. */
+	get(key: Key): Result<M, string | null>;
+	/** Returns one bit of a string; behind its end all bits are 0. */
+	getbit(key: Key, offset: Int): Result<M, number>;
+	/** Returns the string at a key and deletes the key. */
+	getdel(key: Key): Result<M, string | null>;
+	/** Returns the string at a key and changes how long the key lives. */
+	getex(key: Key, options?: { ex?: Int; px?: Int; exat?: Int | Date; pxat?: Int | Date; persist?: boolean }): Result<M, string | null>;
+	/** A part of the string at a key, between two positions; negative ones count from the end. */
+	getrange(key: Key, start: Int, end: Int): Result<M, string>;
+	/** Sets a key to a string and returns the one before. @deprecated since Redis 6.2.0 */
+	getset(key: Key, value: Arg): Result<M, string | null>;
+	/** Chooses the protocol version, authenticates and names the connection on demand, and tells about the server. */
+	hello(...args: Arg[]): Result<M, Record<string, Reply>>;
+	/** Adds one to the integer at a key, which starts at 0. */
+	incr(key: Key): Result<M, number>;
+	/** Adds to the integer at a key, which starts at 0. */
+	incrby(key: Key, increment: Int): Result<M, number>;
+	/** Adds to the number at a key, which starts at 0 and may have a fraction. */
+	incrbyfloat(key: Key, increment: Double): Result<M, string>;
+	/** What the server tells about itself, whole or in sections. */
 	info(...section: Many<Arg>): Result<M, Reply>;
 	/**  */
 	keys(pattern: Key): Result<M, Reply>;
-	/**  */
-	lastsave(): Result<M, Reply>;
+	/** When the data set was last saved, in seconds since the epoch. */
+	lastsave(): Result<M, number>;
 	/**  */
 	latencyDoctor(): Result<M, Reply>;
 	/**  */
@@ -405,48 +220,22 @@ export interface Commands<M extends Mode> {
 	latencyLatest(): Result<M, Reply>;
 	/**  */
 	latencyReset(...event: Many<Arg>): Result<M, Reply>;
-	/**  */
-	lcs(key1: Key, key2: Key, options?: { len?: boolean; idx?: boolean; minmatchlen?: Int; withmatchlen?: boolean }): Result<M, Reply>;
-	/**  */
-	lindex(key: Key, index: Int): Result<M, Reply>;
-	/**  */
-	linsert(key: Key, where: Word<"BEFORE" | "AFTER">, pivot: Arg, element: Arg): Result<M, Reply>;
-	/**  */
-	llen(key: Key): Result<M, Reply>;
-	/**  */
-	lmove(source: Key, destination: Key, wherefrom: Word<"LEFT" | "RIGHT">, whereto: Word<"LEFT" | "RIGHT">): Result<M, Reply>;
-	/**  */
-	lmpop(key: readonly Key[], where: Word<"LEFT" | "RIGHT">, options?: { count?: Int }): Result<M, Reply>;
-	/**  */
+	/** The longest sequence of bytes that two strings have in common, gaps allowed: itself, its length or its places. */
+	lcs(key1: Key, key2: Key, options?: { len?: boolean; idx?: boolean; minmatchlen?: Int; withmatchlen?: boolean }): Result<M, string | number | Record<string, Reply>>;
+	/** Draws a picture and tells the version. */
 	lolwut(options?: { version?: Int }): Result<M, Reply>;
-	/**  */
-	lpop(key: Key, count?: Int): Result<M, Reply>;
-	/**  */
-	lpos(key: Key, element: Arg, options?: { rank?: Int; count?: Int; maxlen?: Int }): Result<M, Reply>;
-	/**  */
-	lpush(key: Key, ...element: Many<Arg>): Result<M, Reply>;
-	/**  */
-	lpushx(key: Key, ...element: Many<Arg>): Result<M, Reply>;
-	/**  */
-	lrange(key: Key, start: Int, stop: Int): Result<M, Reply>;
-	/**  */
-	lrem(key: Key, count: Int, element: Arg): Result<M, Reply>;
-	/**  */
-	lset(key: Key, index: Int, element: Arg): Result<M, Reply>;
-	/**  */
-	ltrim(key: Key, start: Int, stop: Int): Result<M, Reply>;
-	/**  */
+	/** Says in words whether something is wrong with the memory. */
 	memoryDoctor(): Result<M, Reply>;
-	/**  */
+	/** What the allocator counts. */
 	memoryMallocStats(): Result<M, Reply>;
-	/**  */
-	memoryPurge(): Result<M, Reply>;
-	/**  */
-	memoryStats(): Result<M, Reply>;
-	/**  */
-	memoryUsage(key: Key, options?: { samples?: Int }): Result<M, Reply>;
-	/**  */
-	mget(...key: Many<Key>): Result<M, Reply>;
+	/** Asks the allocator to give memory back; there is nothing it could give. */
+	memoryPurge(): Result<M, "OK">;
+	/** How much memory is used for what. */
+	memoryStats(): Result<M, Record<string, Reply>>;
+	/** The bytes a key and its value take. */
+	memoryUsage(key: Key, options?: { samples?: Int }): Result<M, number | null>;
+	/** Returns the strings at several keys, nil where there is none. */
+	mget(...key: Many<Key>): Result<M, (string | null)[]>;
 	/**  */
 	migrate(...args: Arg[]): Result<M, Reply>;
 	/**  */
@@ -459,12 +248,12 @@ export interface Commands<M extends Mode> {
 	moduleUnload(name: Arg): Result<M, Reply>;
 	/**  */
 	move(key: Key, db: Int): Result<M, Reply>;
-	/**  */
-	mset(data: Fields): Result<M, Reply>;
-	mset(...fieldsAndValues: Arg[]): Result<M, Reply>;
-	/**  */
-	msetnx(data: Fields): Result<M, Reply>;
-	msetnx(...fieldsAndValues: Arg[]): Result<M, Reply>;
+	/** Sets several keys to strings, all at once. */
+	mset(data: Fields): Result<M, "OK">;
+	mset(...fieldsAndValues: Arg[]): Result<M, "OK">;
+	/** Sets several keys to strings unless one of the keys is there already. */
+	msetnx(data: Fields): Result<M, number>;
+	msetnx(...fieldsAndValues: Arg[]): Result<M, number>;
 	/**  */
 	objectEncoding(key: Key): Result<M, Reply>;
 	/**  */
@@ -481,108 +270,70 @@ export interface Commands<M extends Mode> {
 	pexpireat(key: Key, unixTimeMilliseconds: Int, options?: { nx?: boolean; xx?: boolean; gt?: boolean; lt?: boolean }): Result<M, Reply>;
 	/**  */
 	pexpiretime(key: Key): Result<M, Reply>;
-	/**  */
-	pfadd(key: Key, ...element: Many<Arg>): Result<M, Reply>;
-	/**  */
-	pfcount(...key: Many<Key>): Result<M, Reply>;
-	/**  */
+	/** Adds elements to a HyperLogLog; 1 when its estimate may have changed. */
+	pfadd(key: Key, ...element: Many<Arg>): Result<M, number>;
+	/** Estimates how many different elements were added to one HyperLogLog, or to several together. */
+	pfcount(...key: Many<Key>): Result<M, number>;
+	/** Looks into a HyperLogLog: GETREG, DECODE, ENCODING, TODENSE. */
 	pfdebug(subcommand: Arg, key: Key): Result<M, Reply>;
-	/**  */
-	pfmerge(destkey: Key, ...sourcekey: Many<Key>): Result<M, Reply>;
-	/**  */
-	pfselftest(): Result<M, Reply>;
-	/**  */
-	ping(message?: Arg): Result<M, Reply>;
-	/**  @deprecated since Redis 2.6.12 */
-	psetex(key: Key, milliseconds: Int, value: Arg): Result<M, Reply>;
+	/** Adds everything that was added to some HyperLogLogs to another one. */
+	pfmerge(destkey: Key, ...sourcekey: Many<Key>): Result<M, "OK">;
+	/** Tests the HyperLogLog code. */
+	pfselftest(): Result<M, "OK">;
+	/** Replies PONG, or its argument: a sign of life. */
+	ping(message?: Arg): Result<M, string | string[]>;
+	/** Sets a key to a string that lives so many milliseconds. @deprecated since Redis 2.6.12 */
+	psetex(key: Key, milliseconds: Int, value: Arg): Result<M, "OK">;
 	/**  */
 	pttl(key: Key): Result<M, Reply>;
-	/**  */
-	publish(channel: Arg, message: Arg): Result<M, Reply>;
-	/**  */
-	pubsubChannels(pattern?: Key): Result<M, Reply>;
-	/**  */
-	pubsubNumpat(): Result<M, Reply>;
-	/**  */
-	pubsubNumsub(...channel: Many<Arg>): Result<M, Reply>;
-	/**  */
-	pubsubShardchannels(pattern?: Key): Result<M, Reply>;
-	/**  */
-	pubsubShardnumsub(...shardchannel: Many<Arg>): Result<M, Reply>;
+	/** Sends a message to a channel; replies how many clients it reached. */
+	publish(channel: Arg, message: Arg): Result<M, number>;
+	/** The channels somebody listens to. */
+	pubsubChannels(pattern?: Key): Result<M, string[]>;
+	/** How many different patterns clients listen to. */
+	pubsubNumpat(): Result<M, number>;
+	/** How many clients listen to each of the channels. */
+	pubsubNumsub(...channel: Many<Arg>): Result<M, Reply[]>;
+	/** The shard channels somebody listens to. */
+	pubsubShardchannels(pattern?: Key): Result<M, string[]>;
+	/** How many clients listen to each of the shard channels. */
+	pubsubShardnumsub(...shardchannel: Many<Arg>): Result<M, Reply[]>;
 	/**  */
 	randomkey(): Result<M, Reply>;
-	/**  */
-	readonly(): Result<M, Reply>;
-	/**  */
-	readwrite(): Result<M, Reply>;
 	/**  */
 	rename(key: Key, newkey: Key): Result<M, Reply>;
 	/**  */
 	renamenx(key: Key, newkey: Key): Result<M, Reply>;
-	/**  */
-	replicaof(...args: Arg[]): Result<M, Reply>;
-	/**  */
-	reset(): Result<M, Reply>;
+	/** NO ONE makes the server a primary, which it is anyway; nothing else is possible. */
+	replicaof(...args: Arg[]): Result<M, "OK">;
+	/** Brings the connection back to the state of a new one. */
+	reset(): Result<M, string>;
 	/**  */
 	restore(key: Key, ttl: Int, serializedValue: Arg, options?: { replace?: boolean; absttl?: boolean; idletime?: Int; freq?: Int }): Result<M, Reply>;
 	/**  */
 	restoreAsking(key: Key, ttl: Int, serializedValue: Arg, options?: { replace?: boolean; absttl?: boolean; idletime?: Int; freq?: Int }): Result<M, Reply>;
-	/**  */
-	role(): Result<M, Reply>;
-	/**  */
-	rpop(key: Key, count?: Int): Result<M, Reply>;
-	/**  @deprecated since Redis 6.2.0 */
-	rpoplpush(source: Key, destination: Key): Result<M, Reply>;
-	/**  */
-	rpush(key: Key, ...element: Many<Arg>): Result<M, Reply>;
-	/**  */
-	rpushx(key: Key, ...element: Many<Arg>): Result<M, Reply>;
-	/**  */
-	sadd(key: Key, ...member: Many<Arg>): Result<M, Reply>;
-	/**  */
+	/** The role in replication: always that of a primary without replicas. */
+	role(): Result<M, Reply[]>;
+	/** Saves the data set; the reply comes when it is stored. */
 	save(): Result<M, Promise<"OK">>;
 	/**  */
 	scan(cursor: Int, options?: { match?: Key; count?: Int; type?: Arg }): Result<M, Reply>;
-	/**  */
-	scard(key: Key): Result<M, Reply>;
-	/**  */
-	scriptDebug(mode: Word<"YES" | "SYNC" | "NO">): Result<M, Reply>;
-	/**  */
-	scriptExists(...sha1: Many<Arg>): Result<M, Reply>;
-	/**  */
-	scriptFlush(options?: { async?: boolean; sync?: boolean }): Result<M, Reply>;
-	/**  */
-	scriptKill(): Result<M, Reply>;
-	/**  */
-	scriptLoad(script: Arg): Result<M, Reply>;
-	/**  */
-	sdiff(...key: Many<Key>): Result<M, Reply>;
-	/**  */
-	sdiffstore(destination: Key, ...key: Many<Key>): Result<M, Reply>;
-	/**  */
-	select(index: Int): Result<M, Reply>;
-	/**  */
-	set(key: Key, value: Arg, options?: { nx?: boolean; xx?: boolean; get?: boolean; ex?: Int; px?: Int; exat?: Int | Date; pxat?: Int | Date; keepttl?: boolean }): Result<M, Reply>;
-	/**  */
-	setbit(key: Key, offset: Int, value: Int): Result<M, Reply>;
-	/**  @deprecated since Redis 2.6.12 */
-	setex(key: Key, seconds: Int, value: Arg): Result<M, Reply>;
-	/**  @deprecated since Redis 2.6.12 */
-	setnx(key: Key, value: Arg): Result<M, Reply>;
-	/**  */
-	setrange(key: Key, offset: Int, value: Arg): Result<M, Reply>;
-	/**  */
-	shutdown(options?: { nosave?: boolean; save?: boolean; now?: boolean; force?: boolean; abort?: boolean }): Result<M, Reply>;
-	/**  */
-	sinter(...key: Many<Key>): Result<M, Reply>;
-	/**  */
-	sintercard(key: readonly Key[], options?: { limit?: Int }): Result<M, Reply>;
-	/**  */
-	sinterstore(destination: Key, ...key: Many<Key>): Result<M, Reply>;
-	/**  */
-	sismember(key: Key, member: Arg): Result<M, Reply>;
-	/**  @deprecated since Redis 5.0.0 */
-	slaveof(...args: Arg[]): Result<M, Reply>;
+	/** Chooses the database that later commands work on. */
+	select(index: Int): Result<M, "OK">;
+	/** Sets a key to a string, whatever it held; on conditions, with a time to live. */
+	set(key: Key, value: Arg, options?: { nx?: boolean; xx?: boolean; get?: boolean; ex?: Int; px?: Int; exat?: Int | Date; pxat?: Int | Date; keepttl?: boolean }): Result<M, "OK" | string | null>;
+	/** Sets or clears one bit of a string and returns what it was; the string grows as needed. */
+	setbit(key: Key, offset: Int, value: Int): Result<M, number>;
+	/** Sets a key to a string that lives so many seconds. @deprecated since Redis 2.6.12 */
+	setex(key: Key, seconds: Int, value: Arg): Result<M, "OK">;
+	/** Sets a key to a string unless there is such a key. @deprecated since Redis 2.6.12 */
+	setnx(key: Key, value: Arg): Result<M, number>;
+	/** Writes over a part of the string at a key, with zeros up to it if need be; tells the new length. */
+	setrange(key: Key, offset: Int, value: Arg): Result<M, number>;
+	/** Ends the server, after a save where there are rules to save or SAVE is said. */
+	shutdown(options?: { nosave?: boolean; save?: boolean; now?: boolean; force?: boolean; abort?: boolean }): Result<M, "OK">;
+	/** The older name of REPLICAOF. @deprecated since Redis 5.0.0 */
+	slaveof(...args: Arg[]): Result<M, "OK">;
 	/**  */
 	slowlogGet(count?: Int): Result<M, Reply>;
 	/**  */
@@ -590,37 +341,19 @@ export interface Commands<M extends Mode> {
 	/**  */
 	slowlogReset(): Result<M, Reply>;
 	/**  */
-	smembers(key: Key): Result<M, Reply>;
-	/**  */
-	smismember(key: Key, ...member: Many<Arg>): Result<M, Reply>;
-	/**  */
-	smove(source: Key, destination: Key, member: Arg): Result<M, Reply>;
-	/**  */
 	sort(key: Key, options?: { by?: Key; limit?: { offset: Int; count: Int } | readonly [Int, Int]; get?: Key | readonly (Key)[]; asc?: boolean; desc?: boolean; alpha?: boolean; store?: Key }): Result<M, Reply>;
 	/**  */
 	sortRo(key: Key, options?: { by?: Key; limit?: { offset: Int; count: Int } | readonly [Int, Int]; get?: Key | readonly (Key)[]; asc?: boolean; desc?: boolean; alpha?: boolean }): Result<M, Reply>;
-	/**  */
-	spop(key: Key, count?: Int): Result<M, Reply>;
-	/**  */
-	spublish(shardchannel: Arg, message: Arg): Result<M, Reply>;
-	/**  */
-	srandmember(key: Key, count?: Int): Result<M, Reply>;
-	/**  */
-	srem(key: Key, ...member: Many<Arg>): Result<M, Reply>;
-	/**  */
-	sscan(key: Key, cursor: Int, options?: { match?: Key; count?: Int }): Result<M, Reply>;
-	/**  */
-	strlen(key: Key): Result<M, Reply>;
-	/**  @deprecated since Redis 2.0.0 */
-	substr(key: Key, start: Int, end: Int): Result<M, Reply>;
-	/**  */
-	sunion(...key: Many<Key>): Result<M, Reply>;
-	/**  */
-	sunionstore(destination: Key, ...key: Many<Key>): Result<M, Reply>;
-	/**  */
-	swapdb(index1: Int, index2: Int): Result<M, Reply>;
-	/**  */
-	time(): Result<M, Reply>;
+	/** Sends a message to a shard channel; replies how many clients it reached. */
+	spublish(shardchannel: Arg, message: Arg): Result<M, number>;
+	/** The length of the string at a key, in bytes. */
+	strlen(key: Key): Result<M, number>;
+	/** The old name of GETRANGE. @deprecated since Redis 2.0.0 */
+	substr(key: Key, start: Int, end: Int): Result<M, string>;
+	/** Lets two databases change places, for all clients at once. */
+	swapdb(index1: Int, index2: Int): Result<M, "OK">;
+	/** The time: seconds since the epoch, and the microseconds beyond. */
+	time(): Result<M, string[]>;
 	/**  */
 	touch(...key: Many<Key>): Result<M, Reply>;
 	/**  */
@@ -629,127 +362,14 @@ export interface Commands<M extends Mode> {
 	type(key: Key): Result<M, Reply>;
 	/**  */
 	unlink(...key: Many<Key>): Result<M, Reply>;
-	/**  */
-	unwatch(): Result<M, Reply>;
+	/** Forgets every watched key. */
+	unwatch(): Result<M, "OK">;
 	/**  */
 	wait(numreplicas: Int, timeout: Int): Result<M, Promise<Reply>>;
 	/**  */
 	waitaof(numlocal: Int, numreplicas: Int, timeout: Int): Result<M, Promise<Reply>>;
-	/**  */
-	watch(...key: Many<Key>): Result<M, Reply>;
-	/**  */
-	xack(key: Key, group: Arg, ...id: Many<Arg>): Result<M, Reply>;
-	/**  */
-	xackdel(key: Key, group: Arg, id: readonly Arg[]): Result<M, Reply>;
-	xackdel(key: Key, group: Arg, options: { keepref?: boolean; delref?: boolean; acked?: boolean }, id: readonly Arg[]): Result<M, Reply>;
-	/**  */
-	xadd(...args: Arg[]): Result<M, Reply>;
-	/**  */
-	xautoclaim(key: Key, group: Arg, consumer: Arg, minIdleTime: Arg, start: Arg, options?: { count?: Int; justid?: boolean }): Result<M, Reply>;
-	/**  */
-	xclaim(key: Key, group: Arg, consumer: Arg, minIdleTime: Arg, id: readonly (Arg)[], options?: { idle?: Int; time?: Int | Date; retrycount?: Int; force?: boolean; justid?: boolean; lastid?: Arg }): Result<M, Reply>;
-	/**  */
-	xdel(key: Key, ...id: Many<Arg>): Result<M, Reply>;
-	/**  */
-	xdelex(key: Key, id: readonly Arg[]): Result<M, Reply>;
-	xdelex(key: Key, options: { keepref?: boolean; delref?: boolean; acked?: boolean }, id: readonly Arg[]): Result<M, Reply>;
-	/**  */
-	xgroupCreate(...args: Arg[]): Result<M, Reply>;
-	/**  */
-	xgroupCreateconsumer(key: Key, group: Arg, consumer: Arg): Result<M, Reply>;
-	/**  */
-	xgroupDelconsumer(key: Key, group: Arg, consumer: Arg): Result<M, Reply>;
-	/**  */
-	xgroupDestroy(key: Key, group: Arg): Result<M, Reply>;
-	/**  */
-	xgroupSetid(...args: Arg[]): Result<M, Reply>;
-	/**  */
-	xinfoConsumers(key: Key, group: Arg): Result<M, Reply>;
-	/**  */
-	xinfoGroups(key: Key): Result<M, Reply>;
-	/**  */
-	xinfoStream(key: Key, options?: { full?: boolean; count?: Int }): Result<M, Reply>;
-	/**  */
-	xlen(key: Key): Result<M, Reply>;
-	/**  */
-	xpending(key: Key, group: Arg, options?: { idle?: Int; start?: Arg; end?: Arg; count?: Int; consumer?: Arg }): Result<M, Reply>;
-	/**  */
-	xrange(key: Key, start: Arg, end: Arg, options?: { count?: Int }): Result<M, Reply>;
-	/**  */
-	xread(...args: Arg[]): Result<M, Promise<Reply>>;
-	/**  */
-	xreadgroup(...args: Arg[]): Result<M, Promise<Reply>>;
-	/**  */
-	xrevrange(key: Key, end: Arg, start: Arg, options?: { count?: Int }): Result<M, Reply>;
-	/**  */
-	xsetid(key: Key, lastId: Arg, options?: { entriesadded?: Int; maxdeletedid?: Arg }): Result<M, Reply>;
-	/**  */
-	xtrim(...args: Arg[]): Result<M, Reply>;
-	/**  */
-	zadd(key: Key, ...data: Many<{ score: Double; member: Arg }>): Result<M, Reply>;
-	zadd(key: Key, options: { nx?: boolean; xx?: boolean; gt?: boolean; lt?: boolean; ch?: boolean; incr?: boolean }, ...data: Many<{ score: Double; member: Arg }>): Result<M, Reply>;
-	/**  */
-	zcard(key: Key): Result<M, Reply>;
-	/**  */
-	zcount(key: Key, min: Double, max: Double): Result<M, Reply>;
-	/**  */
-	zdiff(key: readonly Key[], options?: { withscores?: boolean }): Result<M, Reply>;
-	/**  */
-	zdiffstore(destination: Key, key: readonly Key[]): Result<M, Reply>;
-	/**  */
-	zincrby(key: Key, increment: Int, member: Arg): Result<M, Reply>;
-	/**  */
-	zinter(key: readonly Key[], options?: { weights?: Int | readonly (Int)[]; aggregate?: Word<"SUM" | "MIN" | "MAX">; withscores?: boolean }): Result<M, Reply>;
-	/**  */
-	zintercard(key: readonly Key[], options?: { limit?: Int }): Result<M, Reply>;
-	/**  */
-	zinterstore(destination: Key, key: readonly Key[], options?: { weights?: Int | readonly (Int)[]; aggregate?: Word<"SUM" | "MIN" | "MAX"> }): Result<M, Reply>;
-	/**  */
-	zlexcount(key: Key, min: Arg, max: Arg): Result<M, Reply>;
-	/**  */
-	zmpop(key: readonly Key[], where: Word<"MIN" | "MAX">, options?: { count?: Int }): Result<M, Reply>;
-	/**  */
-	zmscore(key: Key, ...member: Many<Arg>): Result<M, Reply>;
-	/**  */
-	zpopmax(key: Key, count?: Int): Result<M, Reply>;
-	/**  */
-	zpopmin(key: Key, count?: Int): Result<M, Reply>;
-	/**  */
-	zrandmember(...args: Arg[]): Result<M, Reply>;
-	/**  */
-	zrange(key: Key, start: Arg, stop: Arg, options?: { byscore?: boolean; bylex?: boolean; rev?: boolean; limit?: { offset: Int; count: Int } | readonly [Int, Int]; withscores?: boolean }): Result<M, Reply>;
-	/**  @deprecated since Redis 6.2.0 */
-	zrangebylex(key: Key, min: Arg, max: Arg, options?: { limit?: { offset: Int; count: Int } | readonly [Int, Int] }): Result<M, Reply>;
-	/**  @deprecated since Redis 6.2.0 */
-	zrangebyscore(key: Key, min: Double, max: Double, options?: { withscores?: boolean; limit?: { offset: Int; count: Int } | readonly [Int, Int] }): Result<M, Reply>;
-	/**  */
-	zrangestore(dst: Key, src: Key, min: Arg, max: Arg, options?: { byscore?: boolean; bylex?: boolean; rev?: boolean; limit?: { offset: Int; count: Int } | readonly [Int, Int] }): Result<M, Reply>;
-	/**  */
-	zrank(key: Key, member: Arg, options?: { withscore?: boolean }): Result<M, Reply>;
-	/**  */
-	zrem(key: Key, ...member: Many<Arg>): Result<M, Reply>;
-	/**  */
-	zremrangebylex(key: Key, min: Arg, max: Arg): Result<M, Reply>;
-	/**  */
-	zremrangebyrank(key: Key, start: Int, stop: Int): Result<M, Reply>;
-	/**  */
-	zremrangebyscore(key: Key, min: Double, max: Double): Result<M, Reply>;
-	/**  @deprecated since Redis 6.2.0 */
-	zrevrange(key: Key, start: Int, stop: Int, options?: { withscores?: boolean }): Result<M, Reply>;
-	/**  @deprecated since Redis 6.2.0 */
-	zrevrangebylex(key: Key, max: Arg, min: Arg, options?: { limit?: { offset: Int; count: Int } | readonly [Int, Int] }): Result<M, Reply>;
-	/**  @deprecated since Redis 6.2.0 */
-	zrevrangebyscore(key: Key, max: Double, min: Double, options?: { withscores?: boolean; limit?: { offset: Int; count: Int } | readonly [Int, Int] }): Result<M, Reply>;
-	/**  */
-	zrevrank(key: Key, member: Arg, options?: { withscore?: boolean }): Result<M, Reply>;
-	/**  */
-	zscan(key: Key, cursor: Int, options?: { match?: Key; count?: Int }): Result<M, Reply>;
-	/**  */
-	zscore(key: Key, member: Arg): Result<M, Reply>;
-	/**  */
-	zunion(key: readonly Key[], options?: { weights?: Int | readonly (Int)[]; aggregate?: Word<"SUM" | "MIN" | "MAX">; withscores?: boolean }): Result<M, Reply>;
-	/**  */
-	zunionstore(destination: Key, key: readonly Key[], options?: { weights?: Int | readonly (Int)[]; aggregate?: Word<"SUM" | "MIN" | "MAX"> }): Result<M, Reply>;
+	/** Makes the next EXEC depend on these keys staying as they are. */
+	watch(...key: Many<Key>): Result<M, "OK">;
 }
 
 /** See js/commands.ts for what a line says. */
@@ -774,14 +394,6 @@ bitfield
 bitfield_ro
 bitop
 bitpos
-blmove tb
-blmpop tb # ?COUNT=
-blpop tb
-brpop tb
-brpoplpush tb
-bzmpop tb # ?COUNT=
-bzpopmax tb
-bzpopmin tb
 client|caching t
 client|getname t
 client|getredir t
@@ -799,34 +411,6 @@ client|tracking t ?REDIRECT= ?PREFIX* ?BCAST ?OPTIN ?OPTOUT ?NOLOOP
 client|trackinginfo t
 client|unblock t ?TIMEOUT ?ERROR
 client|unpause t
-cluster|addslots t
-cluster|addslotsrange t @startSlot.endSlot
-cluster|bumpepoch t
-cluster|count-failure-reports t
-cluster|countkeysinslot t
-cluster|delslots t
-cluster|delslotsrange t @startSlot.endSlot
-cluster|failover t ?FORCE ?TAKEOVER
-cluster|flushslots t
-cluster|forget t
-cluster|getkeysinslot t
-cluster|info t
-cluster|keyslot t
-cluster|links t
-cluster|meet t
-cluster|myid t
-cluster|myshardid t
-cluster|nodes t
-cluster|replicas t
-cluster|replicate t
-cluster|reset t ?HARD ?SOFT
-cluster|saveconfig t
-cluster|set-config-epoch t
-cluster|setslot t ?IMPORTING= ?MIGRATING= ?NODE= ?STABLE
-cluster|shards t
-cluster|slaves t
-cluster|slot-stats t ?SLOTSRANGE=startSlot.endSlot ?ORDERBY=metric.limit.order
-cluster|slots t
 command|count t
 command|docs t
 command|getkeys t
@@ -845,72 +429,20 @@ decrby
 del
 dump
 echo t
-eval t #
-eval_ro t #
-evalsha t #
-evalsha_ro t #
 exists
 expire t ?NX ?XX ?GT ?LT
 expireat t ?NX ?XX ?GT ?LT
 expiretime
 failover t
-fcall t #
-fcall_ro t #
 flushall t ?ASYNC ?SYNC
 flushdb t ?ASYNC ?SYNC
-function|delete t
-function|dump t
-function|flush t ?ASYNC ?SYNC
-function|kill t
-function|list t ?LIBRARYNAME= ?WITHCODE
-function|load t ?REPLACE
-function|restore t ?FLUSH ?APPEND ?REPLACE
-function|stats t
-geoadd - ?NX ?XX ?CH @longitude.latitude.member
-geodist - ?M ?KM ?FT ?MI
-geohash
-geopos
-georadius - ?WITHCOORD ?WITHDIST ?WITHHASH ?COUNT= ?ANY ?ASC ?DESC ?STORE= ?STOREDIST=
-georadius_ro - ?WITHCOORD ?WITHDIST ?WITHHASH ?COUNT= ?ANY ?ASC ?DESC
-georadiusbymember - ?WITHCOORD ?WITHDIST ?WITHHASH ?COUNT= ?ANY ?ASC ?DESC ?STORE= ?STOREDIST=
-georadiusbymember_ro - ?WITHCOORD ?WITHDIST ?WITHHASH ?COUNT= ?ANY ?ASC ?DESC
-geosearch
-geosearchstore
 get
 getbit
 getdel
 getex - ?EX= ?PX= ?EXAT= ?PXAT= ?PERSIST
 getrange
 getset
-hdel
 hello t
-hexists
-hexpire t ?NX ?XX ?GT ?LT #FIELDS
-hexpireat t ?NX ?XX ?GT ?LT #FIELDS
-hexpiretime - #FIELDS
-hget
-hgetall
-hgetdel - #FIELDS
-hgetex - ?EX= ?PX= ?EXAT= ?PXAT= ?PERSIST #FIELDS
-hincrby
-hincrbyfloat
-hkeys
-hlen
-hmget
-hmset
-hpersist - #FIELDS
-hpexpire t ?NX ?XX ?GT ?LT #FIELDS
-hpexpireat t ?NX ?XX ?GT ?LT #FIELDS
-hpexpiretime - #FIELDS
-hpttl - #FIELDS
-hrandfield
-hscan - ?MATCH= ?COUNT= ?NOVALUES
-hset
-hsetex
-hsetnx
-hstrlen
-httl - #FIELDS
-hvals
 incr
 incrby
 incrbyfloat
@@ -924,20 +456,7 @@ latency|history t
 latency|latest t
 latency|reset t
 lcs - ?LEN ?IDX ?MINMATCHLEN= ?WITHMATCHLEN
-lindex
-linsert
-llen
-lmove
-lmpop - # ?COUNT=
 lolwut t ?VERSION=
-lpop
-lpos - ?RANK= ?COUNT= ?MAXLEN=
-lpush
-lpushx
-lrange
-lrem
-lset
-ltrim
 memory|doctor t
 memory|malloc-stats t
 memory|purge t
@@ -975,8 +494,6 @@ pubsub|numsub t
 pubsub|shardchannels t
 pubsub|shardnumsub t
 randomkey
-readonly t
-readwrite t
 rename
 renamenx
 replicaof t
@@ -984,21 +501,8 @@ reset t
 restore t ?REPLACE ?ABSTTL ?IDLETIME= ?FREQ=
 restore-asking t ?REPLACE ?ABSTTL ?IDLETIME= ?FREQ=
 role t
-rpop
-rpoplpush
-rpush
-rpushx
-sadd
 save tb
 scan - ?MATCH= ?COUNT= ?TYPE=
-scard
-script|debug t
-script|exists t
-script|flush t ?ASYNC ?SYNC
-script|kill t
-script|load t
-sdiff
-sdiffstore
 select t
 set - ?NX ?XX ?GET ?EX= ?PX= ?EXAT= ?PXAT= ?KEEPTTL
 setbit
@@ -1006,28 +510,15 @@ setex t
 setnx
 setrange
 shutdown t ?NOSAVE ?SAVE ?NOW ?FORCE ?ABORT
-sinter
-sintercard - # ?LIMIT=
-sinterstore
-sismember
 slaveof t
 slowlog|get t
 slowlog|len t
 slowlog|reset t
-smembers
-smismember
-smove
 sort - ?BY= ?LIMIT=offset.count ?GET* ?ASC ?DESC ?ALPHA ?STORE=
 sort_ro - ?BY= ?LIMIT=offset.count ?GET* ?ASC ?DESC ?ALPHA
-spop
 spublish t
-srandmember
-srem
-sscan - ?MATCH= ?COUNT=
 strlen
 substr
-sunion
-sunionstore
 swapdb t
 time t
 touch
@@ -1037,59 +528,4 @@ unlink
 unwatch t
 wait tb
 waitaof tb
-watch t
-xack t
-xackdel t ?KEEPREF ?DELREF ?ACKED #IDS
-xadd t
-xautoclaim t ?COUNT= ?JUSTID
-xclaim t ?IDLE= ?TIME= ?RETRYCOUNT= ?FORCE ?JUSTID ?LASTID=
-xdel t
-xdelex t ?KEEPREF ?DELREF ?ACKED #IDS
-xgroup|create t
-xgroup|createconsumer t
-xgroup|delconsumer t
-xgroup|destroy t
-xgroup|setid t
-xinfo|consumers t
-xinfo|groups t
-xinfo|stream t ?FULL ?COUNT=
-xlen t
-xpending t ?IDLE= ?=start ?=end ?=count ?=consumer
-xrange t ?COUNT=
-xread tb
-xreadgroup tb
-xrevrange t ?COUNT=
-xsetid t ?ENTRIESADDED= ?MAXDELETEDID=
-xtrim t
-zadd - ?NX ?XX ?GT ?LT ?CH ?INCR @score.member
-zcard
-zcount
-zdiff - # ?WITHSCORES
-zdiffstore - #
-zincrby
-zinter - # ?WEIGHTS= ?AGGREGATE= ?WITHSCORES
-zintercard - # ?LIMIT=
-zinterstore - # ?WEIGHTS= ?AGGREGATE=
-zlexcount
-zmpop - # ?COUNT=
-zmscore
-zpopmax
-zpopmin
-zrandmember
-zrange - ?BYSCORE ?BYLEX ?REV ?LIMIT=offset.count ?WITHSCORES
-zrangebylex - ?LIMIT=offset.count
-zrangebyscore - ?WITHSCORES ?LIMIT=offset.count
-zrangestore - ?BYSCORE ?BYLEX ?REV ?LIMIT=offset.count
-zrank - ?WITHSCORE
-zrem
-zremrangebylex
-zremrangebyrank
-zremrangebyscore
-zrevrange - ?WITHSCORES
-zrevrangebylex - ?LIMIT=offset.count
-zrevrangebyscore - ?WITHSCORES ?LIMIT=offset.count
-zrevrank - ?WITHSCORE
-zscan - ?MATCH= ?COUNT=
-zscore
-zunion - # ?WEIGHTS= ?AGGREGATE= ?WITHSCORES
-zunionstore - # ?WEIGHTS= ?AGGREGATE=`;
+watch t`;

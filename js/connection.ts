@@ -74,6 +74,8 @@ export class Connection {
 	/** The engine closed the session (CLIENT KILL, QUIT). */
 	onClosed: (() => void) | undefined;
 	private waiter: Waiter | undefined;
+	/** Why there is no session any more. */
+	private gone: RedstartError | undefined;
 	private readonly heard = new Map<string, Set<Heard>>();
 	private bytesListeners = 0;
 
@@ -89,6 +91,7 @@ export class Connection {
 		this.table = table;
 		this.db = 0;
 		this.isMulti = false;
+		this.gone = undefined;
 		this.id = engine.connect(protocol, {
 			onReady: () => this.receive(),
 			onDisconnect: () => this.drop(new RedstartError("closed", "the session was closed by the engine")),
@@ -107,8 +110,15 @@ export class Connection {
 		}).finally(() => this.engine.wait(-1));
 	}
 
-	get isBlocked(): boolean {
-		return this.waiter !== undefined;
+	/** Whether it takes a command now; {@link check} says why not. */
+	get isFree(): boolean {
+		return this.waiter === undefined && this.gone === undefined;
+	}
+
+	/** Throws unless the session takes a command now. */
+	check(): void {
+		if (this.gone) throw this.gone;
+		if (this.waiter) throw new RedstartError("busy", "the session waits in a blocking command");
 	}
 
 	/** What an outcome is to a caller: a value, or the promise of one. */
@@ -119,7 +129,7 @@ export class Connection {
 
 	/** Runs a command given by its words. */
 	run(name: string, args: readonly Arg[], mode: ReplyMode): Reply | Promise<Reply> {
-		if (this.waiter) throw new RedstartError("busy", "the session waits in a blocking command");
+		this.check();
 		const { engine, table } = this;
 		const op = engine.op(name);
 		if (op === NO_OP) return this.give(engine.call(this.id, op, [name, ...args], mode), mode);
@@ -244,14 +254,14 @@ export class Connection {
 			if (isBytes) this.bytesListeners--;
 			if (listeners.size > 0 || this.heard.get(key) !== listeners) return;
 			this.heard.delete(key);
-			if (this.id >= 0) this.run(KINDS[kind].off, [subject], TEXT_MODE);
+			if (!this.gone) this.run(KINDS[kind].off, [subject], TEXT_MODE);
 		};
 	}
 
 	/** Closes the session; who waits in it gets `error`. */
 	close(error = new RedstartError("closed", "the session is closed")): void {
-		if (this.id < 0) return;
-		const id = this.id;
+		if (this.gone) return;
+		const { id } = this;
 		this.drop(error);
 		this.engine.disconnect(id);
 	}
@@ -259,6 +269,7 @@ export class Connection {
 	/** Forgets the session, which is gone already. */
 	drop(error: RedstartError): void {
 		this.id = -1;
+		this.gone = error;
 		this.waiter?.reject(error);
 		this.waiter = undefined;
 		this.onClosed?.();

@@ -413,22 +413,30 @@ export class Engine {
 		return this.guard(() => {
 			this.readClock();
 			this.reply(this.exports.rs_snapshot_begin(), TEXT_MODE);
+			// The engine's pieces are as long as they happen to be; chunks are full except for the last.
 			const chunks: Uint8Array[] = [];
-			let parts: Uint8Array[] = [];
-			let length = 0;
+			let chunk = new Uint8Array(0);
+			let used = 0;
 			for (;;) {
-				const part_bytes = this.exports.rs_snapshot_next();
+				const piece_bytes = this.exports.rs_snapshot_next();
 				if (this.bytes.length === 0) this.view();
-				if (part_bytes <= 0 || length + part_bytes > limit_bytes) {
-					if (length > 0) chunks.push(concat(parts, length));
-					parts = [];
-					length = 0;
+				if (piece_bytes <= 0) break;
+				let from = this.words[this.ctrl + RSP_PTR] as number;
+				const to = from + piece_bytes;
+				while (from < to) {
+					if (used === chunk.length) {
+						chunk = new Uint8Array(limit_bytes);
+						chunks.push(chunk);
+						used = 0;
+					}
+					const length = Math.min(to - from, limit_bytes - used);
+					chunk.set(this.bytes.subarray(from, from + length), used);
+					used += length;
+					from += length;
 				}
-				if (part_bytes <= 0) return chunks;
-				const from = this.words[this.ctrl + RSP_PTR] as number;
-				parts.push(this.bytes.slice(from, from + part_bytes));
-				length += part_bytes;
 			}
+			if (used > 0) chunks.push((chunks.pop() as Uint8Array).slice(0, used));
+			return chunks;
 		});
 	}
 
@@ -735,14 +743,4 @@ function argsBound(args: readonly Arg[]): number {
 		else bound += 4 + String(arg).length;
 	}
 	return bound;
-}
-
-function concat(parts: readonly Uint8Array[], length: number): Uint8Array {
-	const all = new Uint8Array(length);
-	let at = 0;
-	for (const part of parts) {
-		all.set(part, at);
-		at += part.length;
-	}
-	return all;
 }

@@ -153,9 +153,9 @@ class Core implements Link {
 			return await use(connection);
 		} finally {
 			this.lent.delete(connection);
-			if (connection.id >= 0 && connection.engine === this.engine && this.spare.length < SPARE_CONNECTIONS) {
+			if (connection.isFree && connection.engine === this.engine && this.spare.length < SPARE_CONNECTIONS) {
 				this.spare.push(connection);
-			} else if (connection.engine === this.engine) connection.close();
+			} else if (connection.engine === this.engine && !this.isClosed) connection.close();
 		}
 	}
 
@@ -233,6 +233,7 @@ class Core implements Link {
 
 	/** After a trap: a new instance, filled from storage; the main session and its subscriptions are renewed. */
 	private rebuild(error: RedstartError): void {
+		if (this.isClosed) return;
 		const gone = new RedstartError("closed", "the session ended when the engine was rebuilt");
 		for (const connection of [...this.lent, ...this.sessions]) connection.drop(gone);
 		this.spare.length = 0;

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { RedstartError } from "../../js/errors.ts";
 import type { Redstart } from "../../js/redstart.ts";
+import { crc32c } from "../../js/storage/crc32c.ts";
 import type { MemoryDisk } from "../../js/storage/memory.ts";
 import { FaultyStorage } from "./faulty-storage.ts";
 import { open } from "./open.ts";
@@ -18,6 +19,11 @@ function fill(db: Redstart, keys = 40, length = 100_000): void {
 		}
 		db.set(`big:${i}`, value);
 	}
+}
+
+/** Names of objects with what they hold, in short. */
+function digest(disk: MemoryDisk): [string | number, number][] {
+	return [...disk.objects].map(([name, bytes]) => [name, crc32c(bytes)]);
 }
 
 async function reopened(disk: MemoryDisk, options = {}): Promise<Redstart> {
@@ -216,16 +222,16 @@ describe("a snapshot that cannot be read", () => {
 
 	it.each(DAMAGES)("%s: is refused and kept", async (_, damage) => {
 		const disk = await damaged(damage);
-		const before = new Map(disk.objects);
+		const before = digest(disk);
 		const storage = new FaultyStorage(disk);
 		await expect(open({ storage })).rejects.toMatchObject({ name: "RedstartError", kind: "corrupt" });
-		expect(disk.objects).toEqual(before);
+		expect(digest(disk)).toEqual(before);
 		expect(storage.done).toEqual([]);
 	});
 
 	it("is set aside on request, and survives later saves", async () => {
 		const disk = await damaged((d, name) => (d.objects.get(name) as Uint8Array).fill(0, 100, 200));
-		const before = [...disk.objects];
+		const before = digest(disk);
 		const db = await open({ storage: new FaultyStorage(disk), onCorrupt: "keep" });
 		expect(db.dbsize()).toBe(0);
 		for (const value of ["one", "two"]) {
