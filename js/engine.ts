@@ -135,6 +135,7 @@ export class Engine {
 	/** When the timer fires; -Infinity keeps it from being set. */
 	private timerAt_ms = Number.POSITIVE_INFINITY;
 	private waiting = 0;
+	private isDead = false;
 
 	/** Starts an engine on a fresh instance. */
 	constructor(exports: EngineExports, options: EngineOptions = {}) {
@@ -544,6 +545,7 @@ export class Engine {
 	/** Frees the instance. Every later call throws. */
 	close(error = new RedstartError("closed", "the database is closed")): void {
 		clearTimeout(this.timer);
+		this.isDead = true;
 		this.timerAt_ms = Number.NEGATIVE_INFINITY;
 		this.exports = dead(error);
 		this.sessions.clear();
@@ -708,8 +710,6 @@ export class Engine {
 		}
 	}
 
-	private isDead = false;
-
 	/** Runs `body`; a trap in it is the end of the instance. */
 	private guard<T>(body: () => T): T {
 		try {
@@ -728,7 +728,6 @@ export class Engine {
 			`the engine stopped (${error.message}); changes since the last save are lost`,
 			error,
 		);
-		this.isDead = true;
 		this.close(trap);
 		this.onTrap?.(trap);
 		return trap;

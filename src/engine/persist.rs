@@ -53,6 +53,9 @@ struct Loader {
     now_ms: i64,
 }
 
+/// How often `save` rules that wait for more changes are looked at.
+const SAVE_CHECK_PAUSE_MS: i64 = 1000;
+
 impl Engine {
     /// Starts a snapshot of the data set as it is now. Each [`Engine::next_chunk`] continues it; commands must not run
     /// in between until the last chunk is out.
@@ -196,6 +199,22 @@ impl Engine {
             .map(|rule| (self.server.last_save_s + rule.seconds) * 1000)
             .min()?;
         Some(due_ms.max(self.transfer.retry_after_ms))
+    }
+
+    /// When to look at the `save` rules again: when one is due, and every second while one only waits for more changes.
+    pub(super) fn next_save_check_ms(&self) -> Option<i64> {
+        if self.server.is_saving || self.keys.dirty == self.keys.dirty_saved {
+            return None;
+        }
+        let rules = self.server.config.save_rules.iter();
+        let due_ms = rules
+            .map(|rule| (self.server.last_save_s + rule.seconds) * 1000)
+            .min()?;
+        let check_ms = due_ms.max(self.now_ms + SAVE_CHECK_PAUSE_MS);
+        Some(
+            self.next_save_ms()
+                .map_or(check_ms, |save_ms| save_ms.min(check_ms)),
+        )
     }
 }
 

@@ -50,7 +50,8 @@ impl Engine {
             expiry,
             self.blocked.next_deadline_ms(),
             pause,
-            self.next_save_ms().filter(|_| !self.server.is_cron_paused),
+            self.next_save_check_ms()
+                .filter(|_| !self.server.is_cron_paused),
         ]
         .into_iter()
         .flatten()

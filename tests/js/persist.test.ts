@@ -241,8 +241,7 @@ describe("a snapshot that cannot be read", () => {
 		await db.close();
 		const back = await reopened(disk);
 		expect(back.get("k")).toBe("two");
-		for (const [name, bytes] of before)
-			expect(Buffer.compare(disk.objects.get(name) as Uint8Array, bytes)).toBe(0);
+		expect(digest(disk)).toEqual(expect.arrayContaining(before));
 	});
 });
 
@@ -272,7 +271,7 @@ describe("after a trap", () => {
 		expect(reopenedAs).toHaveBeenCalledOnce();
 		expect(db.get("saved")).toBe("1");
 		expect(db.get("unsaved")).toBe(null);
-		expect(() => session.ping()).toThrow(/closed/);
+		expect(() => session.ping()).toThrow(/rebuilt/);
 		db.publish("c", "still heard");
 		await vi.waitFor(() => expect(heard).toHaveBeenCalledWith("still heard", "c", undefined));
 		expect(db.session().ping()).toBe("PONG");
@@ -288,8 +287,10 @@ describe("after a trap", () => {
 	});
 
 	it("who waits in a blocked call is told", async () => {
-		const db = await open();
-		const waiting = db.call<Promise<unknown>>("BLPOP", "k", 0);
+		const storage = new FaultyStorage();
+		const db = await open({ storage });
+		storage.gate = new Promise(() => {});
+		const waiting = db.save();
 		breakEngine(db);
 		expect(() => db.get("k")).toThrow(RedstartError);
 		await expect(waiting).rejects.toThrow(/rebuilt/);
