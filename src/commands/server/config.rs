@@ -3,7 +3,7 @@
 use crate::algorithms::glob;
 use crate::keyspace::KeyStats;
 use crate::resp::Error;
-use crate::state::config::{self, Found, HIDDEN, IMMUTABLE, PROTECTED};
+use crate::state::config::{self, Found, HIDDEN, HOST, IMMUTABLE, PROTECTED};
 use crate::state::{CommandStats, Stats};
 use crate::table::{BASE, Command, Ctx, Flags, Group, Outcome, Result, args, block, prose, string};
 
@@ -139,6 +139,10 @@ fn set(ctx: &mut Ctx) -> Result {
         values.push(value.map_err(|why| refused(ctx.arg(2 + index * 2), &why))?);
     }
     for (found, value) in targets.iter().zip(values) {
+        if found.parameter().is(HOST) {
+            let name = found.parameter().name.as_bytes();
+            ctx.server.request(&[b"config", name, &value]);
+        }
         ctx.server.config.set(found.index, value);
     }
     ctx.keys.notify_classes = ctx.server.config.notify_classes;
@@ -157,10 +161,20 @@ fn resetstat(ctx: &mut Ctx) -> Result {
     Ok(Outcome::Done)
 }
 
-fn rewrite(_: &mut Ctx) -> Result {
-    Err(Error::new(
-        "ERR The server is running without a config file",
-    ))
+fn rewrite(ctx: &mut Ctx) -> Result {
+    let config = &ctx.server.config;
+    let Some((_, old)) = &config.file else {
+        return Err(Error::new(
+            "ERR The server is running without a config file",
+        ));
+    };
+    let text = config.rewrite(old);
+    ctx.server.request(&[b"config-rewrite", &text]);
+    if let Some((_, old)) = &mut ctx.server.config.file {
+        *old = text;
+    }
+    ctx.reply.ok();
+    Ok(Outcome::Done)
 }
 
 fn help(ctx: &mut Ctx) -> Result {

@@ -73,7 +73,7 @@ fn debug(ctx: &mut Ctx) -> Result {
     });
     match sub {
         Some((_, _, run)) => run(ctx),
-        None => Err(ctx.unknown_subcommand("debug")),
+        None => Err(ctx.unknown_subcommand("DEBUG")),
     }
 }
 
@@ -424,7 +424,7 @@ fn replybuffer(ctx: &mut Ctx) -> Result {
         return ok(ctx);
     }
     if !what.eq_ignore_ascii_case(b"peak-reset-time") {
-        return Err(ctx.unknown_subcommand("debug"));
+        return Err(ctx.unknown_subcommand("DEBUG"));
     }
     let is_word = ["never", "reset"]
         .iter()

@@ -177,7 +177,10 @@ fn server(ctx: &Ctx, text: &mut Text) {
     text.bytes("configured_hz", config.value("hz"));
     text.signed("lru_clock", ctx.now_ms / 1000 & 0xff_ffff);
     text.constants("executable", "");
-    text.bytes("config_file", &config.file_name);
+    text.bytes(
+        "config_file",
+        config.file.as_ref().map_or(&[], |(name, _)| name),
+    );
     text.constants("io_threads_active", "0");
 }
 

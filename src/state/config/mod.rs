@@ -1,9 +1,11 @@
 //! The configuration: hot values as typed fields, read on every call; everything else by name in the parameter table.
 
+mod file;
 mod special;
 mod table;
 mod value;
 
+pub use file::{LoadError, split_words, with_command_line};
 pub use table::{EFFECT, HIDDEN, HOST, IMMUTABLE, Kind, PARAMETERS, PROTECTED, Parameter, Special};
 pub use value::Refusal;
 
@@ -35,8 +37,8 @@ pub struct Config {
     pub save_rules: Vec<SaveRule>,
     /// `notify-keyspace-events`, as [`Class`] bits.
     pub notify_classes: u32,
-    /// The configuration file; empty for none.
-    pub file_name: Vec<u8>,
+    /// The configuration file's name and its text as it was read.
+    pub file: Option<(Vec<u8>, Vec<u8>)>,
     /// Values that are not the default, as CONFIG GET prints them, by their place in the table.
     values: BTreeMap<u16, Vec<u8>>,
 }
@@ -61,7 +63,7 @@ impl Default for Config {
             stop_writes_on_bgsave_error: true,
             save_rules: Vec::new(),
             notify_classes: 0,
-            file_name: Vec::new(),
+            file: None,
             values: BTreeMap::new(),
         };
         for index in 0..PARAMETERS.len() {

@@ -71,6 +71,10 @@ pub enum Special {
 }
 
 impl Kind {
+    pub fn is(&self, special: Special) -> bool {
+        matches!(self, Kind::Special(own) if *own == special)
+    }
+
     /// Whether a value is made of several words.
     pub fn is_list(&self) -> bool {
         use Special::{Bind, OomScores, OutputLimits, Percentiles, Replica, Save};
