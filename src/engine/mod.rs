@@ -22,6 +22,7 @@ mod persist;
 mod tick;
 mod wire;
 
+pub use crate::state::config::LoadError;
 pub use crate::state::{Kind, Message, Request};
 
 use crate::algorithms::hash::HashSeed;
@@ -29,6 +30,7 @@ use crate::algorithms::rng::Rng;
 use crate::commands;
 use crate::keyspace::Keyspace;
 use crate::resp::Reply;
+use crate::state::config::with_command_line;
 use crate::state::{Config, Server, Sessions};
 use crate::table::Lookup;
 use block::Blocked;
@@ -114,6 +116,27 @@ impl Engine {
             is_logging: false,
             paused: Vec::new(),
         }
+    }
+
+    /// Configures as redis-server does at its start, from a file (its name is empty when there is none) and the words of
+    /// the command line behind it. To be called before there are keys: with some, their number of databases stays.
+    ///
+    /// # Errors
+    /// What is wrong with it; nothing is changed then.
+    pub fn configure(
+        &mut self,
+        file_name: &[u8],
+        file: &[u8],
+        words: &[&[u8]],
+    ) -> Result<(), LoadError> {
+        let mut config = Config::load(&with_command_line(file, words))?;
+        if !file_name.is_empty() {
+            config.file = Some((file_name.to_vec(), file.to_vec()));
+        }
+        self.keys.set_db_count(config.databases);
+        self.keys.notify_classes = config.notify_classes;
+        self.server.config = config;
+        Ok(())
     }
 
     /// Opens a session.

@@ -128,6 +128,14 @@ impl Keyspace {
         self.dbs.len()
     }
 
+    /// Changes the number of databases, while all are empty.
+    pub fn set_db_count(&mut self, count: usize) {
+        if self.dbs.iter().all(Table::is_empty) {
+            self.dbs
+                .resize_with(count.max(1), || Table::new(self.seed.clone()));
+        }
+    }
+
     /// The database of number `db`.
     pub fn db(&self, db: usize) -> Option<&Db> {
         self.dbs.get(db)

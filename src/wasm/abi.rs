@@ -260,6 +260,28 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// Configures the engine as redis-server does at its start: the request holds, packed as for [`rs_exec`], the file's
+/// name (empty for none), its text and the words of the command line behind it. OK, or an error with the text to print.
+#[unsafe(no_mangle)]
+pub extern "C" fn rs_configure(count: usize, length: usize) -> i32 {
+    or_nothing(instance::with(|instance| {
+        let request = std::mem::take(&mut instance.request);
+        let mut cursor = Cursor {
+            bytes: request.get(..length).unwrap_or(&[]),
+        };
+        let (name, text) = (cursor.argument(), cursor.argument());
+        let words: Vec<&[u8]> = (2..count).map(|_| cursor.argument()).collect();
+        let mut reply = Reply::new(Encoding::Cells, true);
+        match instance.engine.configure(name, text, &words) {
+            Ok(()) => reply.ok(),
+            Err(error) => reply.error(&error.message()),
+        }
+        instance.request = request;
+        instance.publish_all();
+        instance.show(reply, false)
+    }))
+}
+
 /// Bytes of the request go to a wire session.
 #[unsafe(no_mangle)]
 pub extern "C" fn rs_feed(session: u32, length: usize) -> i32 {

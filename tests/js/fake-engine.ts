@@ -286,6 +286,10 @@ export class FakeEngine implements EngineExports {
 		return result;
 	}
 
+	rs_configure(): number {
+		return 0;
+	}
+
 	rs_feed(): number {
 		return 0;
 	}

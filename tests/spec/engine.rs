@@ -29,12 +29,18 @@ impl InProcess {
     }
 }
 
+/// Configured as the oracle is.
 fn new_engine() -> Engine {
-    Engine::new(Options {
+    let mut engine = Engine::new(Options {
         seed: [1, 2],
         now_ms: START_MS,
         ..Options::default()
-    })
+    });
+    let words: [&[u8]; 2] = [b"--enable-debug-command", b"yes"];
+    engine
+        .configure(b"", b"", &words)
+        .expect("a good configuration");
+    engine
 }
 
 impl Host for InProcess {
