@@ -58,7 +58,7 @@ const RULES = {
 	INFO: (value) => any(value.kind),
 	"MEMORY USAGE": (value) => (value.kind === ":" ? int() : value),
 	"MEMORY STATS": (value) => any(value.kind),
-	"MEMORY DOCTOR": () => any("$"),
+	"MEMORY DOCTOR": (value) => any(value.kind),
 	"MEMORY MALLOC-STATS": (value) => any(value.kind),
 	"CLIENT ID": () => int(),
 	"CLIENT LIST": clientLine,
