@@ -180,7 +180,13 @@ fn flushdb(ctx: &mut Ctx) -> Result {
 }
 
 fn swapdb(ctx: &mut Ctx) -> Result {
-    let index = |at: usize, error: Error| ctx.integer(at).map_err(|_| error);
+    let index = |at: usize, error: Error| {
+        let number = ctx.integer(at).ok();
+        // What is no C int is no index; what is one may still be no database.
+        number
+            .filter(|number| i32::try_from(*number).is_ok())
+            .ok_or(error)
+    };
     let one = index(1, Error::new("ERR invalid first DB index"))?;
     let other = index(2, Error::new("ERR invalid second DB index"))?;
     let in_range = |index: i64| {
