@@ -13,7 +13,13 @@ use crate::table::Command;
 /// The rows of every group. Registration is this list and nothing else.
 pub const GROUPS: &[&[Command]] = &[
     string::ROWS,
-    generic::ROWS,
+    generic::keys::ROWS,
+    generic::expire::ROWS,
+    generic::scan::ROWS,
+    generic::object::ROWS,
+    generic::sort::ROWS,
+    generic::transfer::ROWS,
+    generic::wait::ROWS,
     connection::ROWS,
     connection::client::ROWS,
     transactions::ROWS,

@@ -20,7 +20,7 @@ const MAX_STRING_BYTES: u64 = u32::MAX as u64;
 /// Longer text is not tried as an integer: the longest 32-bit one has 11 bytes.
 const MAX_INTEGER_TEXT: usize = 11;
 /// Shorter strings are not compressed.
-const MIN_COMPRESSED: usize = 21;
+pub const MIN_COMPRESSED: usize = 21;
 
 const INT8: u8 = 0xc0;
 const INT16: u8 = 0xc1;

@@ -325,6 +325,17 @@ impl Keyspace {
         })
     }
 
+    /// Makes `key` a string that comes from elsewhere: what was there is deleted first.
+    pub fn restore_string(&mut self, key: &[u8], bytes: &[u8], expiry_ms: Option<i64>) -> Moved {
+        let replaced = self.make_room(key, self.selected);
+        let expiry = expiry_ms.map_or(Expiry::Clear, Expiry::At);
+        self.set_string(key, bytes, expiry);
+        Moved {
+            replaced,
+            value_type: Type::String,
+        }
+    }
+
     /// Removes what is at `key`; its type, if it was alive.
     fn make_room(&mut self, key: &[u8], db: usize) -> Option<Type> {
         let old = self.peek_in(db, key).map(|entry| entry.value_type());

@@ -26,6 +26,11 @@ impl<'a> Options<'a> {
         self.args.len().saturating_sub(self.at)
     }
 
+    /// All arguments that are left, not consumed.
+    pub fn rest(&self) -> &'a [&'a [u8]] {
+        self.args.get(self.at..).unwrap_or(&[])
+    }
+
     pub fn is_done(&self) -> bool {
         self.left() == 0
     }

@@ -1,0 +1,270 @@
+//! SORT: the elements of a list, set or sorted set in order, or what keys named after them hold.
+
+use crate::algorithms::num;
+use crate::keyspace::{Class, Keyspace};
+use crate::resp::Error;
+use crate::table::{
+    Acl, BASE, Command, Ctx, Flags, Group, KeyFlags, KeySpec, Outcome, Result, args, block, flag,
+    integer, key, oneof, pattern, prose, token,
+};
+use crate::values::{Entry, Str};
+use std::cmp::Ordering;
+
+#[rustfmt::skip]
+pub const ROWS: &[Command] = &[
+    Command {
+        name: "sort", arity: -2, group: Group::Generic, since: "1.0.0",
+        flags: Flags::WRITE | Flags::DENYOOM | Flags::MOVABLEKEYS,
+        acl: Acl::SET | Acl::SORTEDSET | Acl::LIST | Acl::DANGEROUS,
+        keys: &[
+            KeySpec::index(1).range(0, 1, 0).flags(KeyFlags::RO | KeyFlags::ACCESS),
+            KeySpec::unknown().unknown_keys().flags(KeyFlags::RO | KeyFlags::ACCESS)
+                .note("For the optional BY/GET keyword. It is marked 'unknown' because the key names derive from the content of the key we sort"),
+            KeySpec::unknown().unknown_keys().flags(KeyFlags::OW | KeyFlags::UPDATE)
+                .note("For the optional STORE keyword. It is marked 'unknown' because the keyword can appear anywhere in the argument array"),
+        ],
+        args: args![
+            key("key"), pattern("by-pattern").token("BY").optional(),
+            block("limit", args![integer("offset"), integer("count")]).token("LIMIT").optional(),
+            pattern("get-pattern").token("GET").optional().multiple().multiple_token(),
+            oneof("order", args![flag("ASC"), flag("DESC")]).optional(),
+            token("sorting", "ALPHA").optional(), key("destination").spec(2).token("STORE").optional(),
+        ],
+        reply: "[bulk | nil] | int",
+        doc: prose!("The elements of a list, set or sorted set in order; on request, stored as a list.", "O(N+M*log(M)), N the number of elements, M of those returned"),
+        run: sort, ..BASE
+    },
+    Command {
+        name: "sort_ro", arity: -2, group: Group::Generic, since: "7.0.0",
+        flags: Flags::READONLY | Flags::MOVABLEKEYS,
+        acl: Acl::SET | Acl::SORTEDSET | Acl::LIST | Acl::DANGEROUS,
+        keys: &[
+            KeySpec::index(1).range(0, 1, 0).flags(KeyFlags::RO | KeyFlags::ACCESS),
+            KeySpec::unknown().unknown_keys().flags(KeyFlags::RO | KeyFlags::ACCESS)
+                .note("For the optional BY/GET keyword. It is marked 'unknown' because the key names derive from the content of the key we sort"),
+        ],
+        args: args![
+            key("key"), pattern("by-pattern").token("BY").optional(),
+            block("limit", args![integer("offset"), integer("count")]).token("LIMIT").optional(),
+            pattern("get-pattern").token("GET").optional().multiple().multiple_token(),
+            oneof("order", args![flag("ASC"), flag("DESC")]).optional(),
+            token("sorting", "ALPHA").optional(),
+        ],
+        reply: "[bulk | nil]",
+        doc: prose!("The elements of a list, set or sorted set in order.", "O(N+M*log(M)), N the number of elements, M of those returned"),
+        run: sort_ro, ..BASE
+    },
+];
+
+fn sort(ctx: &mut Ctx) -> Result {
+    sort_and_reply(ctx, true)
+}
+
+fn sort_ro(ctx: &mut Ctx) -> Result {
+    sort_and_reply(ctx, false)
+}
+
+/// What a SORT asks for.
+#[derive(Debug, Default)]
+struct Request<'a> {
+    by: Option<&'a [u8]>,
+    /// How many to leave out in front, and how many to return (negative: all).
+    limit: Option<(i64, i64)>,
+    get: Vec<&'a [u8]>,
+    is_descending: bool,
+    is_alpha: bool,
+    store: Option<&'a [u8]>,
+}
+
+impl<'a> Request<'a> {
+    fn parse(ctx: &Ctx<'a>, may_store: bool) -> core::result::Result<Request<'a>, Error> {
+        let mut request = Request::default();
+        let options = &mut ctx.options(2);
+        while !options.is_done() {
+            if options.take("ASC") {
+                request.is_descending = false;
+            } else if options.take("DESC") {
+                request.is_descending = true;
+            } else if options.take("ALPHA") {
+                request.is_alpha = true;
+            } else if options.left() > 2 && options.take("LIMIT") {
+                request.limit = Some((options.integer()?, options.integer()?));
+            } else if let Some(by) = options.take_value("BY") {
+                request.by = Some(by);
+            } else if let Some(get) = options.take_value("GET") {
+                request.get.push(get);
+            } else if may_store && let Some(store) = options.take_value("STORE") {
+                request.store = Some(store);
+            } else {
+                return Err(Error::SYNTAX);
+            }
+        }
+        Ok(request)
+    }
+
+    /// A pattern to sort by that names the same key for every element asks for no order at all.
+    fn is_unsorted(&self) -> bool {
+        self.by.is_some_and(|by| !by.contains(&b'*'))
+    }
+
+    /// The part of `count` elements that is asked for.
+    fn part(&self, count: usize) -> std::ops::Range<usize> {
+        let (skip, take) = self.limit.unwrap_or((0, -1));
+        let start = usize::try_from(skip.max(0))
+            .unwrap_or(usize::MAX)
+            .min(count);
+        let take = usize::try_from(take).unwrap_or(usize::MAX);
+        start..start.saturating_add(take).min(count)
+    }
+}
+
+fn sort_and_reply(ctx: &mut Ctx, may_store: bool) -> Result {
+    let request = Request::parse(ctx, may_store)?;
+    let mut elements = match ctx.keys.read(ctx.arg(1)) {
+        Some(entry) => elements_of(&entry)?,
+        None => Vec::new(),
+    };
+    if !request.is_unsorted() {
+        put_in_order(ctx.keys, &mut elements, &request)?;
+    }
+    let part = request.part(elements.len());
+    let results: Vec<Option<Vec<u8>>> = elements
+        .get(part)
+        .unwrap_or(&[])
+        .iter()
+        .flat_map(|element| results_for(ctx.keys, element, &request.get))
+        .collect();
+    match request.store {
+        Some(destination) => store(ctx, destination, &results),
+        None => {
+            ctx.reply.array(results.len());
+            for result in &results {
+                match result {
+                    Some(text) => ctx.reply.bulk(text),
+                    None => ctx.reply.nil(),
+                }
+            }
+            Ok(Outcome::Done)
+        }
+    }
+}
+
+/// The elements of a value that has some.
+fn elements_of(entry: &Entry<'_>) -> core::result::Result<Vec<Vec<u8>>, Error> {
+    match entry.string() {
+        Some(_) => Err(Error::WRONG_TYPE),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// What an element is compared by.
+#[derive(Debug, Clone, PartialEq)]
+enum Weight {
+    Number(f64),
+    /// None, where a pattern finds nothing, comes first.
+    Text(Option<Vec<u8>>),
+}
+
+fn put_in_order(
+    keys: &mut Keyspace,
+    elements: &mut Vec<Vec<u8>>,
+    request: &Request<'_>,
+) -> core::result::Result<(), Error> {
+    let mut weighed = Vec::with_capacity(elements.len());
+    let mut are_numbers = true;
+    for element in elements.drain(..) {
+        let text = match request.by {
+            Some(by) => find(keys, by, &element),
+            None => Some(element.clone()),
+        };
+        let weight = match (request.is_alpha, text) {
+            (true, text) => Weight::Text(text),
+            (false, None) => Weight::Number(0.0),
+            (false, Some(text)) => {
+                let number = parse_weight(&text);
+                are_numbers &= number.is_some();
+                Weight::Number(number.unwrap_or(0.0))
+            }
+        };
+        weighed.push((weight, element));
+    }
+    if !are_numbers {
+        return Err(Error::new(
+            "ERR One or more scores can't be converted into double",
+        ));
+    }
+    weighed.sort_by(|one, other| {
+        let order = compare(one, other);
+        if request.is_descending {
+            order.reverse()
+        } else {
+            order
+        }
+    });
+    elements.extend(weighed.into_iter().map(|(_, element)| element));
+    Ok(())
+}
+
+/// Numbers that are equal leave it to the elements themselves.
+fn compare(one: &(Weight, Vec<u8>), other: &(Weight, Vec<u8>)) -> Ordering {
+    match (&one.0, &other.0) {
+        (Weight::Number(a), Weight::Number(b)) => a
+            .partial_cmp(b)
+            .unwrap_or(Ordering::Equal)
+            .then_with(|| one.1.cmp(&other.1)),
+        (Weight::Text(a), Weight::Text(b)) => a.cmp(b),
+        _ => Ordering::Equal,
+    }
+}
+
+/// A number as C's `strtod` reads it: spaces in front are forgiven, and nothing at all is zero.
+fn parse_weight(text: &[u8]) -> Option<f64> {
+    let text = text.trim_ascii_start();
+    match text {
+        [] => Some(0.0),
+        text => num::parse_f64(text),
+    }
+}
+
+/// What is returned for an element: itself, or what the GET patterns find.
+fn results_for(keys: &mut Keyspace, element: &[u8], get: &[&[u8]]) -> Vec<Option<Vec<u8>>> {
+    match get {
+        [] => vec![Some(element.to_vec())],
+        patterns => patterns
+            .iter()
+            .map(|pattern| find(keys, pattern, element))
+            .collect(),
+    }
+}
+
+/// The string at the key that `pattern` names for `element`. `#` is the element itself; with a `->` behind the `*` it is
+/// the field of a hash that is meant, not the key.
+fn find(keys: &mut Keyspace, pattern: &[u8], element: &[u8]) -> Option<Vec<u8>> {
+    if pattern == b"#" {
+        return Some(element.to_vec());
+    }
+    let star = pattern.iter().position(|byte| *byte == b'*')?;
+    let (before, after) = (pattern.get(..star)?, pattern.get(star + 1..)?);
+    let arrow = after.windows(2).position(|pair| pair == b"->");
+    let field = arrow
+        .and_then(|arrow| after.get(arrow + 2..))
+        .filter(|field| !field.is_empty());
+    let after = match (field, arrow) {
+        (Some(_), Some(arrow)) => after.get(..arrow)?,
+        _ => after,
+    };
+    let value = keys.read(&[before, element, after].concat())?;
+    match field {
+        None => value.string().map(Str::to_vec),
+        Some(_) => None,
+    }
+}
+
+/// Stores the results as a list; with none of them the destination is deleted.
+fn store(ctx: &mut Ctx, destination: &[u8], results: &[Option<Vec<u8>>]) -> Result {
+    if results.is_empty() && ctx.keys.remove(destination) {
+        ctx.keys.notify(Class::GENERIC, "del", destination);
+    }
+    ctx.reply.count(results.len());
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,85 @@
+//! Waiting for replicas and for the append-only file; there are none, so only time passes.
+
+use crate::algorithms::num;
+use crate::resp::Error;
+use crate::state::{Block, BlockOn, TimeoutReply};
+use crate::table::{Acl, BASE, Command, Ctx, Flags, Group, Outcome, Result, args, integer, prose};
+
+#[rustfmt::skip]
+pub const ROWS: &[Command] = &[
+    Command {
+        name: "wait", arity: 3, group: Group::Generic, since: "3.0.0",
+        flags: Flags::BLOCKING, acl: Acl::CONNECTION,
+        args: args![integer("numreplicas"), integer("timeout")],
+        tips: &["request_policy:all_shards", "response_policy:agg_min"],
+        reply: "int",
+        doc: prose!("Waits until so many replicas have this client's writes, or the time is up; tells how many have them.", "O(1)"),
+        run: wait, ..BASE
+    },
+    Command {
+        name: "waitaof", arity: 4, group: Group::Generic, since: "7.2.0",
+        flags: Flags::BLOCKING, acl: Acl::CONNECTION,
+        args: args![integer("numlocal"), integer("numreplicas"), integer("timeout")],
+        tips: &["request_policy:all_shards", "response_policy:agg_min"],
+        reply: "[int]",
+        doc: prose!("Waits until this client's writes are in append-only files, here and of so many replicas, or the time is up.", "O(1)"),
+        run: waitaof, ..BASE
+    },
+];
+
+fn wait(ctx: &mut Ctx) -> Result {
+    let replicas = ctx.integer(1)?;
+    let deadline_ms = deadline(ctx, ctx.arg(2))?;
+    if replicas <= 0 {
+        ctx.reply.int(0);
+        return Ok(Outcome::Done);
+    }
+    block(deadline_ms, TimeoutReply::Int(0))
+}
+
+fn waitaof(ctx: &mut Ctx) -> Result {
+    let local = ctx.integer(1)?;
+    if !(0..=1).contains(&local) {
+        return Err(Error::new(
+            "ERR value is out of range, value must between 0 and 1",
+        ));
+    }
+    let replicas = num::parse_i64(ctx.arg(2))
+        .filter(|replicas| *replicas >= 0)
+        .ok_or(Error::new("ERR value is out of range, must be positive"))?;
+    let deadline_ms = deadline(ctx, ctx.arg(3))?;
+    if local == 1 {
+        return Err(Error::new(
+            "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
+        ));
+    }
+    if replicas == 0 {
+        ctx.reply.array(2);
+        ctx.reply.int(0);
+        ctx.reply.int(0);
+        return Ok(Outcome::Done);
+    }
+    block(deadline_ms, TimeoutReply::Ints(vec![0, 0]))
+}
+
+fn block(deadline_ms: Option<i64>, timeout_reply: TimeoutReply) -> Result {
+    Ok(Outcome::Block(Box::new(Block {
+        on: BlockOn::Time,
+        deadline_ms,
+        timeout_reply,
+    })))
+}
+
+/// When a timeout in milliseconds is over, in ms since the epoch; None for 0, which is never.
+fn deadline(ctx: &Ctx, timeout_ms: &[u8]) -> core::result::Result<Option<i64>, Error> {
+    let timeout_ms = num::parse_i64(timeout_ms)
+        .ok_or(Error::new("ERR timeout is not an integer or out of range"))?;
+    match timeout_ms {
+        0 => Ok(None),
+        ..0 => Err(Error::TIMEOUT_NEGATIVE),
+        _ => timeout_ms
+            .checked_add(ctx.now_ms)
+            .map(Some)
+            .ok_or(Error::TIMEOUT_RANGE),
+    }
+}
