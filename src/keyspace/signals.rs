@@ -22,6 +22,10 @@ pub(super) struct Signals {
     is_logging: bool,
     /// Keys that expired, for the log.
     expired: Vec<Place>,
+    /// Changes are noted for client-side caches.
+    is_tracking: bool,
+    modified: Vec<Vec<u8>>,
+    is_flushed: bool,
 }
 
 impl Signals {
@@ -33,6 +37,9 @@ impl Signals {
         }
         if !self.blocking.is_empty() {
             self.wake(db, key);
+        }
+        if self.is_tracking {
+            self.modified.push(key.to_vec());
         }
     }
 
@@ -49,6 +56,11 @@ impl Signals {
         if self.blocking.contains_key(&place) && !self.ready.contains(&place) {
             self.ready.push(place);
         }
+    }
+
+    /// A database was emptied.
+    pub(super) fn flushed(&mut self) {
+        self.is_flushed = self.is_tracking;
     }
 
     /// Everything changed.
@@ -203,6 +215,23 @@ impl Keyspace {
         }
     }
 
+    /// Notes changes from now on for client-side caches, or does not.
+    pub fn set_tracking(&mut self, is_tracking: bool) {
+        self.signals.is_tracking = is_tracking;
+    }
+
+    /// Whether there are notes for client-side caches.
+    #[inline]
+    pub fn has_modified(&self) -> bool {
+        !self.signals.modified.is_empty() || self.signals.is_flushed
+    }
+
+    /// The keys changed since the last call, of whatever database, and whether a database was emptied.
+    pub fn take_modified(&mut self) -> (Vec<Vec<u8>>, bool) {
+        let is_flushed = std::mem::take(&mut self.signals.is_flushed);
+        (std::mem::take(&mut self.signals.modified), is_flushed)
+    }
+
     /// Keys somebody watches, over all databases.
     pub fn watched_len(&self) -> usize {
         self.signals.watches.len()
@@ -215,6 +244,7 @@ impl Keyspace {
             || !self.signals.touched.is_empty()
             || !self.signals.ready.is_empty()
             || self.signals.has_stale()
+            || self.has_modified()
     }
 
     /// The sessions whose watched keys changed since the last call.

@@ -5,9 +5,11 @@ pub mod config;
 mod pubsub;
 mod server;
 mod session;
+mod tracking;
 
 pub use block::{Block, BlockOn, TimeoutReply};
 pub use config::{Config, SaveRule};
 pub use pubsub::{PubSub, Scope};
 pub use server::{CommandStats, Published, Request, Server, Stats};
 pub use session::{Kind, Message, Multi, Queued, ReplyMode, Session, Sessions, Waiting};
+pub use tracking::{Invalidation, Tracking, TrackingTable};

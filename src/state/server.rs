@@ -1,6 +1,6 @@
 //! The server itself: identity, counters, and what it asks of its host.
 
-use super::{Config, PubSub};
+use super::{Config, PubSub, TrackingTable};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Counters of one command.
@@ -40,6 +40,7 @@ pub struct Server {
     pub config: Config,
     pub stats: Stats,
     pub pubsub: PubSub,
+    pub tracking: TrackingTable,
     /// 40 hexadecimal digits, new at each start.
     pub run_id: Vec<u8>,
     /// The replication id: the same form.
@@ -93,6 +94,7 @@ impl Server {
                 ..Stats::default()
             },
             pubsub: PubSub::default(),
+            tracking: TrackingTable::default(),
             run_id,
             replication_id,
             started_ms: now_ms,

@@ -1,6 +1,6 @@
 //! Sessions: what Redis calls clients.
 
-use super::Block;
+use super::{Block, Tracking};
 use crate::resp::{Encoding, Parser, Reply};
 use std::collections::{BTreeSet, VecDeque};
 
@@ -102,6 +102,10 @@ pub struct Session {
     pub no_evict: bool,
     pub no_touch: bool,
     pub is_monitor: bool,
+    /// CLIENT TRACKING is on.
+    pub tracking: Option<Box<Tracking>>,
+    /// A pause holds its input back.
+    pub is_paused: bool,
     /// Close the connection once the output is flushed.
     pub is_closing: bool,
     /// In [`Sessions::ready`] already.
@@ -146,6 +150,8 @@ impl Session {
             no_evict: false,
             no_touch: false,
             is_monitor: false,
+            tracking: None,
+            is_paused: false,
             is_closing: false,
             is_ready: false,
             parser: Parser::new(),
