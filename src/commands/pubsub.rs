@@ -4,7 +4,7 @@
 
 use crate::algorithms::glob;
 use crate::resp::{Encoding, Reply};
-use crate::state::{PubSub, Published, Scope, Session};
+use crate::state::{PubSub, Published, ReplyMode, Scope, Session};
 use crate::table::{
     BASE, Command, Ctx, Flags, Group, KeyFlags, KeySpec, Outcome, Result, args, pattern, prose,
     string,
@@ -253,9 +253,10 @@ fn tell(ctx: &mut Ctx, word: &str, name: Option<&[u8]>, scope: Scope) {
         }
         reply.count(subscriptions);
     };
-    match ctx.session.encoding() {
-        Encoding::Wire => write(ctx.reply),
-        Encoding::Cells => ctx.session.send(false, write),
+    match (ctx.session.encoding(), ctx.session.reply_mode) {
+        (Encoding::Wire, ReplyMode::On) => write(ctx.reply),
+        // CLIENT REPLY OFF silences replies, not messages.
+        _ => ctx.session.send(false, write),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What happens after a request, once its session is back among the others: watchers are told, messages and events are
 //! delivered, kills and wake-ups that the command asked for are carried out.
 
-use super::{Engine, SessionId};
+use super::{Engine, Kind, SessionId};
 
 impl Engine {
     /// Whether anything waits for [`Engine::after_request`].
@@ -11,6 +11,8 @@ impl Engine {
             || !self.server.published.is_empty()
             || !self.server.kills.is_empty()
             || !self.server.unblocks.is_empty()
+            || !self.server.tracking.told.is_empty()
+            || (!self.paused.is_empty() && !self.is_paused_now())
     }
 
     /// Carries out what the request left to do.
@@ -37,21 +39,33 @@ impl Engine {
                     session.is_touched = true;
                 }
             }
+            self.note_changes_for_caches(0);
+            self.deliver_invalidations();
             self.deliver_events();
             self.deliver_published();
             for id in std::mem::take(&mut self.server.kills) {
-                self.close_after_output(id);
+                self.kill(id);
             }
             for (id, with_error) in std::mem::take(&mut self.server.unblocks) {
                 self.unblock_by_command(id, with_error);
             }
             self.serve_ready_keys();
+            self.end_pause();
         }
     }
 
-    fn close_after_output(&mut self, id: SessionId) {
-        if let Some(session) = self.sessions.get_mut(id) {
-            session.is_closing = true;
+    /// Ends a session from our side: from now on nothing reaches it but what it was told before.
+    fn kill(&mut self, id: SessionId) {
+        let Some(mut session) = self.sessions.take(id) else {
+            return;
+        };
+        self.forget(&mut session);
+        session.is_closing = true;
+        let is_native = session.kind != Kind::Wire;
+        self.sessions.put(session);
+        if is_native {
+            self.server
+                .request(&[b"disconnect", id.to_string().as_bytes()]);
         }
         self.sessions.mark_ready(id);
     }

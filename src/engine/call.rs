@@ -46,6 +46,7 @@ impl Engine {
         self.spare_reply = Some(std::mem::replace(&mut self.reply, reply));
         self.sessions.put(session);
         self.after_request(id);
+        self.broadcast_changes();
         called
     }
 
@@ -78,7 +79,8 @@ impl Engine {
                 return Called::Silent;
             }
             Err((error, row)) => {
-                session.last_command = row.map(|row| row.number);
+                let is_known = |row: &Resolved| row.row.subs.is_empty() || args.len() < 2;
+                session.last_command = row.filter(is_known).map(|row| row.number);
                 self.reject(session, row, &error);
                 if row.is_some_and(|row| row.row.name == "exec") {
                     self.abort(session, &error, reply);
@@ -88,6 +90,12 @@ impl Engine {
                 Called::Replied
             }
         };
+        if let Some(tracking) = &mut session.tracking
+            && session.multi.is_none()
+            && !name.eq_ignore_ascii_case(b"client")
+        {
+            tracking.is_caching_said = false;
+        }
         if session.reply_mode != ReplyMode::On && is_silenced(session) {
             reply.rewind(mark);
             return Called::Silent;
@@ -184,10 +192,13 @@ impl Engine {
                 Called::Replied
             }
         };
+        if self.server.tracking.is_active() {
+            self.track(session, row, args);
+        }
         if self.is_logging {
             let log_start = self.log.len();
             self.record(row, db, args, dirty_before);
-            if !session.is_in_exec {
+            if session.exec_length.is_none() {
                 self.frame_transaction(log_start);
             }
         }
@@ -225,9 +236,11 @@ impl Engine {
         };
         self.keys.unwatch_all(&mut session.watched, session.handle);
         session.is_touched = false;
+        let start = reply.mark();
         reply.array(multi.queue.len());
         let log_start = self.log.len();
-        session.is_in_exec = true;
+        let may_not_block = std::mem::replace(&mut session.is_in_exec, true);
+        session.exec_length = Some(multi.queue.len());
         for queued in &multi.queue {
             let Some(row) = self.lookup.row(queued.number) else {
                 continue;
@@ -240,7 +253,12 @@ impl Engine {
                 reply.nil();
             }
         }
-        session.is_in_exec = false;
+        session.is_in_exec = may_not_block;
+        session.exec_length = None;
+        if self.server.kills.contains(&session.handle) {
+            // It closed its own connection: nothing comes of the transaction's replies.
+            reply.rewind(start);
+        }
         self.frame_transaction(log_start);
         Called::Replied
     }

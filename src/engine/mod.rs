@@ -15,6 +15,7 @@
 
 mod after;
 mod block;
+mod caches;
 mod call;
 mod check;
 mod deliver;
@@ -31,7 +32,7 @@ use crate::commands;
 use crate::keyspace::Keyspace;
 use crate::resp::Reply;
 use crate::state::config::with_command_line;
-use crate::state::{Config, Server, Sessions};
+use crate::state::{Config, Server, Session, Sessions};
 use crate::table::Lookup;
 use block::Blocked;
 use persist::Transfer;
@@ -162,11 +163,17 @@ impl Engine {
         let Some(mut session) = self.sessions.close(id) else {
             return;
         };
-        self.stop_waiting(&mut session);
-        self.keys.unwatch_all(&mut session.watched, id);
-        commands::pubsub::forget(&mut self.server.pubsub, &mut session);
-        self.paused.retain(|other| *other != id);
+        self.forget(&mut session);
         self.sessions.ready.retain(|other| *other != id);
+    }
+
+    /// Takes a session off every list it stands on.
+    fn forget(&mut self, session: &mut Session) {
+        self.stop_waiting(session);
+        self.keys.unwatch_all(&mut session.watched, session.handle);
+        commands::pubsub::forget(&mut self.server.pubsub, session);
+        commands::connection::tracking::stop(&mut self.server, &mut self.keys, session);
+        self.paused.retain(|other| *other != session.handle);
     }
 
     /// Moves the clock; commands see this time until the next call. Time never runs backwards for expiry's sake.

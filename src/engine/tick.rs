@@ -26,6 +26,7 @@ impl Engine {
         if self.has_aftermath() {
             self.settle();
         }
+        self.broadcast_changes();
         self.next_deadline_ms()
     }
 
@@ -58,7 +59,7 @@ impl Engine {
         .min()
     }
 
-    fn is_paused_now(&self) -> bool {
+    pub(super) fn is_paused_now(&self) -> bool {
         self.server.paused_until_ms > self.now_ms
     }
 
@@ -75,16 +76,14 @@ impl Engine {
     }
 
     /// Takes up the input that a pause held back.
-    fn end_pause(&mut self) {
+    pub(super) fn end_pause(&mut self) {
         if !self.paused.is_empty() && !self.is_paused_now() {
             for id in mem::take(&mut self.paused) {
+                if let Some(session) = self.sessions.get_mut(id) {
+                    session.is_paused = false;
+                }
                 self.process(id);
             }
         }
-    }
-
-    /// CLIENT UNPAUSE and the like: the host need not wait for the next tick.
-    pub fn resume_paused(&mut self) {
-        self.end_pause();
     }
 }

@@ -3,7 +3,7 @@
 use super::{Called, Engine, SessionId};
 use crate::resp::{Encoding, Limits, Parser, Progress, Reply};
 use crate::state::Session;
-use crate::table::Flags;
+use crate::table::{Flags, Resolved};
 
 /// Most commands have no more arguments than this; their argument list needs no allocation.
 const FEW_ARGS: usize = 16;
@@ -33,6 +33,7 @@ impl Engine {
         };
         let output = std::mem::take(&mut session.output);
         session.output_bytes += output.len() as u64;
+        session.output_peak_bytes = session.output_peak_bytes.max(output.len());
         self.server.stats.output_bytes += output.len() as u64;
         output
     }
@@ -45,6 +46,7 @@ impl Engine {
         };
         std::mem::swap(&mut session.output, buffer);
         session.output_bytes += buffer.len() as u64;
+        session.output_peak_bytes = session.output_peak_bytes.max(buffer.len());
         self.server.stats.output_bytes += buffer.len() as u64;
     }
 
@@ -69,7 +71,9 @@ impl Engine {
                 Vec::new(),
             );
             let goes_on = self.process_some(&mut session, &mut parser, &mut reply);
-            let output = reply.into_parts().0;
+            let mut output = reply.into_parts().0;
+            // Messages that were sent past a silenced reply.
+            output.append(&mut session.output);
             session.parser = parser;
             session.output = output;
             self.sessions.put(session);
@@ -78,6 +82,7 @@ impl Engine {
                 break;
             }
         }
+        self.broadcast_changes();
         if self
             .sessions
             .get(id)
@@ -150,21 +155,23 @@ impl Engine {
     }
 
     /// Whether a pause holds this session's input back; it is then taken up again when the pause ends.
-    fn is_paused(&mut self, session: &Session, parser: &Parser) -> bool {
-        if self.server.paused_until_ms <= self.now_ms || parser.pending_bytes() == 0 {
+    fn is_paused(&mut self, session: &mut Session, parser: &Parser) -> bool {
+        if self.server.paused_until_ms <= self.now_ms
+            || parser.pending_bytes() == 0
+            || !self.is_held_back(session, parser)
+        {
             return false;
         }
-        if self.server.pause_writes_only && !self.is_write_next(session, parser) {
-            return false;
-        }
-        if !self.paused.contains(&session.handle) {
+        if !session.is_paused {
+            session.is_paused = true;
             self.paused.push(session.handle);
         }
         true
     }
 
-    /// Whether the next request may write: looked at on a copy, since a pause of writes lets reads pass.
-    fn is_write_next(&self, session: &Session, parser: &Parser) -> bool {
+    /// Whether the next request, looked at on a copy, has to wait: one that is refused anyway has not, and a pause of
+    /// writes lets everything else pass.
+    fn is_held_back(&self, session: &Session, parser: &Parser) -> bool {
         let mut ahead = parser.clone();
         let limits = Limits {
             bulk_bytes: self.server.config.proto_max_bulk_len_bytes,
@@ -173,9 +180,22 @@ impl Engine {
         if ahead.next(limits) != Progress::Request {
             return false;
         }
-        let row = ahead.args().next().and_then(|name| self.lookup.find(name));
-        row.is_some_and(|row| {
-            row.row.is(Flags::WRITE | Flags::MAY_REPLICATE) || row.row.name == "exec"
-        })
+        let args: Vec<&[u8]> = ahead.args().collect();
+        let Some((name, _)) = args.split_first() else {
+            return false;
+        };
+        let Ok(row) = self.admit(session, self.lookup.find(name), name, &args) else {
+            return false;
+        };
+        let writes = |row: Resolved| row.row.is(Flags::WRITE | Flags::MAY_REPLICATE);
+        let queue = session.multi.as_ref().filter(|_| row.row.name == "exec");
+        let queue_writes = queue.is_some_and(|multi| {
+            let mut rows = multi
+                .queue
+                .iter()
+                .filter_map(|queued| self.lookup.row(queued.number));
+            rows.any(writes)
+        });
+        !self.server.pause_writes_only || writes(row) || queue_writes
     }
 }

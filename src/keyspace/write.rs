@@ -361,6 +361,7 @@ impl Keyspace {
         let removed = std::mem::replace(table, Table::new(self.seed.clone()));
         self.signals.touch_db(db, |key| removed.contains(key));
         self.signals.forget_stale(|place| place.0 == db);
+        self.signals.flushed();
         self.object_bytes -= object_bytes_of(&removed);
         self.dirty += removed.len() as u64;
         removed.len()

@@ -2,7 +2,7 @@
 
 use super::{Block, Tracking};
 use crate::resp::{Encoding, Parser, Reply};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// How a session talks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +90,8 @@ pub struct Session {
     pub multi: Option<Box<Multi>>,
     /// The queue of a transaction runs: nothing may block.
     pub is_in_exec: bool,
+    /// How many commands the transaction that runs has.
+    pub exec_length: Option<usize>,
     /// Keys under WATCH, with their databases.
     pub watched: Vec<(usize, Vec<u8>)>,
     /// A watched key has changed.
@@ -113,6 +115,8 @@ pub struct Session {
     pub parser: Parser,
     /// Bytes to the peer of a wire session.
     pub output: Vec<u8>,
+    /// The most that was ever fetched of them at once.
+    pub output_peak_bytes: usize,
     /// Messages to a native session.
     pub messages: VecDeque<Message>,
 }
@@ -140,6 +144,7 @@ impl Session {
             output_bytes: 0,
             multi: None,
             is_in_exec: false,
+            exec_length: None,
             watched: Vec::new(),
             is_touched: false,
             channels: BTreeSet::new(),
@@ -156,6 +161,7 @@ impl Session {
             is_ready: false,
             parser: Parser::new(),
             output: Vec::new(),
+            output_peak_bytes: 0,
             messages: VecDeque::new(),
         }
     }
@@ -220,6 +226,8 @@ impl Session {
 pub struct Sessions {
     slots: Vec<Option<Box<Session>>>,
     free: Vec<u32>,
+    /// Handles by CLIENT ID.
+    by_id: BTreeMap<u64, u32>,
     last_id: u64,
     count: usize,
     /// Sessions with output or messages the host has not fetched, in the order they got it.
@@ -237,6 +245,7 @@ impl Sessions {
             Some(slot) => *slot = session,
             None => self.slots.push(session),
         }
+        self.by_id.insert(self.last_id, handle);
         handle
     }
 
@@ -244,6 +253,7 @@ impl Sessions {
     pub fn close(&mut self, handle: u32) -> Option<Box<Session>> {
         let session = self.slots.get_mut(handle as usize)?.take()?;
         self.free.push(handle);
+        self.by_id.remove(&session.id);
         self.count -= 1;
         Some(session)
     }
@@ -268,6 +278,11 @@ impl Sessions {
 
     pub fn get_mut(&mut self, handle: u32) -> Option<&mut Session> {
         self.slots.get_mut(handle as usize)?.as_deref_mut()
+    }
+
+    /// The handle of the session with this CLIENT ID.
+    pub fn handle_of(&self, id: u64) -> Option<u32> {
+        self.by_id.get(&id).copied()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Session> {

@@ -164,11 +164,16 @@ export async function startOracle(program = findOracle(), args = []) {
 const LASTING =
 	/^(CONFIG|DEBUG|ACL|SCRIPT|FUNCTION|CLIENT|SLOWLOG|LATENCY|MONITOR|SAVE|BGSAVE|BGREWRITEAOF|REPLICAOF|SHUTDOWN|MODULE|CLUSTER|EVAL|SWAPDB|INFO|MEMORY|LASTSAVE)$/i;
 
+// Our own connection would be seen, closed or held back by these.
+const WATCHES_CLIENTS = /CLIENT\s+(\$\d+\s+)?(LIST|KILL|PAUSE)\b/i;
+const QUIET_MS = 15;
+
 /** The oracle as a host for transcripts (see runner.mjs). */
 export class OracleHost {
 	#server = null;
 	#clients = new Map();
 	#spoiled = true;
+	#isAlone = false;
 
 	constructor(program = findOracle()) {
 		this.program = program;
@@ -181,6 +186,11 @@ export class OracleHost {
 			await this.stop();
 			this.#server = await startOracle(this.program);
 		} else await this.#server.control.call("FLUSHALL");
+		this.#isAlone = testCase.steps.some((step) => WATCHES_CLIENTS.test(step.bytes ?? ""));
+		if (this.#isAlone) {
+			this.#server.control.close();
+			await this.wait(QUIET_MS);
+		}
 		const isLasting = (step) => step.args?.some((arg) => LASTING.test(arg)) || step.args === null;
 		this.#spoiled = testCase.steps.some(isLasting);
 	}
@@ -193,11 +203,17 @@ export class OracleHost {
 		this.#clients.get(client).write(bytes);
 	}
 
-	/** Redis runs commands one at a time, so two round trips on another connection see all earlier output written. */
+	/**
+	 * Redis runs commands one at a time, so two round trips on another connection see all earlier output written.
+	 * Without one there is only waiting.
+	 */
 	async settle() {
-		await this.#server.control.call("PING");
-		await this.#server.control.call("PING");
-		await new Promise((resolve) => setTimeout(resolve, 1));
+		if (this.#isAlone) await this.wait(QUIET_MS);
+		else {
+			await this.#server.control.call("PING");
+			await this.#server.control.call("PING");
+			await this.wait(1);
+		}
 		const found = new Map();
 		for (const [client, connection] of this.#clients) {
 			const bytes = connection.take();

@@ -1,12 +1,14 @@
 //! Connections: who talks, in which protocol, to which database.
 //!
-//! CLIENT has a file of its own beside this one.
+//! CLIENT has files of its own beside this one.
 
 pub mod client;
+mod listing;
+pub mod tracking;
 
 use crate::algorithms::num;
 use crate::resp::{Error, Reply};
-use crate::state::{ReplyMode, Server, Session};
+use crate::state::{Kind, ReplyMode, Server, Session};
 use crate::table::{
     Acl, BASE, Command, Ctx, Deprecated, Flags, Group, Outcome, Result, args, block, integer,
     prose, string,
@@ -250,6 +252,7 @@ fn select(ctx: &mut Ctx) -> Result {
 fn reset(ctx: &mut Ctx) -> Result {
     super::transactions::end(ctx);
     super::pubsub::forget(&mut ctx.server.pubsub, ctx.session);
+    tracking::stop(ctx.server, ctx.keys, ctx.session);
     ctx.keys.select(0);
     forget_all(ctx.session, ctx.server);
     ctx.reply.set_resp3(false);
@@ -257,7 +260,7 @@ fn reset(ctx: &mut Ctx) -> Result {
     Ok(Outcome::Done)
 }
 
-/// What RESET takes back, subscriptions and watches apart. The names of the client's library stay: they are still true.
+/// What RESET takes back, besides subscriptions, watches and tracking. The names of the client's library stay: they are still true.
 fn forget_all(session: &mut Session, server: &Server) {
     session.db = 0;
     session.resp3 = false;
@@ -272,6 +275,10 @@ fn forget_all(session: &mut Session, server: &Server) {
 
 fn quit(ctx: &mut Ctx) -> Result {
     ctx.session.is_closing = true;
+    if ctx.session.kind != Kind::Wire {
+        // Nobody watches for the end of a connection that is none; the engine asks the host to end it.
+        ctx.server.kills.push(ctx.session.handle);
+    }
     ctx.reply.ok();
     Ok(Outcome::Done)
 }
