@@ -25,6 +25,7 @@ const NUM = 10;
 const NOW_MS = 12;
 const DEADLINE_MS = 14;
 const VOLATILE_KEYS = 16;
+const WRITE_VERSION = 17;
 const DIRTY = 18;
 
 const MAGIC_WORD = 0x52545352;
@@ -180,6 +181,11 @@ export class Engine {
 	/** Changes since the last save. */
 	get dirty(): number {
 		return this.words[this.ctrl + DIRTY] as number;
+	}
+
+	/** Differs from what it was when the dataset has changed since. */
+	get writeVersion(): number {
+		return this.words[this.ctrl + WRITE_VERSION] as number;
 	}
 
 	/** When the engine wants {@link tick} called, in ms since 1970; Infinity for never. */
