@@ -1,0 +1,125 @@
+/** The playground: opens the database, and puts terminal, keys and status bar around it. */
+
+import "./style/base.css";
+import "./style/frame.css";
+import "./style/console.css";
+import "./style/keys.css";
+import type { RedstartError } from "redstart";
+import { KeyBrowser } from "./browser/keys.ts";
+import { byId, formatCount, press } from "./dom.ts";
+import { DATABASE, openDatabase, type Start } from "./engine/open.ts";
+import { PUBLISH_LINE } from "./examples.ts";
+import { wireMenu } from "./menu.ts";
+import { StatusBar } from "./status.ts";
+import { fillStrip } from "./strip.ts";
+import { History } from "./terminal/history.ts";
+import { Shell } from "./terminal/shell.ts";
+import { TerminalView } from "./terminal/view.ts";
+
+const TICK_MS = 1000;
+
+function notice(text: string): void {
+	const element = byId("notice");
+	element.textContent = text;
+	element.hidden = text === "";
+}
+
+/** localStorage, where there is one. */
+function textStore(): Storage | undefined {
+	try {
+		return localStorage;
+	} catch {
+		return undefined;
+	}
+}
+
+function greeting(start: Start): string {
+	const faint = (text: string) => `\x1b[90m${text}\x1b[0m`;
+	const kept =
+		start.keys > 0
+			? `${formatCount(start.keys)} keys are here from your last visit.`
+			: "What you write is kept in this browser.";
+	return [
+		`\x1b[1mRedstart\x1b[0m  a Redis server in this tab. ${kept}`,
+		faint("Type a command; Tab completes, help explains. Or press one of the examples above."),
+		"",
+		"",
+	].join("\n");
+}
+
+/** Keeps the page for offline use; a page that is not served over HTTPS or from localhost does without. */
+async function keepOffline(): Promise<void> {
+	if (import.meta.env.PROD && "serviceWorker" in navigator) {
+		await navigator.serviceWorker.register("./sw.js").catch(() => undefined);
+	}
+}
+
+async function main(): Promise<void> {
+	const view = new TerminalView(byId("xterm"), byId("spoken"));
+	const losses: RedstartError[] = [];
+	let onLost = (error: RedstartError): void => {
+		losses.push(error);
+	};
+	const start = await openDatabase((error) => onLost(error));
+	const { database } = start;
+	const status = new StatusBar(database);
+	status.showStart(start);
+	onLost = (error) => {
+		status.lose(error.message);
+		notice(`Not saved: ${error.message}.`);
+	};
+	for (const error of losses) onLost(error);
+	let writes = -1;
+	const keys = new KeyBrowser(database, () => status.tick());
+	const shell = new Shell({
+		output: {
+			get cols() {
+				return view.terminal.cols;
+			},
+			write: (text) => view.terminal.write(text),
+		},
+		engine: () => database.engine,
+		history: new History(textStore()),
+		findKeys: (prefix) => keys.find(prefix),
+		onSpoken: (text) => view.speak(text),
+		onDone: (words, elapsed_us) => {
+			status.showCommand(words[0] ?? "", elapsed_us);
+			look();
+		},
+		onState: (state) => {
+			press([byId("resp2"), byId("resp3")], byId(`resp${state.protocol}`));
+			keys.select(state.db);
+		},
+	});
+	/** Keys are listed again when anything was written, by whomever. */
+	const look = () => {
+		const { writeVersion } = database.engine;
+		if (writeVersion !== writes) keys.refresh();
+		writes = writeVersion;
+		status.tick();
+	};
+	database.on("reopen", () => {
+		notice("The engine stopped and was started again from storage.");
+		shell.renew();
+		keys.renew();
+	});
+	view.attach(shell);
+	fillStrip(byId("strip"), shell, () => view.focus());
+	wireMenu({ database, shell, view, notice, changed: look });
+	await shell.start(greeting(start));
+	setInterval(() => {
+		look();
+		keys.tick();
+	}, TICK_MS);
+	look();
+	keys.rescan();
+	view.focus();
+	if (location.hash === "#publish") void shell.play([PUBLISH_LINE], 14, false);
+	document.documentElement.dataset.ready = DATABASE;
+	await keepOffline();
+}
+
+main().catch((error: unknown) => {
+	notice(`The playground cannot start: ${error instanceof Error ? error.message : error}`);
+	throw error;
+});

@@ -1,0 +1,59 @@
+/** All keys that a filter lets through, found by SCAN in slices that leave the page responsive. */
+
+import type { Session } from "redstart";
+import { type KeyName, nameOf } from "./names.ts";
+
+/** More keys than these nobody scrolls through; the filter finds the others. */
+export const MOST_KEYS = 200_000;
+const PER_STEP = 1000;
+const SLICE_MS = 6;
+
+export interface Scan {
+	readonly keys: readonly KeyName[];
+	/** There are more than the list takes. */
+	readonly isCut: boolean;
+}
+
+const nextTurn = () =>
+	new Promise<void>((resolve) => {
+		const { port1, port2 } = new MessageChannel();
+		port2.onmessage = () => {
+			port1.close();
+			resolve();
+		};
+		port1.postMessage(0);
+	});
+
+/** Keys sorted by label; undefined when `isStale` says that nobody wants them any more. */
+export async function scanKeys(
+	session: Session,
+	options: { match: string | undefined; type: string },
+	isStale: () => boolean,
+): Promise<Scan | undefined> {
+	const words: string[] = ["COUNT", String(PER_STEP)];
+	if (options.match !== undefined) words.push("MATCH", options.match);
+	if (options.type) words.push("TYPE", options.type);
+	const found = new Map<string, KeyName>();
+	let cursor: string | Uint8Array = "0";
+	let slice_ms = performance.now();
+	do {
+		const [next, names]: [Uint8Array, Uint8Array[]] = session.call("SCAN", cursor, ...words);
+		for (const bytes of names) {
+			const key = nameOf(bytes);
+			found.set(key.label, key);
+		}
+		cursor = next;
+		if (performance.now() - slice_ms > SLICE_MS) {
+			await nextTurn();
+			if (isStale()) return undefined;
+			slice_ms = performance.now();
+		}
+	} while (!isZero(cursor) && found.size < MOST_KEYS);
+	const keys = [...found.values()];
+	keys.sort((a, b) => (a.label < b.label ? -1 : a.label > b.label ? 1 : 0));
+	return { keys, isCut: !isZero(cursor) };
+}
+
+function isZero(cursor: string | Uint8Array): boolean {
+	return cursor.length === 1 && (cursor[0] === 48 || cursor[0] === "0");
+}

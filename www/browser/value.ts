@@ -1,0 +1,209 @@
+/** The panel of one key: its value, its time to live, and what can be done to it. */
+
+import type { Session } from "redstart";
+import { formatBytes, icon, make, press } from "../dom.ts";
+import type { KeyName } from "./names.ts";
+import { badgeText, formatTtl } from "./rows.ts";
+import { optional } from "./session.ts";
+import { asText, bestViewer, VIEWERS, type Viewer } from "./viewers.ts";
+
+export interface ValueEvents {
+	/** Runs a command that changes something; its text is shown in the terminal too. */
+	run(words: readonly (string | Uint8Array)[]): void;
+	close(): void;
+}
+
+export class ValuePanel {
+	private readonly host: HTMLElement;
+	private readonly events: ValueEvents;
+	private key: KeyName | undefined;
+	private expires_ms: number | undefined;
+	private viewer: Viewer | undefined;
+	private isEditing = false;
+	private facts: HTMLElement | undefined;
+	private fixedFacts: readonly string[] = [];
+
+	constructor(host: HTMLElement, events: ValueEvents) {
+		this.host = host;
+		this.events = events;
+		host.addEventListener("keydown", (event) => {
+			if (event.key === "Escape") this.close();
+		});
+	}
+
+	get shown(): KeyName | undefined {
+		return this.key;
+	}
+
+	open(session: Session, key: KeyName): void {
+		this.isEditing = false;
+		if (key.label !== this.key?.label) this.viewer = undefined;
+		this.key = key;
+		this.host.hidden = false;
+		this.refresh(session);
+	}
+
+	close(): void {
+		if (!this.key) return;
+		this.key = undefined;
+		this.isEditing = false;
+		this.host.hidden = true;
+		this.events.close();
+	}
+
+	/** Reads the key again; an edit under way is left alone. */
+	refresh(session: Session): void {
+		const { key } = this;
+		if (!key || this.isEditing) return;
+		const type = asText(session.call<Uint8Array | string>("TYPE", key.arg) as Uint8Array) ?? "none";
+		if (type === "none") {
+			this.close();
+			return;
+		}
+		const ttl_ms = Number(session.call("PTTL", key.arg));
+		this.expires_ms = ttl_ms >= 0 ? Date.now() + ttl_ms : undefined;
+		const encoding = optional<Uint8Array | null>(session, "OBJECT", "ENCODING", key.arg);
+		const memory = optional<number | null>(session, "MEMORY", "USAGE", key.arg);
+		this.draw(session, key, type, encoding ? (asText(encoding) ?? "") : "", memory ?? undefined);
+	}
+
+	private draw(
+		session: Session,
+		key: KeyName,
+		type: string,
+		encoding: string,
+		memory: number | undefined,
+	): void {
+		const view = VIEWERS[type];
+		const value = view?.read(session, key);
+		const close = make("button", {
+			class: "icon-button",
+			type: "button",
+			title: "Close (Esc)",
+			"aria-label": "Close",
+		});
+		close.append(icon("M3 3l10 10M13 3 3 13"));
+		close.addEventListener("click", () => this.close());
+		const head = make("div", { class: "value-head" });
+		head.append(
+			make("span", { class: "badge" }, badgeText(type)),
+			make("h3", { title: key.label }, key.label),
+			close,
+		);
+		this.facts = make("p", { class: "value-facts" });
+		this.fixedFacts = [
+			...(value ? [`${formatBytes(value.length)}`] : []),
+			...(encoding ? [encoding] : []),
+			...(memory !== undefined ? [`${formatBytes(memory)} in memory`] : []),
+		];
+		this.drawFacts();
+		const body = make("div", { class: "value-body", tabindex: "0", role: "group", "aria-label": "Content" });
+		const tools = make("div", { class: "value-tools" });
+		const isText = value !== undefined && asText(value) !== undefined;
+		if (view && value) this.addViews(view.viewers, value, tools, body);
+		else body.append(`A ${type}. Ask the terminal about it.`);
+		tools.append(make("span", { class: "gap" }));
+		if (view?.isEditable && value && isText) {
+			tools.append(this.button("Edit", () => this.edit(session, key, asText(value) as string)));
+		}
+		this.addActions(key, tools);
+		this.host.replaceChildren(head, this.facts, tools, body);
+	}
+
+	private addViews(
+		viewers: readonly Viewer[],
+		value: Uint8Array,
+		tools: HTMLElement,
+		body: HTMLElement,
+	): void {
+		const group = make("div", { class: "segmented small", role: "group", "aria-label": "Show as" });
+		const fitting = viewers.filter((viewer) => viewer.fits(value));
+		const buttons: HTMLElement[] = [];
+		const show = (viewer: Viewer, button: HTMLElement | undefined) => {
+			press(buttons, button);
+			body.className = "value-body";
+			body.replaceChildren();
+			viewer.show(value, body);
+		};
+		for (const viewer of fitting) {
+			const button = this.button(viewer.title, () => {
+				this.viewer = viewer;
+				show(viewer, button);
+			});
+			buttons.push(button);
+		}
+		group.append(...buttons);
+		tools.append(group);
+		const chosen = this.viewer && fitting.includes(this.viewer) ? this.viewer : bestViewer(fitting, value);
+		show(chosen, buttons[fitting.indexOf(chosen)]);
+	}
+
+	private addActions(key: KeyName, tools: HTMLElement): void {
+		const ttl = make("input", {
+			type: "text",
+			inputmode: "numeric",
+			"aria-label": "Time to live in seconds",
+			placeholder: "seconds",
+		});
+		const expire = () => {
+			if (/^\d+$/.test(ttl.value)) this.events.run(["EXPIRE", key.arg, ttl.value]);
+		};
+		ttl.addEventListener("keydown", (event) => {
+			if (event.key === "Enter") expire();
+		});
+		tools.append(ttl, this.button("Expire", expire));
+		if (this.expires_ms !== undefined) {
+			tools.append(this.button("Persist", () => this.events.run(["PERSIST", key.arg])));
+		}
+		const remove = this.button("Delete", () => this.events.run(["DEL", key.arg]));
+		remove.classList.add("danger");
+		tools.append(remove);
+	}
+
+	private button(text: string, work: () => void): HTMLButtonElement {
+		return make("button", { class: "small-button", type: "button", onclick: work }, text);
+	}
+
+	private edit(session: Session, key: KeyName, text: string): void {
+		this.isEditing = true;
+		const area = make("textarea", {
+			class: "value-body",
+			"aria-label": `Value of ${key.label}`,
+			spellcheck: "false",
+		});
+		area.value = text;
+		const leave = () => {
+			this.isEditing = false;
+			this.refresh(session);
+		};
+		const save = () => {
+			this.isEditing = false;
+			this.events.run(["SET", key.arg, area.value, "KEEPTTL"]);
+			this.refresh(session);
+		};
+		area.addEventListener("keydown", (event) => {
+			if (event.key === "Escape") {
+				event.stopPropagation();
+				leave();
+			} else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) save();
+		});
+		const tools = make("div", { class: "value-tools" });
+		tools.append(this.button("Save", save), this.button("Cancel", leave));
+		this.host.querySelector(".value-tools")?.replaceWith(tools);
+		this.host.querySelector(".value-body")?.replaceWith(area);
+		area.focus();
+	}
+
+	private drawFacts(): void {
+		const left =
+			this.expires_ms === undefined ? "no expiry" : `expires in ${formatTtl(this.expires_ms - Date.now())}`;
+		this.facts?.replaceChildren(...[...this.fixedFacts, left].map((fact) => make("span", {}, fact)));
+	}
+
+	/** Each second: the countdown, and the end when the key is gone. */
+	tick(session: Session): void {
+		if (!this.key || this.expires_ms === undefined) return;
+		if (this.expires_ms <= Date.now()) this.refresh(session);
+		else this.drawFacts();
+	}
+}

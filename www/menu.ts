@@ -1,0 +1,137 @@
+/** The buttons on top: protocol, second tab, appearance, export, deletion. */
+
+import type { Redstart } from "redstart";
+import { byId, press } from "./dom.ts";
+import { download, exportCommands } from "./export.ts";
+import type { Shell } from "./terminal/shell.ts";
+import { splitLine } from "./terminal/split.ts";
+import type { TerminalView } from "./terminal/view.ts";
+import { chosenTheme, setTheme, type Theme } from "./theme.ts";
+
+/** An event of Chromium; other browsers have their own way to install a page. */
+interface InstallEvent extends Event {
+	prompt(): Promise<unknown>;
+}
+
+interface Parts {
+	readonly database: Redstart;
+	readonly shell: Shell;
+	readonly view: TerminalView;
+	readonly notice: (text: string) => void;
+	readonly changed: () => void;
+}
+
+export function wireMenu(parts: Parts): void {
+	const { shell, view } = parts;
+	const menu = byId<HTMLDetailsElement>("menu");
+	const close = () => {
+		menu.open = false;
+	};
+	for (const protocol of [2, 3] as const) {
+		byId(`resp${protocol}`).addEventListener("click", () => void shell.setProtocol(protocol));
+	}
+	byId("second-tab").addEventListener("click", () => openSecondTab(shell));
+	byId<HTMLInputElement>("reader-mode").addEventListener("change", (event) => {
+		view.setReaderMode((event.target as HTMLInputElement).checked);
+	});
+	for (const radio of document.querySelectorAll<HTMLInputElement>('input[name="theme"]')) {
+		radio.checked = radio.value === chosenTheme();
+		radio.addEventListener("change", () => setTheme(radio.value as Theme));
+	}
+	document.addEventListener("click", (event) => {
+		if (menu.open && !menu.contains(event.target as Node)) close();
+	});
+	menu.addEventListener("keydown", (event) => {
+		if (event.key !== "Escape") return;
+		close();
+		menu.querySelector("summary")?.focus();
+	});
+	wireData(parts, close);
+	wireInstall();
+	wireViews(view);
+}
+
+/** Subscribes here unless something is subscribed already, and opens a tab that has a PUBLISH typed. */
+function openSecondTab(shell: Shell): void {
+	const url = new URL(location.href);
+	url.hash = "publish";
+	open(url.href, "_blank", "noopener");
+	if (shell.state.subscriptions === 0) void shell.play(["SUBSCRIBE news"], 0);
+}
+
+function wireData({ database, notice, changed }: Parts, close: () => void): void {
+	byId("export").addEventListener("click", async () => {
+		close();
+		download("redstart-playground.redis", await exportCommands(database));
+	});
+	const file = byId<HTMLInputElement>("import-file");
+	byId("import").addEventListener("click", () => {
+		close();
+		file.click();
+	});
+	file.addEventListener("change", async () => {
+		const [chosen] = file.files ?? [];
+		file.value = "";
+		if (!chosen) return;
+		notice(await runFile(database, await chosen.text()));
+		changed();
+	});
+	byId("clear-all").addEventListener("click", () => {
+		close();
+		if (!confirm("Delete all keys of all databases, here and in storage?")) return;
+		database.call("FLUSHALL");
+		changed();
+	});
+}
+
+/** Runs each line of a file; what became of it in a sentence. */
+export async function runFile(database: Redstart, text: string): Promise<string> {
+	const session = database.session();
+	let done = 0;
+	const failed: string[] = [];
+	try {
+		for (const [i, line] of text.split("\n").entries()) {
+			const words = splitLine(line);
+			if (words?.length === 0 || line.startsWith("#")) continue;
+			try {
+				if (!words) throw new Error("Invalid argument(s)");
+				const [name, ...args] = words;
+				await session.call(name?.text ?? "", ...args.map((word) => word.bytes));
+				done++;
+			} catch (error) {
+				failed.push(`line ${i + 1}: ${(error as Error).message}`);
+			}
+			if (i % 1000 === 999) await new Promise((resolve) => setTimeout(resolve));
+		}
+	} finally {
+		session.close();
+	}
+	const bad = failed.length > 0 ? `; ${failed.length} failed, first ${failed[0]}` : "";
+	return `${done} commands ran${bad}.`;
+}
+
+function wireInstall(): void {
+	const button = byId("install");
+	let offer: InstallEvent | undefined;
+	addEventListener("beforeinstallprompt", (event) => {
+		event.preventDefault();
+		offer = event as InstallEvent;
+		button.hidden = false;
+	});
+	button.addEventListener("click", () => {
+		button.hidden = true;
+		void offer?.prompt();
+	});
+}
+
+/** On narrow screens: the terminal or the keys. */
+function wireViews(view: TerminalView): void {
+	const buttons = [...document.querySelectorAll<HTMLElement>(".views button")];
+	for (const button of buttons) {
+		button.addEventListener("click", () => {
+			document.body.dataset.view = button.dataset.view;
+			press(buttons, button);
+			if (button.dataset.view === "terminal") view.focus();
+		});
+	}
+}

@@ -1,0 +1,98 @@
+/** The bar at the bottom: is it saved, how much is there, how fast is it. */
+
+import type { Redstart } from "redstart";
+import { byId, formatBytes, formatCount } from "./dom.ts";
+import type { Start } from "./engine/open.ts";
+
+type SaveState = "saved" | "pending" | "lost";
+
+export class StatusBar {
+	private readonly database: Redstart;
+	private commands = 0;
+	private at_ms = performance.now();
+	private lost: string | undefined;
+	private savedAt: Date | undefined;
+
+	constructor(database: Redstart) {
+		this.database = database;
+		database.on("save", () => {
+			this.savedAt = new Date();
+			this.lost = undefined;
+			this.tick();
+		});
+		byId("saved").addEventListener("click", () => this.save());
+	}
+
+	/** Changes are in memory only. */
+	lose(why: string): void {
+		this.lost = why;
+		this.tick();
+	}
+
+	/** How the page began. */
+	showStart(start: Start): void {
+		const transfer = start.transfer_bytes && start.transfer_bytes < start.wasm_bytes;
+		const size = `${formatBytes(start.wasm_bytes)} wasm${transfer ? ` (${formatBytes(start.transfer_bytes as number)} sent)` : ""}`;
+		const element = byId("stat-start");
+		element.textContent = `${size}, started in ${(start.load_ms + start.open_ms).toFixed(0)} ms`;
+		element.title = `fetched and compiled in ${start.load_ms.toFixed(1)} ms; instance, ${formatCount(start.keys)} stored keys and a first command in ${start.open_ms.toFixed(1)} ms`;
+	}
+
+	/** A command of the terminal was answered. The clock of a page that is not isolated has steps of 100 us. */
+	showCommand(name: string, elapsed_us: number): void {
+		const step_us = crossOriginIsolated ? 5 : 100;
+		const time =
+			elapsed_us < step_us
+				? `under ${step_us} \u00b5s`
+				: elapsed_us < 10_000
+					? `${elapsed_us.toFixed(0)} \u00b5s`
+					: `${(elapsed_us / 1000).toFixed(0)} ms`;
+		byId("stat-last").textContent = `${name.toUpperCase()} took ${time}`;
+	}
+
+	tick(): void {
+		const { database } = this;
+		if (database.isClosed) return;
+		const stats = database.stats();
+		const now_ms = performance.now();
+		if (now_ms - this.at_ms > 500) {
+			const ops = ((stats.commands - this.commands) / (now_ms - this.at_ms)) * 1000;
+			byId("stat-ops").textContent = formatCount(Math.max(0, Math.round(ops)));
+			this.commands = stats.commands;
+			this.at_ms = now_ms;
+		}
+		byId("stat-keys").textContent = formatCount(stats.keys);
+		byId("stat-memory").textContent = formatBytes(stats.usedBytes);
+		byId("stat-memory").title = `${formatBytes(database.engine.memory_bytes)} of wasm memory`;
+		this.showSaved(stats.changesSinceSave);
+	}
+
+	private showSaved(changes: number): void {
+		const state: SaveState = this.lost ? "lost" : changes > 0 ? "pending" : "saved";
+		const button = byId("saved");
+		if (button.dataset.state !== state) button.dataset.state = state;
+		const when = this.savedAt?.toLocaleTimeString() ?? "on an earlier visit";
+		const text = {
+			saved: "Saved in this browser",
+			pending: `${formatCount(changes)} unsaved`,
+			lost: "Not saved",
+		}[state];
+		const title = {
+			saved: this.savedAt ? `last saved at ${when}` : "as left on the last visit",
+			pending: "saved within a second or so; press to save now",
+			lost: this.lost ?? "",
+		}[state];
+		const label = byId("saved-text");
+		if (label.textContent !== text) label.textContent = text;
+		button.title = title;
+	}
+
+	private save(): void {
+		try {
+			this.database.call("BGSAVE");
+		} catch (error) {
+			// A save under way is as good.
+			if (!/in progress/i.test((error as Error).message)) this.lose((error as Error).message);
+		}
+	}
+}
