@@ -2,7 +2,7 @@
 
 import type { Chain, Commands, Mode } from "./commands.gen.ts";
 import { type CommandEntry, ENTRIES, install, isArg, words } from "./commands.ts";
-import type { Connection, Listener, SubscriptionKind } from "./connection.ts";
+import { type Connection, type Listener, STATEFUL, type SubscriptionKind } from "./connection.ts";
 import { type Arg, NO_OP, type Request } from "./engine.ts";
 import { ReplyError } from "./errors.ts";
 import { type Reply, type ReplyMode, type ReplyOptions, replyMode } from "./reply.ts";
@@ -423,7 +423,7 @@ function syncMethod(entry: CommandEntry): (...args: never[]) => unknown {
 			return this.link.blocking((other) => other.runEntry(entry, list, this.mode));
 		};
 	}
-	if (entry.sub || entry.name === "SELECT" || entry.name === "RESET") {
+	if (entry.sub || STATEFUL.test(entry.name)) {
 		return function (this: Client, ...args: never[]): MaybePromise<Reply> {
 			return this.link.connection.runEntry(entry, words(entry, args), this.mode);
 		};

@@ -69,6 +69,8 @@ export class Connection {
 	/** What SELECT chose, for connections that are to look like this one. */
 	db = 0;
 	isMulti = false;
+	/** It asked for the end: that is no error to it. */
+	private isEnding = false;
 	/** Hears pushes that no listener is there for: tracking, MONITOR, SUBSCRIBE by `call`. */
 	onPush: ((push: Reply) => void) | undefined;
 	/** The engine closed the session (CLIENT KILL, QUIT). */
@@ -162,7 +164,8 @@ export class Connection {
 
 	/** Keeps track of what a helper connection has to know. An EXEC or DISCARD ends MULTI even when it fails. */
 	private observe(name: string, args: readonly Arg[]): void {
-		if (name === "MULTI") this.isMulti = true;
+		if (name === "SHUTDOWN") this.isEnding = true;
+		else if (name === "MULTI") this.isMulti = true;
 		else if (name === "SELECT") this.db = this.isMulti ? this.db : Number(args[0]);
 		else {
 			this.isMulti = false;
@@ -270,13 +273,15 @@ export class Connection {
 	drop(error: RedstartError): void {
 		this.id = -1;
 		this.gone = error;
-		this.waiter?.reject(error);
+		if (this.isEnding) this.waiter?.resolve(null);
+		else this.waiter?.reject(error);
 		this.waiter = undefined;
 		this.onClosed?.();
 	}
 }
 
-const STATEFUL = /^(?:multi|exec|discard|select|reset)$/i;
+/** Commands after which a session is not what it was. */
+export const STATEFUL = /^(?:multi|exec|discard|select|reset|shutdown)$/i;
 const CONFIRMATIONS = new Set([
 	"subscribe",
 	"unsubscribe",

@@ -18,6 +18,15 @@ export interface PersistenceEvents {
 	onLost(error: RedstartError): void;
 }
 
+export interface LoadOptions {
+	/** What cannot be read is set aside, and the dataset starts empty. */
+	keepCorrupt?: boolean;
+	/** Somebody else owns the storage: nothing is ever saved. */
+	isReader?: boolean;
+	/** A lock keeps others out while this is open. */
+	isExclusive?: boolean;
+}
+
 /** A dataset that takes long to save is saved less often: at most this part of the time goes into it. */
 const BUSY_SHARE = 0.1;
 
@@ -27,6 +36,9 @@ export class Persistence {
 	private engine: Engine | undefined;
 	private manifest: Manifest | null = null;
 	private isReader = false;
+	private isExclusive = false;
+	/** Counts flushes: a save that began before one is outdated. */
+	private flushes = 0;
 	/** The save that runs, and the one that waits for it. */
 	private running: Promise<void> | undefined;
 	private following: Promise<void> | undefined;
@@ -38,12 +50,10 @@ export class Persistence {
 		this.events = events;
 	}
 
-	/**
-	 * Fills `engine` from storage. What cannot be read is refused with kind `corrupt` and stays as it is; with
-	 * `keepCorrupt` it is set aside and the dataset starts empty. A reader never saves.
-	 */
-	async load(engine: Engine, options: { keepCorrupt?: boolean; isReader?: boolean } = {}): Promise<void> {
+	/** Fills `engine` from storage. What cannot be read is refused with kind `corrupt` and stays as it is. */
+	async load(engine: Engine, options: LoadOptions = {}): Promise<void> {
 		this.isReader = options.isReader ?? false;
+		this.isExclusive = options.isExclusive ?? false;
 		const { manifest } = await this.storage.load(this.isReader);
 		if (manifest && manifest.version !== 1) {
 			throw new RedstartError(
@@ -132,10 +142,7 @@ export class Persistence {
 			for (const chunk of chunks) length_bytes += chunk.length;
 			await this.store(chunks, length_bytes);
 		} catch (cause) {
-			const error =
-				cause instanceof RedstartError
-					? cause
-					: new RedstartError("storage", `the save failed: ${cause}`, cause);
+			const error = asStorageError(cause);
 			if (error.kind !== "trap") this.end(false);
 			this.events.onLost(error);
 			throw error;
@@ -159,6 +166,29 @@ export class Persistence {
 		if (this.isReader) {
 			throw new RedstartError("storage", "another tab owns this database; changes here are not stored");
 		}
+		const { flushes } = this;
+		const { manifest, objects, old } = this.plan(chunks, length_bytes);
+		const names = [...objects.keys()];
+		try {
+			for (const [name, bytes] of objects) await this.storage.put(name, bytes);
+			if (this.flushes === flushes) {
+				await this.storage.commit(manifest, names);
+				this.manifest = manifest;
+			}
+		} catch (error) {
+			await this.storage.remove(names).catch(() => undefined);
+			throw error;
+		}
+		// What stays behind when this fails costs space, nothing else.
+		const outdated = this.flushes === flushes ? old : names;
+		if (outdated.length > 0) await this.storage.remove(outdated).catch(() => undefined);
+	}
+
+	/** What a base made of `chunks` means for storage. */
+	private plan(
+		chunks: readonly Uint8Array[],
+		length_bytes: number,
+	): { manifest: Manifest; objects: Map<string, Uint8Array>; old: string[] } {
 		const before = this.manifest;
 		const seq = Math.max(before?.base?.seq ?? 0, ...(before?.kept ?? []).map((kept) => kept.seq)) + 1;
 		// The random part keeps owners apart where storage has no fence.
@@ -166,36 +196,51 @@ export class Persistence {
 		let crc = 0;
 		for (const chunk of chunks) crc = crc32c(chunk, crc);
 		const base: Base = { name, chunks: chunks.length, seq, crc, length_bytes };
-		const names = chunkNames(base);
-		try {
-			for (const [i, chunk] of chunks.entries()) await this.storage.put(names[i] as string, chunk);
-			const keeps = this.storage.keepsPrevious && before?.base;
-			const manifest: Manifest = {
-				version: 1,
-				replid: before?.replid ?? "",
-				base,
-				incr: [],
-				offset: 0,
-				...(keeps ? { previous: before.base as Base } : {}),
-				...(before?.kept ? { kept: before.kept } : {}),
-			};
-			await this.storage.commit(manifest, names);
-			this.manifest = manifest;
-		} catch (error) {
-			await this.storage.remove(names).catch(() => undefined);
-			throw error;
+		const keeps = this.storage.keepsPrevious ?? false;
+		const manifest: Manifest = {
+			version: 1,
+			replid: before?.replid ?? "",
+			base,
+			incr: [],
+			offset: 0,
+			...(keeps && before?.base ? { previous: before.base } : {}),
+			...(before?.kept ? { kept: before.kept } : {}),
+		};
+		const gone = keeps ? before?.previous : before?.base;
+		const objects = new Map(chunks.map((chunk, i) => [`${name}.${i}`, chunk]));
+		return { manifest, objects, old: gone ? chunkNames(gone) : [] };
+	}
+
+	/** Saves what has changed in one step, if storage can do that, because there may be no time for a second. */
+	private flush(): void {
+		const { engine, storage } = this;
+		if (!engine || engine.dirty === 0 || this.isReader) return;
+		if (!storage.replace || !this.isExclusive) {
+			this.save().catch(() => undefined);
+			return;
 		}
-		const old = this.storage.keepsPrevious ? before?.previous : before?.base;
-		// What stays behind when this fails costs space, nothing else.
-		if (old) await this.storage.remove(chunkNames(old)).catch(() => undefined);
+		const from_ms = Date.now();
+		const chunks = engine.snapshot(storage.chunkLimit_bytes);
+		const length_bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+		const { manifest, objects, old } = this.plan(chunks, length_bytes);
+		this.flushes++;
+		storage.replace(manifest, objects, old).then(
+			() => {
+				this.end(true);
+				this.events.onSave({ length_bytes, took_ms: Date.now() - from_ms });
+			},
+			(cause) => {
+				this.end(false);
+				this.events.onLost(asStorageError(cause));
+			},
+		);
+		this.manifest = manifest;
 	}
 
 	/** Saves when the page is hidden, frozen or left, if anything has changed. Returns the end of it. */
 	watchPage(): () => void {
 		if (typeof document === "undefined") return () => undefined;
-		const flush = () => {
-			if (this.engine && this.engine.dirty > 0 && !this.isReader) this.save().catch(() => undefined);
-		};
+		const flush = () => this.flush();
 		const hidden = () => {
 			if (document.visibilityState === "hidden") flush();
 		};
@@ -216,6 +261,11 @@ export class Persistence {
 		this.engine = undefined;
 		await this.storage.close();
 	}
+}
+
+function asStorageError(cause: unknown): RedstartError {
+	if (cause instanceof RedstartError) return cause;
+	return new RedstartError("storage", `the save failed: ${cause}`, cause);
 }
 
 function chunkNames(base: Base): string[] {

@@ -4,7 +4,7 @@ import { ASYNC_DISPOSE, Client, DISPOSE, type Link } from "./client.ts";
 import { Connection, OpTable } from "./connection.ts";
 import { type Arg, Engine, type HostRequest } from "./engine.ts";
 import { RedstartError } from "./errors.ts";
-import { Persistence, type SaveReport } from "./persist.ts";
+import { type LoadOptions, Persistence, type SaveReport } from "./persist.ts";
 import { type Reply, type ReplyMode, type ReplyOptions, replyMode, TEXT_MODE } from "./reply.ts";
 import { Bridge } from "./share/broadcast.ts";
 import { IndexedDbStorage } from "./storage/indexeddb.ts";
@@ -108,6 +108,9 @@ class Core implements Link {
 	private readonly spare: Connection[] = [];
 	private readonly lent = new Set<Connection>();
 	readonly sessions = new Set<Connection>();
+	private loadOptions: LoadOptions = {};
+	/** Told to the first listener: whoever opens cannot listen before. */
+	private unheardLoss: RedstartError | undefined;
 	private stopWatching: (() => void) | undefined;
 	private releaseLock: (() => void) | undefined;
 
@@ -168,6 +171,11 @@ class Core implements Link {
 			this.listeners.set(event, listeners);
 		}
 		listeners.add(listener);
+		const loss = this.unheardLoss;
+		if (event === "persistence-lost" && loss) {
+			this.unheardLoss = undefined;
+			queueMicrotask(() => listener(loss as never));
+		}
 		return () => listeners.delete(listener);
 	}
 
@@ -176,7 +184,10 @@ class Core implements Link {
 		const listeners = this.listeners.get(event);
 		if (listeners?.size) for (const listener of listeners) listener(value as never);
 		else if (event === "error") console.error("redstart:", value);
-		else if (event === "persistence-lost") console.warn("redstart:", (value as Error).message);
+		else if (event === "persistence-lost") {
+			this.unheardLoss = value as RedstartError;
+			console.warn("redstart:", this.unheardLoss.message);
+		}
 	}
 
 	// ---- what the engine asks ----
@@ -210,12 +221,13 @@ class Core implements Link {
 
 	// ---- storage ----
 
-	async attach(storage: Storage, isReader: boolean): Promise<void> {
+	async attach(storage: Storage, options: LoadOptions): Promise<void> {
 		const persistence = new Persistence(storage, {
 			onSave: (report) => this.emit("save", report),
 			onLost: (error) => this.emit("persistence-lost", error),
 		});
-		await persistence.load(this.engine, { keepCorrupt: this.options.onCorrupt === "keep", isReader });
+		this.loadOptions = { keepCorrupt: this.options.onCorrupt === "keep", ...options };
+		await persistence.load(this.engine, this.loadOptions);
 		this.persistence = persistence;
 		this.stopWatching = persistence.watchPage();
 	}
@@ -251,7 +263,7 @@ class Core implements Link {
 			return;
 		}
 		const { engine } = this;
-		this.ready = persistence.load(engine, {}).then(finish);
+		this.ready = persistence.load(engine, this.loadOptions).then(finish);
 		this.ready.catch((cause) => this.emit("error", cause));
 	}
 
@@ -332,7 +344,7 @@ export class Redstart extends Client {
 		const core = new Core(await moduleFor(options), options);
 		const database = new Redstart(core, replyMode(options));
 		try {
-			if (options.storage) await core.attach(options.storage, false);
+			if (options.storage) await core.attach(options.storage, {});
 			else if (target.scheme === "idb") await attachIndexedDb(core, target.name);
 		} catch (error) {
 			core.engine.close();
@@ -406,7 +418,7 @@ export class Redstart extends Client {
 /** Without IndexedDB the database lives in memory, and says so. */
 async function attachIndexedDb(core: Core, name: string): Promise<void> {
 	if (core.options.config?.save === undefined) core.configure({ save: IDB_SAVE_RULE });
-	const lost = (error: RedstartError) => queueMicrotask(() => core.emit("persistence-lost", error));
+	const lost = (error: RedstartError) => core.emit("persistence-lost", error);
 	if (!IndexedDbStorage.isAvailable) {
 		return lost(
 			new RedstartError("storage", "there is no IndexedDB here; the dataset is kept in memory only"),
@@ -414,7 +426,10 @@ async function attachIndexedDb(core: Core, name: string): Promise<void> {
 	}
 	const release = await lockName(`redstart:${name}`);
 	try {
-		await core.attach(new IndexedDbStorage(name), release === null);
+		await core.attach(new IndexedDbStorage(name), {
+			isReader: !release,
+			isExclusive: hasLocks() && release !== null,
+		});
 	} catch (error) {
 		release?.();
 		if (!(error instanceof RedstartError) || error.kind !== "storage") throw error;
@@ -424,9 +439,13 @@ async function attachIndexedDb(core: Core, name: string): Promise<void> {
 	else lost(new RedstartError("storage", "another tab owns this database; changes here are not stored"));
 }
 
+function hasLocks(): boolean {
+	return typeof navigator !== "undefined" && navigator.locks !== undefined;
+}
+
 /** The exclusive lock of a name until what is returned is called; null when somebody else has it. */
 async function lockName(name: string): Promise<(() => void) | null> {
-	if (typeof navigator === "undefined" || !navigator.locks) return () => undefined;
+	if (!hasLocks()) return () => undefined;
 	return new Promise((resolve, reject) => {
 		navigator.locks
 			.request(name, { ifAvailable: true }, (lock) => {

@@ -33,6 +33,14 @@ export async function launchChromium(args = []) {
 	return chromium.launch({ executablePath: chrome, headless: true, args: [...FLAGS, ...args] });
 }
 
+/** The same with a profile in `folder`, which behaves as a visitor's: quotas count and data stays. */
+export async function launchProfile(folder, args = []) {
+	const { chrome } = findBrowser();
+	if (!chrome) throw new Error("no Chrome or Chromium found: run `npm run setup`");
+	const options = { executablePath: chrome, headless: true, args: [...FLAGS, ...args] };
+	return chromium.launchPersistentContext(folder, options);
+}
+
 /** Serves the project's files, and `texts` (path to HTML) above them, on a free port. */
 export async function serveFiles(texts = {}, folder = root) {
 	const server = createServer((request, response) => {

@@ -21,6 +21,8 @@ export class IndexedDbStorage implements Storage {
 	readonly chunkLimit_bytes = 1 << 20;
 	private readonly name: string;
 	private database: Promise<IDBDatabase> | undefined;
+	/** The same, where it must not be waited for. */
+	private connection: IDBDatabase | undefined;
 	private epoch = -1;
 	/** The next record of each segment this owner appends to. */
 	private readonly nextRecord = new Map<number, number>();
@@ -44,8 +46,9 @@ export class IndexedDbStorage implements Storage {
 			request.onerror = () => reject(request.error);
 			request.onsuccess = () => {
 				const database = request.result;
+				this.connection = database;
 				const lost = () => {
-					this.database = undefined;
+					this.database = this.connection = undefined;
 				};
 				database.onclose = lost;
 				database.onversionchange = () => {
@@ -192,6 +195,28 @@ export class IndexedDbStorage implements Storage {
 		}
 	}
 
+	replace(
+		manifest: Manifest,
+		objects: ReadonlyMap<string, Uint8Array>,
+		old: readonly string[],
+	): Promise<void> {
+		return new Promise((resolve, reject) => {
+			if (this.epoch < 0 || !this.connection) throw readOnly();
+			const transaction = this.connection.transaction(["meta", "objects"], "readwrite", {
+				durability: "strict",
+			});
+			transaction.oncomplete = () => resolve();
+			transaction.onabort = () => reject(translate(transaction.error));
+			const store = transaction.objectStore("objects");
+			for (const [name, bytes] of objects) store.put(bytes, name);
+			for (const name of old) store.delete(name);
+			const meta: Meta = { epoch: this.epoch, manifest };
+			transaction.objectStore("meta").put(meta, "meta");
+			// Without this the browser would wait for a page that is no more, and then give up.
+			transaction.commit();
+		});
+	}
+
 	async read(name: string | number): Promise<Uint8Array | null> {
 		if (typeof name === "string") {
 			return this.transact<Uint8Array | null>("objects", null, (transaction, result) => {
@@ -233,7 +258,7 @@ export class IndexedDbStorage implements Storage {
 	async close(): Promise<void> {
 		this.epoch = -1;
 		const database = await this.database?.catch(() => undefined);
-		this.database = undefined;
+		this.database = this.connection = undefined;
 		database?.close();
 	}
 }

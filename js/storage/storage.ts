@@ -48,6 +48,15 @@ export interface Storage {
 	put(name: string, bytes: Uint8Array): Promise<void>;
 	/** Makes `manifest` the truth, durably, after everything in `needs`. Refused when somebody else took ownership. */
 	commit(manifest: Manifest, needs: readonly string[]): Promise<void>;
+	/**
+	 * Puts, commits and removes in one step that is handed over before it returns, for a page about to go: nothing of the
+	 * page may be needed to finish it. Without the fence, so only while a lock keeps others out.
+	 */
+	replace?(
+		manifest: Manifest,
+		objects: ReadonlyMap<string, Uint8Array>,
+		old: readonly string[],
+	): Promise<void>;
 	/** An object by name or a segment by number; null when there is none. */
 	read(name: string | number): Promise<Uint8Array | null>;
 	/** Names of objects and numbers of segments, in no order. */
