@@ -247,6 +247,21 @@ export class Engine {
 
 	// ---- wire ----
 
+	/**
+	 * Sets the configuration from the text of a redis.conf and redis-server's command line (`--name`, `value`, ...), before
+	 * the first session. Throws what redis-server would print.
+	 */
+	loadConfig(file: Uint8Array, args: readonly string[]): void {
+		const from = this.reserve(file.length + argsBound(args));
+		this.bytes.set(file, from);
+		const end = this.writeArgs(args, from + file.length);
+		this.guard(() => {
+			const length = end - from - file.length;
+			this.reply(this.exports.rs_config_load(file.length, args.length, length), TEXT_MODE);
+		});
+		this.after();
+	}
+
 	/** Gives bytes from the wire to a session; what it answers is in {@link drain}. */
 	feed(session: number, input: Uint8Array): void {
 		this.guard(() => {

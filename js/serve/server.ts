@@ -7,16 +7,26 @@ import type { Engine } from "../engine.ts";
 const OUTPUT_PAUSE_BYTES = 1 << 20;
 
 /** Where to listen. */
-export type Endpoint = { port: number; host?: string; backlog?: number } | { path: string; backlog?: number };
+export type Endpoint =
+	| { port: number; host?: string; backlog?: number; ipv6Only?: boolean }
+	| { path: string; backlog?: number };
 
+/** Asked for every new connection, since CONFIG SET may change them. */
 export interface ServerOptions {
 	/** Connections beyond this are refused with Redis' error. */
-	maxClients?: number;
+	maxClients?: () => number;
 	/** Idle time in seconds after which a connection is closed; 0 for never. */
-	timeout_s?: number;
+	timeout_s?: () => number;
 	/** TCP keep-alive in seconds; 0 for none. */
-	keepAlive_s?: number;
+	keepAlive_s?: () => number;
+	/** Whether only this machine may connect. */
+	isProtected?: () => boolean;
 }
+
+const PROTECTED =
+	"-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. To let other machines in, choose one: 1) CONFIG SET protected-mode no from this machine, and make sure the server cannot be reached from outside; 2) the same with `protected-mode no` in the configuration file; 3) for a test, start the server with --protected-mode no; 4) set a password.\r\n";
+
+const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/;
 
 /** One connection: its socket and its session. */
 class Peer {
@@ -100,13 +110,20 @@ export class Server {
 	}
 
 	private accept(socket: Socket): void {
-		const { maxClients = 10000, timeout_s = 0, keepAlive_s = 300 } = this.options;
-		if (this.peers.size >= maxClients) {
+		const { maxClients, timeout_s, keepAlive_s, isProtected } = this.options;
+		if (this.peers.size >= (maxClients?.() ?? 10000)) {
 			socket.end("-ERR max number of clients reached\r\n");
 			return;
 		}
-		if (keepAlive_s > 0) socket.setKeepAlive(true, keepAlive_s * 1000);
-		if (timeout_s > 0) socket.setTimeout(timeout_s * 1000, () => socket.destroy());
+		const { remoteAddress } = socket;
+		if (remoteAddress !== undefined && !LOOPBACK.test(remoteAddress) && isProtected?.()) {
+			socket.end(PROTECTED);
+			return;
+		}
+		const alive_s = keepAlive_s?.() ?? 300;
+		if (alive_s > 0) socket.setKeepAlive(true, alive_s * 1000);
+		const idle_s = timeout_s?.() ?? 0;
+		if (idle_s > 0) socket.setTimeout(idle_s * 1000, () => socket.destroy());
 		const peer = new Peer(this.engine, socket, () => this.peers.delete(peer));
 		this.peers.add(peer);
 	}

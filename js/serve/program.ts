@@ -1,0 +1,333 @@
+/** `redstart`: the command line, configuration, log, signals and exit codes of redis-server. */
+
+import { chmodSync, existsSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { Engine, type HostRequest } from "../engine.ts";
+import { RedstartError, ReplyError } from "../errors.ts";
+import { TEXT_MODE } from "../reply.ts";
+import { toText } from "../text.ts";
+import type { EngineExports } from "../wasm.ts";
+import { loadDump, saveDump } from "./dump-file.ts";
+import { Log, type LogLevel } from "./log.ts";
+import { Server } from "./server.ts";
+
+const USAGE = `Usage: redstart [/path/to/redis.conf] [options] [-]
+       redstart - (read the configuration from standard input)
+       redstart -v or --version
+       redstart -h or --help
+
+Options are the directives of redis.conf, each with two dashes in front:
+       redstart --port 7777
+       redstart /etc/redis/6379.conf --loglevel verbose
+       echo 'maxmemory 128mb' | redstart -
+`;
+
+/** Ends the program with this exit code once the log has said why. */
+class Exit extends Error {
+	readonly code: number;
+
+	constructor(code: number) {
+		super(`exit ${code}`);
+		this.code = code;
+	}
+}
+
+/** The configuration's sources on a command line. */
+interface CommandLine {
+	path: string | undefined;
+	readsStdin: boolean;
+	options: string[];
+}
+
+function parseCommandLine(argv: readonly string[]): CommandLine {
+	const words = [...argv];
+	const path =
+		words[0] !== undefined && !words[0].startsWith("-") ? resolve(words.shift() as string) : undefined;
+	const readsStdin = words.at(-1) === "-";
+	if (readsStdin) words.pop();
+	return { path, readsStdin, options: words };
+}
+
+/** One server process. */
+class Program {
+	private readonly log = new Log();
+	private readonly engine: Engine;
+	private readonly session: number;
+	private readonly server: Server;
+	private readonly line: CommandLine;
+	private isEnding = false;
+
+	constructor(exports: EngineExports, argv: readonly string[]) {
+		this.engine = new Engine(exports);
+		this.line = parseCommandLine(argv);
+		this.loadConfig();
+		this.session = this.engine.connect(2, { onReady() {} });
+		this.log.level = this.config("loglevel") as LogLevel;
+		this.log.file = this.config("logfile");
+		this.server = new Server(this.engine, {
+			maxClients: () => Number(this.config("maxclients")),
+			timeout_s: () => Number(this.config("timeout")),
+			keepAlive_s: () => Number(this.config("tcp-keepalive")),
+			isProtected: () => this.isProtected(),
+		});
+	}
+
+	private config(name: string): string {
+		const reply = this.engine.call(this.session, this.engine.op("CONFIG"), ["GET", name], TEXT_MODE);
+		return Array.isArray(reply) ? String(reply[1] ?? "") : "";
+	}
+
+	/** Whether only this machine may connect: no password and no address was chosen. */
+	private isProtected(): boolean {
+		return (
+			this.config("protected-mode") === "yes" &&
+			this.config("requirepass") === "" &&
+			this.config("bind") === "* -::*"
+		);
+	}
+
+	private loadConfig(): void {
+		const { path, readsStdin, options } = this.line;
+		let text = "";
+		if (path !== undefined) {
+			try {
+				text = readFileSync(path, "latin1");
+			} catch (error) {
+				this.fatal(`Fatal error, can't open config file '${path}': ${systemText(error)}`);
+			}
+		}
+		if (readsStdin) text += `\n${readFileSync(0, "latin1")}`;
+		try {
+			this.engine.loadConfig(Buffer.from(text, "latin1"), options);
+		} catch (error) {
+			if (!(error instanceof ReplyError)) throw error;
+			process.stderr.write(`\n${error.message.replace(/^ERR /, "").replaceAll("\v", "\n")}\n`);
+			throw new Exit(1);
+		}
+	}
+
+	private fatal(text: string): never {
+		this.log.write("warning", text);
+		throw new Exit(1);
+	}
+
+	/** From the configuration to open sockets. */
+	async start(): Promise<void> {
+		const { log, engine, line } = this;
+		if (this.config("daemonize") === "yes")
+			this.fatal("Fatal error, daemonize is not supported: start the server in the background instead");
+		log.write("notice", "oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo");
+		log.write(
+			"notice",
+			`Redis version=8.2.3, bits=32, commit=00000000, modified=0, pid=${process.pid}, just started`,
+		);
+		if (line.path === undefined && line.options.length === 0 && !line.readsStdin) {
+			log.write(
+				"warning",
+				"Warning: no config file specified, using the default config. In order to specify a config file use redstart /path/to/redis.conf",
+			);
+		} else {
+			log.write("notice", "Configuration loaded");
+		}
+		this.enterFolder();
+		log.role = "M";
+		log.write("notice", "monotonic clock: POSIX clock_gettime");
+		log.write("notice", `Running mode=standalone, port=${this.config("port")}.`);
+		await this.listen();
+		this.writePidFile();
+		log.write("notice", "Server initialized");
+		this.load();
+		engine.onRequest = (request) => this.serve(request);
+		engine.onTrap = (error) => {
+			log.write("warning", `The engine failed and cannot go on: ${error.message}`);
+			process.exit(1);
+		};
+		for (const [signal, name] of [
+			["SIGTERM", "SIGTERM"],
+			["SIGINT", "SIGINT"],
+		] as const) {
+			process.on(signal, () => {
+				log.signal(`Received ${name} scheduling shutdown...`);
+				this.shutDown("default", false);
+			});
+		}
+		if (this.config("port") !== "0") log.write("notice", "Ready to accept connections tcp");
+		if (this.config("unixsocket") !== "") log.write("notice", "Ready to accept connections unix");
+		engine.tick();
+	}
+
+	private enterFolder(): void {
+		const folder = this.config("dir");
+		try {
+			process.chdir(folder);
+		} catch (error) {
+			this.fatal(`Can't chdir to '${folder}': ${systemText(error)}`);
+		}
+	}
+
+	private async listen(): Promise<void> {
+		const port = Number(this.config("port"));
+		const path = this.config("unixsocket");
+		const backlog = Number(this.config("tcp-backlog"));
+		if (port === 0 && path === "") this.fatal("Configured to not listen anywhere, exiting.");
+		if (port !== 0) await this.listenTcp(port, backlog);
+		if (path === "") return;
+		if (existsSync(path)) unlinkSync(path);
+		try {
+			await this.server.listen({ path, backlog });
+		} catch (error) {
+			this.fatal(`Failed opening Unix socket: bind: ${systemText(error)}`);
+		}
+		const mode = Number.parseInt(this.config("unixsocketperm"), 8);
+		if (mode > 0) chmodSync(path, mode);
+	}
+
+	/** Every address of `bind`; one with a `-` in front may be missing on this machine. */
+	private async listenTcp(port: number, backlog: number): Promise<void> {
+		const addresses = this.config("bind").split(" ").filter(Boolean);
+		let listening = 0;
+		for (const word of addresses) {
+			const isOptional = word.startsWith("-");
+			const address = isOptional ? word.slice(1) : word;
+			const host = address === "*" ? "0.0.0.0" : address === "::*" ? "::" : address;
+			try {
+				await this.server.listen({ port, host, backlog, ipv6Only: host.includes(":") });
+				listening++;
+			} catch (error) {
+				const { code } = error as NodeJS.ErrnoException;
+				if (isOptional && (code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT")) continue;
+				this.log.write(
+					"warning",
+					`Warning: Could not create server TCP listening socket ${address}:${port}: bind: ${systemText(error)}`,
+				);
+				if (code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT") continue;
+				this.fatal(`Failed listening on port ${port} (tcp), aborting.`);
+			}
+		}
+		if (listening === 0) this.fatal(`Failed listening on port ${port} (tcp), aborting.`);
+	}
+
+	private writePidFile(): void {
+		const path = this.config("pidfile");
+		if (path === "") return;
+		try {
+			writeFileSync(path, `${process.pid}\n`);
+		} catch (error) {
+			this.log.write("warning", `Failed to write PID file: ${systemText(error)}`);
+		}
+	}
+
+	private get dumpPath(): string {
+		return resolve(this.config("dbfilename"));
+	}
+
+	private load(): void {
+		const { engine, log } = this;
+		const start = performance.now();
+		try {
+			if (!loadDump(engine, this.dumpPath)) return;
+		} catch (error) {
+			log.write("warning", `Fatal error loading the DB, check server logs. Exiting. ${messageOf(error)}`);
+			throw new Exit(1);
+		}
+		const keys = Number(engine.call(this.session, engine.op("DBSIZE"), [], TEXT_MODE));
+		log.write("notice", `Done loading RDB, keys loaded: ${keys}, keys expired: 0.`);
+		log.write("notice", `DB loaded from disk: ${((performance.now() - start) / 1000).toFixed(3)} seconds`);
+	}
+
+	private serve({ name, args }: HostRequest): void {
+		const words = args.map((arg) => (arg instanceof Uint8Array ? toText(arg) : String(arg)));
+		switch (name) {
+			case "save":
+				this.save(words[0] === "bg");
+				return;
+			case "shutdown":
+				this.shutDown(words[0] ?? "default", words.includes("force"));
+				return;
+			case "log":
+				this.log.write(words[0] as LogLevel, words[1] ?? "");
+				return;
+			case "config-rewrite":
+				if (this.line.path !== undefined) writeFileSync(this.line.path, words[0] ?? "", "latin1");
+				return;
+		}
+	}
+
+	/** Whether the dataset was stored. */
+	private save(isBackground: boolean): boolean {
+		const { log } = this;
+		if (isBackground) log.write("notice", `Background saving started by pid ${process.pid}`);
+		try {
+			saveDump(this.engine, this.dumpPath);
+		} catch (error) {
+			log.write("warning", `Failed saving the DB: ${messageOf(error)}`);
+			if (isBackground) log.write("warning", "Background saving error");
+			return false;
+		}
+		log.write("notice", "DB saved on disk");
+		if (isBackground) log.write("notice", "Background saving terminated with success");
+		return true;
+	}
+
+	private shutDown(mode: string, isForced: boolean): void {
+		if (this.isEnding) return;
+		const { log } = this;
+		log.write("notice", "User requested shutdown...");
+		if (mode === "save" || (mode === "default" && this.config("save") !== "")) {
+			log.write("notice", "Saving the final RDB snapshot before exiting.");
+			if (!this.save(false) && !isForced) {
+				log.write("warning", "Error trying to save the DB, can't exit.");
+				return;
+			}
+		}
+		this.isEnding = true;
+		const [pidFile, socketFile] = [this.config("pidfile"), this.config("unixsocket")];
+		if (pidFile !== "" && existsSync(pidFile)) {
+			log.write("notice", "Removing the pid file.");
+			unlinkSync(pidFile);
+		}
+		if (socketFile !== "") log.write("notice", "Removing the unix socket file.");
+		this.server.close().finally(() => {
+			log.write("warning", "Redis is now ready to exit, bye bye...");
+			process.exit(0);
+		});
+	}
+}
+
+/** What the system says of a failed call, in its own words where we know them. */
+function systemText(error: unknown): string {
+	const { code, message } = error as NodeJS.ErrnoException;
+	const known: Record<string, string> = {
+		ENOENT: "No such file or directory",
+		EACCES: "Permission denied",
+		EADDRINUSE: "Address already in use",
+		EADDRNOTAVAIL: "Cannot assign requested address",
+		ENOTDIR: "Not a directory",
+	};
+	return known[code ?? ""] ?? message;
+}
+
+function messageOf(error: unknown): string {
+	if (error instanceof ReplyError || error instanceof RedstartError)
+		return error.message.replace(/^ERR /, "");
+	return systemText(error);
+}
+
+/** Runs the program; never throws. */
+export async function main(exports: () => EngineExports, argv: readonly string[]): Promise<void> {
+	if (argv.length === 1 && (argv[0] === "-v" || argv[0] === "--version")) {
+		process.stdout.write("Redis server v=8.2.3 sha=00000000:0 malloc=redstart bits=32 build=redstart\n");
+		return;
+	}
+	if (argv.length === 1 && (argv[0] === "-h" || argv[0] === "--help")) {
+		process.stderr.write(USAGE);
+		process.exitCode = 1;
+		return;
+	}
+	try {
+		await new Program(exports(), argv).start();
+	} catch (error) {
+		if (!(error instanceof Exit)) process.stderr.write(`redstart: ${(error as Error).stack ?? error}\n`);
+		process.exit(error instanceof Exit ? error.code : 1);
+	}
+}
