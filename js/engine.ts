@@ -248,17 +248,14 @@ export class Engine {
 	// ---- wire ----
 
 	/**
-	 * Sets the configuration from the text of a redis.conf and redis-server's command line (`--name`, `value`, ...), before
-	 * the first session. Throws what redis-server would print.
+	 * Configures the engine as redis-server does at its start, from a configuration file (its name is empty when there is
+	 * none) and the words of the command line behind it; before the first session. Throws what redis-server would print.
 	 */
-	loadConfig(file: Uint8Array, args: readonly string[]): void {
-		const from = this.reserve(file.length + argsBound(args));
-		this.bytes.set(file, from);
-		const end = this.writeArgs(args, from + file.length);
-		this.guard(() => {
-			const length = end - from - file.length;
-			this.reply(this.exports.rs_config_load(file.length, args.length, length), TEXT_MODE);
-		});
+	configure(fileName: string, file: Uint8Array, words: readonly string[]): void {
+		const args = [fileName, file, ...words];
+		const from = this.reserve(argsBound(args));
+		const end = this.writeArgs(args, from);
+		this.guard(() => this.reply(this.exports.rs_configure(args.length, end - from), TEXT_MODE));
 		this.after();
 	}
 

@@ -17,6 +17,8 @@ const ENTRIES = [
 	{ name: "storage", platform: "neutral", external: [] },
 	{ name: "inline", platform: "neutral", external: ["./wasm-text.js"] },
 	{ name: "wasm-text", platform: "neutral", external: [] },
+	{ name: "serve", platform: "node", external: [] },
+	{ name: "cli", platform: "node", external: ["./redstart_bg.wasm"] },
 ];
 
 /**
@@ -75,39 +77,12 @@ async function bundle({ name, platform, external }) {
 	});
 }
 
-/** The servers of js/serve, once they are there: they import the Node build instead of carrying a copy. */
-async function bundleServe() {
-	const folder = join(root, "js", "serve");
-	const entries = ["cli", "server"].filter((name) => existsSync(join(folder, `${name}.ts`)));
-	for (const name of entries) {
-		await esbuild.build({
-			entryPoints: [join(folder, `${name}.ts`)],
-			outfile: join(pkg, `${name}.js`),
-			bundle: true,
-			format: "esm",
-			target: "node20",
-			platform: "node",
-			plugins: [
-				{
-					name: "node-build",
-					setup(build) {
-						build.onResolve({ filter: /\/(entry\/node|index)\.ts$/ }, () => ({
-							path: "./node.js",
-							external: true,
-						}));
-					},
-				},
-			],
-			logLevel: "warning",
-		});
-	}
-}
-
 /** What each entry's declarations are made of. */
 const DECLARATIONS = {
 	index: ["index"],
 	edge: ["index", "edge/kv", "storage/kv"],
 	storage: ["entry/storage"],
+	serve: ["entry/serve"],
 };
 
 /** Declarations of what is public, beside the bundles. */
@@ -121,7 +96,17 @@ async function declare() {
 	const more = ["--allowImportingTsExtensions", "--skipLibCheck", "--ignoreConfig"];
 	const { code } = await run(
 		"tsc",
-		["js/index.ts", "js/edge/kv.ts", "js/entry/storage.ts", ...flags, ...where, ...options, ...lib, ...more],
+		[
+			"js/index.ts",
+			"js/edge/kv.ts",
+			"js/entry/storage.ts",
+			"js/entry/serve.ts",
+			...flags,
+			...where,
+			...options,
+			...lib,
+			...more,
+		],
 		{
 			show: "failure",
 		},
@@ -150,7 +135,6 @@ async function declare() {
 export async function buildJs() {
 	if (!existsSync(wasm)) throw new Error("pkg/redstart_bg.wasm is missing: build the engine first");
 	await Promise.all(ENTRIES.map(bundle));
-	await bundleServe();
 	await declare();
 }
 

@@ -98,7 +98,7 @@ class Program {
 		}
 		if (readsStdin) text += `\n${readFileSync(0, "latin1")}`;
 		try {
-			this.engine.loadConfig(Buffer.from(text, "latin1"), options);
+			this.engine.configure(path ?? "", Buffer.from(text, "latin1"), options);
 		} catch (error) {
 			if (!(error instanceof ReplyError)) throw error;
 			process.stderr.write(`\n${error.message.replace(/^ERR /, "").replaceAll("\v", "\n")}\n`);

@@ -1,6 +1,5 @@
 /** A server for tests and tools: an engine behind a TCP or unix socket, in this process. */
 
-import { ASYNC_DISPOSE } from "../client.ts";
 import type { Engine } from "../engine.ts";
 import { Server } from "./server.ts";
 
@@ -40,6 +39,6 @@ export async function serve(db: { readonly engine: Engine }, options: ServeOptio
 			return server.clients;
 		},
 		close,
-		[ASYNC_DISPOSE as typeof Symbol.asyncDispose]: close,
+		[Symbol.asyncDispose]: close,
 	};
 }
