@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::resp::Error;
-use crate::state::Session;
+use crate::state::{Config, Session};
 use crate::table::{Command, Flags, Resolved};
 
 /// A refused command: the error, and the row if there is one (for its counters).
@@ -60,7 +60,7 @@ impl Engine {
             || !self.server.is_last_save_ok
             || (self.server.config.maxmemory_bytes > 0)
             || (session.multi.is_some() && row.is(Flags::NO_MULTI))
-            || (row.name == "debug" && !self.server.config.is_debug_allowed)
+            || (row.name == "debug" && !is_debug_open(session, &self.server.config))
     }
 
     #[cold]
@@ -68,7 +68,7 @@ impl Engine {
         let command = row.row;
         let config = &self.server.config;
         let is_write = command.is(Flags::WRITE);
-        if command.name == "debug" && !config.is_debug_allowed {
+        if command.name == "debug" && !is_debug_open(session, config) {
             return Some(Error::new(
                 "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it \
                  from a local connection, otherwise you need to set this option in the configuration file, and then \
@@ -136,6 +136,16 @@ const QUOTED_BYTES: usize = 128;
 fn quoted(text: &[u8], limit_bytes: usize) -> &[u8] {
     let text = text.split(|&byte| byte == 0).next().unwrap_or(&[]);
     text.get(..limit_bytes).unwrap_or(text)
+}
+
+/// Whether this client may use DEBUG.
+#[cold]
+fn is_debug_open(session: &Session, config: &Config) -> bool {
+    let address = session.address.as_slice();
+    let is_local = [&b"127."[..], b"::1", b"[::1]", b"/"]
+        .iter()
+        .any(|start| address.starts_with(start));
+    config.is_debug_allowed && (!config.is_debug_local || is_local || address.is_empty())
 }
 
 /// `ERR unknown command 'x', with args beginning with: 'a' 'b' `.

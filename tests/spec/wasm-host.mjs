@@ -42,7 +42,9 @@ export class WasmHost {
 
 	/** Configured as the oracle is: a file's name and text, and the words of a command line. */
 	#configure(words) {
-		const request = Uint8Array.from(words.flatMap((word) => [word.length, 0, 0, 0, ...new TextEncoder().encode(word)]));
+		const request = Uint8Array.from(
+			words.flatMap((word) => [word.length, 0, 0, 0, ...new TextEncoder().encode(word)]),
+		);
 		this.exports.rs_reserve(request.length);
 		new Uint8Array(this.#memory, this.#word(REQ_PTR), request.length).set(request);
 		this.exports.rs_configure(words.length, request.length);

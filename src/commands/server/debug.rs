@@ -330,7 +330,7 @@ fn protocol(ctx: &mut Ctx) -> Result {
     match ctx.args[2].to_ascii_lowercase().as_slice() {
         b"string" => reply.bulk_str("Hello World"),
         b"integer" => reply.int(12345),
-        b"double" => reply.double(3.141),
+        b"double" => reply.double(3141.0 / 1000.0),
         b"null" => reply.nil(),
         b"array" => {
             reply.array(3);

@@ -160,7 +160,7 @@ fn server(ctx: &Ctx, text: &mut Text) {
         if cfg!(target_arch = "wasm32") {
             "WebAssembly"
         } else {
-            std::env::consts::OS
+            "native"
         },
     );
     text.number("arch_bits", u64::from(usize::BITS));
@@ -175,7 +175,7 @@ fn server(ctx: &Ctx, text: &mut Text) {
     text.signed("uptime_in_days", uptime_s / 86_400);
     text.bytes("hz", config.value("hz"));
     text.bytes("configured_hz", config.value("hz"));
-    text.signed("lru_clock", ctx.now_ms / 1000 & 0xff_ffff);
+    text.signed("lru_clock", (ctx.now_ms / 1000) & 0xff_ffff);
     text.constants("executable", "");
     text.bytes(
         "config_file",

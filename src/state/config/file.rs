@@ -108,7 +108,7 @@ impl Config {
                     b"Bad directive or wrong number of arguments".to_vec(),
                 ));
             }
-            if OBSOLETE.iter().any(|known| is_named(&known)) {
+            if OBSOLETE.iter().any(is_named) {
                 continue;
             }
             match MISSING.iter().find(|(known, _, _)| is_named(known)) {

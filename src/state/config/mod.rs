@@ -29,8 +29,9 @@ pub struct Config {
     pub hll_sparse_max_bytes: usize,
     /// DEBUG SET-ACTIVE-EXPIRE.
     pub is_active_expire: bool,
-    /// `enable-debug-command`.
+    /// `enable-debug-command`: whether at all, and whether for clients on this machine only.
     pub is_debug_allowed: bool,
+    pub is_debug_local: bool,
     /// `stop-writes-on-bgsave-error`.
     pub stop_writes_on_bgsave_error: bool,
     /// `save`: when to save by itself.
@@ -60,6 +61,7 @@ impl Default for Config {
             hll_sparse_max_bytes: 0,
             is_active_expire: true,
             is_debug_allowed: false,
+            is_debug_local: false,
             stop_writes_on_bgsave_error: true,
             save_rules: Vec::new(),
             notify_classes: 0,
@@ -192,7 +194,11 @@ impl Config {
             "hll-sparse-max-bytes" => {
                 self.hll_sparse_max_bytes = usize::try_from(number).unwrap_or(usize::MAX)
             }
-            "enable-debug-command" => self.is_debug_allowed = value != b"no",
+            "enable-debug-command" => {
+                let (is_local, is_allowed) = (value == b"local", value != b"no");
+                self.is_debug_local = is_local;
+                self.is_debug_allowed = is_allowed;
+            }
             "stop-writes-on-bgsave-error" => self.stop_writes_on_bgsave_error = value == b"yes",
             "requirepass" => self.requirepass = value.to_vec(),
             "notify-keyspace-events" => self.notify_classes = Class::parse(value).unwrap_or(0),

@@ -139,7 +139,7 @@ fn save(args: &[&[u8]], old: &[u8]) -> Result<Vec<u8>, Refusal> {
     if args == [b""] {
         return Ok(Vec::new());
     }
-    if args.len() % 2 != 0 {
+    if !args.len().is_multiple_of(2) {
         return Err(refusal());
     }
     let mut words = Vec::new();
@@ -195,7 +195,7 @@ fn percentiles(args: &[&[u8]]) -> Result<Vec<u8>, Refusal> {
 
 /// Groups of class, hard limit, soft limit, seconds; classes not named stay as they were.
 fn output_limits(args: &[&[u8]], old: &[u8]) -> Result<Vec<u8>, Refusal> {
-    if args.len() % 4 != 0 {
+    if !args.len().is_multiple_of(4) {
         return Err(b"Wrong number of arguments in buffer limit configuration.".to_vec());
     }
     let mut words: Vec<Vec<u8>> = old

@@ -1,0 +1,163 @@
+//! What transcripts cannot show: commands whose reply comes later, requests to the host, configuration at the start.
+
+use redstart::engine::{Engine, Kind, Options, SessionId};
+
+const START_MS: i64 = 1_700_000_000_000;
+
+fn engine(words: &[&str]) -> Engine {
+    let mut engine = Engine::new(Options {
+        now_ms: START_MS,
+        ..Options::default()
+    });
+    let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+    engine
+        .configure(b"", b"", &words)
+        .expect("a good command line");
+    engine
+}
+
+fn ask(engine: &mut Engine, client: SessionId, line: &str) -> String {
+    engine.feed(client, format!("{line}\r\n").as_bytes());
+    String::from_utf8_lossy(&engine.drain(client)).into_owned()
+}
+
+fn advance(engine: &mut Engine, now_ms: i64) {
+    engine.set_now(now_ms);
+    engine.tick();
+}
+
+/// Host requests, as text.
+fn requests(engine: &mut Engine) -> Vec<String> {
+    let mut all = Vec::new();
+    while let Some(request) = engine.next_request() {
+        all.push(String::from_utf8_lossy(&request.join(&b' ')).into_owned());
+    }
+    all
+}
+
+#[test]
+fn debug_sleep_holds_everybody_up() {
+    let mut engine = engine(&["--enable-debug-command", "yes"]);
+    let (sleeper, other) = (engine.connect(Kind::Wire), engine.connect(Kind::Wire));
+    assert_eq!(ask(&mut engine, sleeper, "DEBUG SLEEP 0.5"), "");
+    assert_eq!(ask(&mut engine, other, "PING"), "");
+    advance(&mut engine, START_MS + 499);
+    assert_eq!(engine.drain(sleeper), b"");
+    assert_eq!(engine.drain(other), b"");
+    advance(&mut engine, START_MS + 500);
+    assert_eq!(engine.drain(sleeper), b"+OK\r\n");
+    assert_eq!(engine.drain(other), b"+PONG\r\n");
+}
+
+#[test]
+fn debug_is_for_those_it_is_opened_to() {
+    let refused = "-ERR DEBUG command not allowed.";
+    let mut closed = engine(&[]);
+    let client = closed.connect(Kind::Wire);
+    assert!(ask(&mut closed, client, "DEBUG DIGEST").starts_with(refused));
+
+    let mut local = engine(&["--enable-debug-command", "local"]);
+    let (near, far) = (local.connect(Kind::Wire), local.connect(Kind::Wire));
+    local.set_addresses(near, b"127.0.0.1:5", b"127.0.0.1:6379");
+    local.set_addresses(far, b"10.1.2.3:5", b"10.1.2.4:6379");
+    assert!(ask(&mut local, near, "DEBUG DIGEST").starts_with("+0000"));
+    assert!(ask(&mut local, far, "DEBUG DIGEST").starts_with(refused));
+}
+
+#[test]
+fn save_replies_when_the_host_has_stored_it() {
+    let mut engine = engine(&["--save", ""]);
+    let (client, other) = (engine.connect(Kind::Wire), engine.connect(Kind::Wire));
+    let in_progress = "-ERR Background save already in progress\r\n";
+    assert_eq!(ask(&mut engine, client, "SET k v"), "+OK\r\n");
+    assert_eq!(ask(&mut engine, client, "SAVE"), "");
+    assert_eq!(requests(&mut engine), ["save sync"]);
+    for line in ["SAVE", "BGSAVE", "BGSAVE SCHEDULE"] {
+        assert_eq!(ask(&mut engine, other, line), in_progress);
+    }
+    engine.set_now(START_MS + 7000);
+    let mut bytes = Vec::new();
+    engine.begin_snapshot();
+    while engine.next_chunk(1 << 16, &mut bytes) {}
+    engine.end_snapshot(true);
+    assert_eq!(engine.drain(client), b"+OK\r\n");
+    assert_eq!(
+        ask(&mut engine, other, "LASTSAVE"),
+        format!(":{}\r\n", START_MS / 1000 + 7)
+    );
+    assert_eq!(
+        ask(&mut engine, other, "BGSAVE"),
+        "+Background saving started\r\n"
+    );
+    assert_eq!(requests(&mut engine), ["save bg"]);
+}
+
+#[test]
+fn shutdown_is_the_hosts_business() {
+    let mut engine = engine(&[]);
+    for (line, request) in [
+        ("SHUTDOWN", "shutdown default"),
+        ("SHUTDOWN NOSAVE", "shutdown nosave"),
+        ("SHUTDOWN save NOW FORCE", "shutdown save now force"),
+    ] {
+        let client = engine.connect(Kind::Wire);
+        assert_eq!(ask(&mut engine, client, line), "");
+        assert_eq!(requests(&mut engine), [request]);
+    }
+}
+
+#[test]
+fn save_rules_are_obeyed_as_configured() {
+    let mut engine = engine(&["--save", "10 2"]);
+    let client = engine.connect(Kind::Wire);
+    ask(&mut engine, client, "SET k v");
+    advance(&mut engine, START_MS + 20_000);
+    assert!(requests(&mut engine).is_empty());
+    ask(&mut engine, client, "SET k w");
+    advance(&mut engine, START_MS + 20_001);
+    assert_eq!(requests(&mut engine), ["save bg"]);
+}
+
+#[test]
+fn a_configuration_arrives_whole_or_not_at_all() {
+    let mut engine = engine(&[]);
+    let client = engine.connect(Kind::Wire);
+    let file = b"databases 3\nport 0\nrequirepass a\n";
+    let error = engine.configure(b"/etc/redis.conf", file, &[b"--hz", b"x"]);
+    let message = String::from_utf8(error.expect_err("a bad value").message()).expect("ASCII");
+    assert!(
+        message.ends_with("at line 5\n>>> 'hz \"x\"'\nargument couldn't be parsed into an integer")
+    );
+    assert_eq!(ask(&mut engine, client, "SELECT 5"), "+OK\r\n");
+
+    engine
+        .configure(b"/etc/redis.conf", file, &[b"--hz", b"20"])
+        .expect("a good one");
+    assert_eq!(
+        ask(&mut engine, client, "SELECT 3"),
+        "-ERR DB index is out of range\r\n"
+    );
+    let newcomer = engine.connect(Kind::Wire);
+    assert!(ask(&mut engine, newcomer, "PING").starts_with("-NOAUTH"));
+    assert_eq!(ask(&mut engine, client, "CONFIG REWRITE"), "+OK\r\n");
+    let expected = "config-rewrite databases 3\nport 0\nrequirepass \"a\"\n# Generated by CONFIG REWRITE\nhz 20\n";
+    assert_eq!(requests(&mut engine), [expected]);
+}
+
+#[test]
+fn the_host_hears_of_what_it_must_obey() {
+    let mut engine = engine(&[]);
+    let client = engine.connect(Kind::Wire);
+    assert_eq!(
+        ask(
+            &mut engine,
+            client,
+            "CONFIG SET hz 20 timeout 5 loglevel DEBUG"
+        ),
+        "+OK\r\n"
+    );
+    assert_eq!(
+        requests(&mut engine),
+        ["config timeout 5", "config loglevel debug"]
+    );
+}
