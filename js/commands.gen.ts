@@ -55,30 +55,6 @@ export type Result<M extends Mode, T> = M extends "text"
 
 /** Every command as a method. */
 export interface Commands<M extends Mode> {
-	/**  */
-	aclCat(category?: Arg): Result<M, Reply>;
-	/**  */
-	aclDeluser(...username: Many<Arg>): Result<M, Reply>;
-	/**  */
-	aclDryrun(username: Arg, command: Arg, ...arg: Many<Arg>): Result<M, Reply>;
-	/**  */
-	aclGenpass(bits?: Int): Result<M, Reply>;
-	/**  */
-	aclGetuser(username: Arg): Result<M, Reply>;
-	/**  */
-	aclList(): Result<M, Reply>;
-	/**  */
-	aclLoad(): Result<M, Reply>;
-	/**  */
-	aclLog(...args: Arg[]): Result<M, Reply>;
-	/**  */
-	aclSave(): Result<M, Reply>;
-	/**  */
-	aclSetuser(username: Arg, ...rule: Many<Arg>): Result<M, Reply>;
-	/**  */
-	aclUsers(): Result<M, Reply>;
-	/**  */
-	aclWhoami(): Result<M, Reply>;
 	/** Adds to the end of the string at a key; tells the new length. */
 	append(key: Key, value: Arg): Result<M, number>;
 	/** Tells the server who the client is. */
@@ -87,40 +63,40 @@ export interface Commands<M extends Mode> {
 	bgrewriteaof(): Result<M, string>;
 	/** Begins to save the data set, and does not wait for the end. */
 	bgsave(options?: { schedule?: boolean }): Result<M, string>;
-	/**  */
-	clientCaching(mode: Word<"YES" | "NO">): Result<M, Reply>;
+	/** Says whether the keys of the next command are to be tracked. */
+	clientCaching(mode: Word<"YES" | "NO">): Result<M, "OK">;
 	/** The name of this connection. */
 	clientGetname(): Result<M, string | null>;
-	/**  */
-	clientGetredir(): Result<M, Reply>;
+	/** The connection that hears of changed keys in the place of this one: 0 for none, -1 without tracking. */
+	clientGetredir(): Result<M, number>;
 	/** The number of this connection; no other one ever has it. */
 	clientId(): Result<M, number>;
-	/**  */
-	clientInfo(): Result<M, Reply>;
-	/**  */
-	clientKill(...args: Arg[]): Result<M, Reply>;
-	/**  */
-	clientList(options?: { type?: Word<"NORMAL" | "MASTER" | "REPLICA" | "PUBSUB">; id?: Int | readonly (Int)[] }): Result<M, Reply>;
-	/**  */
-	clientNoEvict(enabled: Word<"ON" | "OFF">): Result<M, Reply>;
-	/**  */
-	clientNoTouch(enabled: Word<"ON" | "OFF">): Result<M, Reply>;
-	/**  */
-	clientPause(timeout: Int, options?: { write?: boolean; all?: boolean }): Result<M, Reply>;
-	/**  */
-	clientReply(action: Word<"ON" | "OFF" | "SKIP">): Result<M, Reply>;
+	/** The line of CLIENT LIST for this connection. */
+	clientInfo(): Result<M, string>;
+	/** Closes the connections that all filters describe. */
+	clientKill(...args: Arg[]): Result<M, "OK" | number>;
+	/** A line about each connection. */
+	clientList(options?: { type?: Word<"NORMAL" | "MASTER" | "REPLICA" | "PUBSUB">; id?: Int | readonly (Int)[] }): Result<M, string>;
+	/** Keeps this connection when connections are closed to free memory. */
+	clientNoEvict(enabled: Word<"ON" | "OFF">): Result<M, "OK">;
+	/** Lets this connection look at keys without counting as their use. */
+	clientNoTouch(enabled: Word<"ON" | "OFF">): Result<M, "OK">;
+	/** Holds back what clients send, all of it or only writes, for some milliseconds. */
+	clientPause(timeout: Int, options?: { write?: boolean; all?: boolean }): Result<M, "OK">;
+	/** Stops replies to this connection, all of them or the next one, or starts them again. */
+	clientReply(action: Word<"ON" | "OFF" | "SKIP">): Result<M, "OK">;
 	/** Notes which client library, in which version, speaks. */
 	clientSetinfo(options?: { "lib-name"?: Arg; "lib-ver"?: Arg }): Result<M, "OK">;
 	/** Names this connection; an empty name takes the name away. */
 	clientSetname(connectionName: Arg): Result<M, "OK">;
-	/**  */
-	clientTracking(status: Word<"ON" | "OFF">, options?: { redirect?: Int; prefix?: Arg | readonly (Arg)[]; bcast?: boolean; optin?: boolean; optout?: boolean; noloop?: boolean }): Result<M, Reply>;
-	/**  */
-	clientTrackinginfo(): Result<M, Reply>;
-	/**  */
-	clientUnblock(clientId: Int, options?: { timeout?: boolean; error?: boolean }): Result<M, Reply>;
-	/**  */
-	clientUnpause(): Result<M, Reply>;
+	/** Tells this connection when keys it holds in a cache of its own change. */
+	clientTracking(status: Word<"ON" | "OFF">, options?: { redirect?: Int; prefix?: Arg | readonly (Arg)[]; bcast?: boolean; optin?: boolean; optout?: boolean; noloop?: boolean }): Result<M, "OK">;
+	/** How this connection tracks keys. */
+	clientTrackinginfo(): Result<M, Record<string, Reply>>;
+	/** Ends the wait of another connection, as if its time was up or with an error. */
+	clientUnblock(clientId: Int, options?: { timeout?: boolean; error?: boolean }): Result<M, number>;
+	/** Ends a pause early. */
+	clientUnpause(): Result<M, "OK">;
 	/** How many commands there are, subcommands not counted. */
 	commandCount(): Result<M, number>;
 	/** Documents the named commands, or all of them. */
@@ -142,8 +118,8 @@ export interface Commands<M extends Mode> {
 	/** Changes parameters, all of them or none. */
 	configSet(data: Fields): Result<M, "OK">;
 	configSet(...fieldsAndValues: Arg[]): Result<M, "OK">;
-	/**  */
-	copy(source: Key, destination: Key, options?: { db?: Int; replace?: boolean }): Result<M, Reply>;
+	/** Copies what a key holds to another key, here or in another database. */
+	copy(source: Key, destination: Key, options?: { db?: Int; replace?: boolean }): Result<M, number>;
 	/** Counts the keys of the selected database. */
 	dbsize(): Result<M, number>;
 	/** Looks inside the server and plays tricks on it, for tests. */
@@ -152,22 +128,20 @@ export interface Commands<M extends Mode> {
 	decr(key: Key): Result<M, number>;
 	/** Takes from the integer at a key, which starts at 0. */
 	decrby(key: Key, decrement: Int): Result<M, number>;
-	/**  */
-	del(...key: Many<Key>): Result<M, Reply>;
-	/**  */
-	dump(key: Key): Result<M, Reply>;
+	/** Deletes keys; tells how many there were. */
+	del(...key: Many<Key>): Result<M, number>;
+	/** What a key holds, as bytes for RESTORE. */
+	dump(key: Key): Result<M, string | null>;
 	/** Replies its argument. */
 	echo(message: Arg): Result<M, string>;
-	/**  */
-	exists(...key: Many<Key>): Result<M, Reply>;
-	/**  */
-	expire(key: Key, seconds: Int, options?: { nx?: boolean; xx?: boolean; gt?: boolean; lt?: boolean }): Result<M, Reply>;
-	/**  */
-	expireat(key: Key, unixTimeSeconds: Int, options?: { nx?: boolean; xx?: boolean; gt?: boolean; lt?: boolean }): Result<M, Reply>;
-	/**  */
-	expiretime(key: Key): Result<M, Reply>;
-	/**  */
-	failover(...args: Arg[]): Result<M, Reply>;
+	/** How many of the keys there are; one named twice counts twice. */
+	exists(...key: Many<Key>): Result<M, number>;
+	/** Lets a key live so many seconds. */
+	expire(key: Key, seconds: Int, options?: { nx?: boolean; xx?: boolean; gt?: boolean; lt?: boolean }): Result<M, number>;
+	/** Lets a key live until a moment, in seconds since 1970. */
+	expireat(key: Key, unixTimeSeconds: Int, options?: { nx?: boolean; xx?: boolean; gt?: boolean; lt?: boolean }): Result<M, number>;
+	/** When a key expires, in seconds since 1970; -1 when never, -2 when there is none. */
+	expiretime(key: Key): Result<M, number>;
 	/** Removes every key of every database. */
 	flushall(options?: { async?: boolean; sync?: boolean }): Result<M, "OK">;
 	/** Removes every key of the selected database. */
@@ -192,22 +166,10 @@ export interface Commands<M extends Mode> {
 	incrbyfloat(key: Key, increment: Double): Result<M, string>;
 	/** What the server tells about itself, whole or in sections. */
 	info(...section: Many<Arg>): Result<M, Reply>;
-	/**  */
-	keys(pattern: Key): Result<M, Reply>;
+	/** Every key that matches a pattern. */
+	keys(pattern: Key): Result<M, string[]>;
 	/** When the data set was last saved, in seconds since the epoch. */
 	lastsave(): Result<M, number>;
-	/**  */
-	latencyDoctor(): Result<M, Reply>;
-	/**  */
-	latencyGraph(event: Arg): Result<M, Reply>;
-	/**  */
-	latencyHistogram(...command: Many<Arg>): Result<M, Reply>;
-	/**  */
-	latencyHistory(event: Arg): Result<M, Reply>;
-	/**  */
-	latencyLatest(): Result<M, Reply>;
-	/**  */
-	latencyReset(...event: Many<Arg>): Result<M, Reply>;
 	/** The longest sequence of bytes that two strings have in common, gaps allowed: itself, its length or its places. */
 	lcs(key1: Key, key2: Key, options?: { len?: boolean; idx?: boolean; minmatchlen?: Int; withmatchlen?: boolean }): Result<M, string | number | Record<string, Reply>>;
 	/** Draws a picture and tells the version. */
@@ -224,46 +186,38 @@ export interface Commands<M extends Mode> {
 	memoryUsage(key: Key, options?: { samples?: Int }): Result<M, number | null>;
 	/** Returns the strings at several keys, nil where there is none. */
 	mget(...key: Many<Key>): Result<M, (string | null)[]>;
-	/**  */
-	migrate(...args: Arg[]): Result<M, Reply>;
-	/**  */
-	moduleList(): Result<M, Reply>;
-	/**  */
-	moduleLoad(path: Arg, ...arg: Many<Arg>): Result<M, Reply>;
-	/**  */
-	moduleLoadex(...args: Arg[]): Result<M, Reply>;
-	/**  */
-	moduleUnload(name: Arg): Result<M, Reply>;
-	/**  */
-	move(key: Key, db: Int): Result<M, Reply>;
+	/** Moves keys to another server; from here none can be reached. */
+	migrate(...args: Arg[]): Result<M, "OK" | string>;
+	/** Moves a key to another database unless that has such a key. */
+	move(key: Key, db: Int): Result<M, number>;
 	/** Sets several keys to strings, all at once. */
 	mset(data: Fields): Result<M, "OK">;
 	mset(...fieldsAndValues: Arg[]): Result<M, "OK">;
 	/** Sets several keys to strings unless one of the keys is there already. */
 	msetnx(data: Fields): Result<M, number>;
 	msetnx(...fieldsAndValues: Arg[]): Result<M, number>;
-	/**  */
-	objectEncoding(key: Key): Result<M, Reply>;
-	/**  */
-	objectFreq(key: Key): Result<M, Reply>;
-	/**  */
-	objectIdletime(key: Key): Result<M, Reply>;
-	/**  */
-	objectRefcount(key: Key): Result<M, Reply>;
-	/**  */
-	persist(key: Key): Result<M, Reply>;
-	/**  */
-	pexpire(key: Key, milliseconds: Int, options?: { nx?: boolean; xx?: boolean; gt?: boolean; lt?: boolean }): Result<M, Reply>;
-	/**  */
-	pexpireat(key: Key, unixTimeMilliseconds: Int, options?: { nx?: boolean; xx?: boolean; gt?: boolean; lt?: boolean }): Result<M, Reply>;
-	/**  */
-	pexpiretime(key: Key): Result<M, Reply>;
+	/** The form in which the value of a key is kept. */
+	objectEncoding(key: Key): Result<M, string | null>;
+	/** How often a key was used lately, on a logarithmic scale up to 255. */
+	objectFreq(key: Key): Result<M, number | null>;
+	/** Seconds since a key was used last. */
+	objectIdletime(key: Key): Result<M, number | null>;
+	/** How many keys share the value of a key: only the key itself. */
+	objectRefcount(key: Key): Result<M, number | null>;
+	/** Lets a key live for ever again. */
+	persist(key: Key): Result<M, number>;
+	/** Lets a key live so many milliseconds. */
+	pexpire(key: Key, milliseconds: Int, options?: { nx?: boolean; xx?: boolean; gt?: boolean; lt?: boolean }): Result<M, number>;
+	/** Lets a key live until a moment, in milliseconds since 1970. */
+	pexpireat(key: Key, unixTimeMilliseconds: Int, options?: { nx?: boolean; xx?: boolean; gt?: boolean; lt?: boolean }): Result<M, number>;
+	/** When a key expires, in milliseconds since 1970; -1 when never, -2 when there is none. */
+	pexpiretime(key: Key): Result<M, number>;
 	/** Replies PONG, or its argument: a sign of life. */
 	ping(message?: Arg): Result<M, string | string[]>;
 	/** Sets a key to a string that lives so many milliseconds. @deprecated since Redis 2.6.12 */
 	psetex(key: Key, milliseconds: Int, value: Arg): Result<M, "OK">;
-	/**  */
-	pttl(key: Key): Result<M, Reply>;
+	/** How many milliseconds a key has left; -1 when it does not expire, -2 when there is none. */
+	pttl(key: Key): Result<M, number>;
 	/** Sends a message to a channel; replies how many clients it reached. */
 	publish(channel: Arg, message: Arg): Result<M, number>;
 	/** The channels somebody listens to. */
@@ -276,26 +230,26 @@ export interface Commands<M extends Mode> {
 	pubsubShardchannels(pattern?: Key): Result<M, string[]>;
 	/** How many clients listen to each of the shard channels. */
 	pubsubShardnumsub(...shardchannel: Many<Arg>): Result<M, Reply[]>;
-	/**  */
-	randomkey(): Result<M, Reply>;
-	/**  */
-	rename(key: Key, newkey: Key): Result<M, Reply>;
-	/**  */
-	renamenx(key: Key, newkey: Key): Result<M, Reply>;
+	/** Any key of the database, each as likely. */
+	randomkey(): Result<M, string | null>;
+	/** Gives a key another name; a key that had it is overwritten. */
+	rename(key: Key, newkey: Key): Result<M, "OK">;
+	/** Gives a key another name unless a key has it already. */
+	renamenx(key: Key, newkey: Key): Result<M, number>;
 	/** NO ONE makes the server a primary, which it is anyway; nothing else is possible. */
 	replicaof(...args: Arg[]): Result<M, "OK">;
 	/** Brings the connection back to the state of a new one. */
 	reset(): Result<M, string>;
-	/**  */
-	restore(key: Key, ttl: Int, serializedValue: Arg, options?: { replace?: boolean; absttl?: boolean; idletime?: Int; freq?: Int }): Result<M, Reply>;
-	/**  */
-	restoreAsking(key: Key, ttl: Int, serializedValue: Arg, options?: { replace?: boolean; absttl?: boolean; idletime?: Int; freq?: Int }): Result<M, Reply>;
+	/** Makes a key from the bytes of DUMP. */
+	restore(key: Key, ttl: Int, serializedValue: Arg, options?: { replace?: boolean; absttl?: boolean; idletime?: Int; freq?: Int }): Result<M, "OK">;
+	/** RESTORE as servers of a cluster send it to each other. */
+	restoreAsking(key: Key, ttl: Int, serializedValue: Arg, options?: { replace?: boolean; absttl?: boolean; idletime?: Int; freq?: Int }): Result<M, "OK">;
 	/** The role in replication: always that of a primary without replicas. */
 	role(): Result<M, Reply[]>;
 	/** Saves the data set; the reply comes when it is stored. */
 	save(): Result<M, Promise<"OK">>;
-	/**  */
-	scan(cursor: Int, options?: { match?: Key; count?: Int; type?: Arg }): Result<M, Reply>;
+	/** Some keys, and a cursor to get more with; 0 begins, and comes back at the end. */
+	scan(cursor: Int, options?: { match?: Key; count?: Int; type?: Arg }): Result<M, (string | string[])[]>;
 	/** Chooses the database that later commands work on. */
 	select(index: Int): Result<M, "OK">;
 	/** Sets a key to a string, whatever it held; on conditions, with a time to live. */
@@ -310,16 +264,10 @@ export interface Commands<M extends Mode> {
 	shutdown(options?: { nosave?: boolean; save?: boolean; now?: boolean; force?: boolean; abort?: boolean }): Result<M, "OK">;
 	/** The older name of REPLICAOF. @deprecated since Redis 5.0.0 */
 	slaveof(...args: Arg[]): Result<M, "OK">;
-	/**  */
-	slowlogGet(count?: Int): Result<M, Reply>;
-	/**  */
-	slowlogLen(): Result<M, Reply>;
-	/**  */
-	slowlogReset(): Result<M, Reply>;
-	/**  */
-	sort(key: Key, options?: { by?: Key; limit?: { offset: Int; count: Int } | readonly [Int, Int]; get?: Key | readonly (Key)[]; asc?: boolean; desc?: boolean; alpha?: boolean; store?: Key }): Result<M, Reply>;
-	/**  */
-	sortRo(key: Key, options?: { by?: Key; limit?: { offset: Int; count: Int } | readonly [Int, Int]; get?: Key | readonly (Key)[]; asc?: boolean; desc?: boolean; alpha?: boolean }): Result<M, Reply>;
+	/** The elements of a list, set or sorted set in order; on request, stored as a list. */
+	sort(key: Key, options?: { by?: Key; limit?: { offset: Int; count: Int } | readonly [Int, Int]; get?: Key | readonly (Key)[]; asc?: boolean; desc?: boolean; alpha?: boolean; store?: Key }): Result<M, (string | null)[] | number>;
+	/** The elements of a list, set or sorted set in order. */
+	sortRo(key: Key, options?: { by?: Key; limit?: { offset: Int; count: Int } | readonly [Int, Int]; get?: Key | readonly (Key)[]; asc?: boolean; desc?: boolean; alpha?: boolean }): Result<M, (string | null)[]>;
 	/** Sends a message to a shard channel; replies how many clients it reached. */
 	spublish(shardchannel: Arg, message: Arg): Result<M, number>;
 	/** The length of the string at a key, in bytes. */
@@ -330,38 +278,26 @@ export interface Commands<M extends Mode> {
 	swapdb(index1: Int, index2: Int): Result<M, "OK">;
 	/** The time: seconds since the epoch, and the microseconds beyond. */
 	time(): Result<M, string[]>;
-	/**  */
-	touch(...key: Many<Key>): Result<M, Reply>;
-	/**  */
-	ttl(key: Key): Result<M, Reply>;
-	/**  */
-	type(key: Key): Result<M, Reply>;
-	/**  */
-	unlink(...key: Many<Key>): Result<M, Reply>;
+	/** Marks keys as used just now; tells how many of them there are. */
+	touch(...key: Many<Key>): Result<M, number>;
+	/** How many seconds a key has left; -1 when it does not expire, -2 when there is none. */
+	ttl(key: Key): Result<M, number>;
+	/** The type of what a key holds, `none` when there is no such key. */
+	type(key: Key): Result<M, string>;
+	/** Deletes keys; tells how many there were. Large values need not be freed at once. */
+	unlink(...key: Many<Key>): Result<M, number>;
 	/** Forgets every watched key. */
 	unwatch(): Result<M, "OK">;
-	/**  */
-	wait(numreplicas: Int, timeout: Int): Result<M, Promise<Reply>>;
-	/**  */
-	waitaof(numlocal: Int, numreplicas: Int, timeout: Int): Result<M, Promise<Reply>>;
+	/** Waits until so many replicas have this client's writes, or the time is up; tells how many have them. */
+	wait(numreplicas: Int, timeout: Int): Result<M, Promise<number>>;
+	/** Waits until this client's writes are in append-only files, here and of so many replicas, or the time is up. */
+	waitaof(numlocal: Int, numreplicas: Int, timeout: Int): Result<M, Promise<number[]>>;
 	/** Makes the next EXEC depend on these keys staying as they are. */
 	watch(...key: Many<Key>): Result<M, "OK">;
 }
 
 /** See js/commands.ts for what a line says. */
-export const COMMANDS = `acl|cat t
-acl|deluser t
-acl|dryrun t
-acl|genpass t
-acl|getuser t
-acl|list t
-acl|load t
-acl|log t
-acl|save t
-acl|setuser t
-acl|users t
-acl|whoami t
-append
+export const COMMANDS = `append
 auth t
 bgrewriteaof t
 bgsave t ?SCHEDULE
@@ -404,7 +340,6 @@ exists
 expire t ?NX ?XX ?GT ?LT
 expireat t ?NX ?XX ?GT ?LT
 expiretime
-failover t
 flushall t ?ASYNC ?SYNC
 flushdb t ?ASYNC ?SYNC
 get
@@ -419,12 +354,6 @@ incrbyfloat
 info t
 keys
 lastsave t
-latency|doctor t
-latency|graph t
-latency|histogram t
-latency|history t
-latency|latest t
-latency|reset t
 lcs - ?LEN ?IDX ?MINMATCHLEN= ?WITHMATCHLEN
 lolwut t ?VERSION=
 memory|doctor t
@@ -434,10 +363,6 @@ memory|stats t
 memory|usage t ?SAMPLES=
 mget
 migrate t
-module|list t
-module|load t
-module|loadex t
-module|unload t
 move
 mset
 msetnx
@@ -475,9 +400,6 @@ setnx
 setrange
 shutdown t ?NOSAVE ?SAVE ?NOW ?FORCE ?ABORT
 slaveof t
-slowlog|get t
-slowlog|len t
-slowlog|reset t
 sort - ?BY= ?LIMIT=offset.count ?GET* ?ASC ?DESC ?ALPHA ?STORE=
 sort_ro - ?BY= ?LIMIT=offset.count ?GET* ?ASC ?DESC ?ALPHA
 spublish t
