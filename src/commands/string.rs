@@ -8,7 +8,7 @@ use crate::keyspace::{Class, Condition, Expiry, Updated};
 use crate::resp::Error;
 use crate::table::{
     Acl, BASE, Command, Ctx, Deprecated, Flags, Group, KeyFlags, KeySpec, Options, Outcome, Result,
-    args, block, double, flag, integer, key, oneof, prose, string, unix_time,
+    args, block, double, flag, integer, key, oneof, prose, set_keys, string, unix_time,
 };
 use crate::values::Str;
 
@@ -29,6 +29,7 @@ pub const ROWS: &[Command] = &[
         keys: &[KeySpec::index(1).range(0, 1, 0)
             .flags(KeyFlags::RW | KeyFlags::ACCESS | KeyFlags::UPDATE | KeyFlags::VARIABLE_FLAGS)
             .note("RW and ACCESS due to the optional `GET` argument")],
+        find_keys: Some(set_keys),
         args: args![
             key("key"), string("value"),
             oneof("condition", args![flag("NX"), flag("XX")]).optional().since("2.6.12"),

@@ -151,3 +151,24 @@ pub fn sort_keys(args: &[&[u8]]) -> Vec<FoundKey> {
 pub fn sort_ro_keys(_args: &[&[u8]]) -> Vec<FoundKey> {
     one(1, KeyFlags::RO | KeyFlags::ACCESS)
 }
+
+/// MIGRATE moves the key in third place, or with KEYS those behind it when that place is empty.
+pub fn migrate_keys(args: &[&[u8]]) -> Vec<FoundKey> {
+    let flags = KeyFlags::RW | KeyFlags::ACCESS | KeyFlags::DELETE;
+    let mut at = 6;
+    while let Some(word) = args.get(at).filter(|_| at + 1 < args.len()) {
+        if is_word(word, "KEYS") {
+            let is_listed = args.get(3).is_some_and(|key| key.is_empty());
+            let listed = (at + 1..args.len()).filter(|_| is_listed);
+            return listed.map(|at| FoundKey { at, flags }).collect();
+        }
+        at += if is_word(word, "AUTH") {
+            2
+        } else if is_word(word, "AUTH2") {
+            3
+        } else {
+            1
+        };
+    }
+    one(3, flags)
+}

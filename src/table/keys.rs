@@ -107,13 +107,16 @@ impl KeySpec {
         self
     }
 
-    /// The indexes of the keys in `args` (name at 0) that this spec finds; None when the arguments do not fit it,
-    /// or leave no room for a key.
+    /// The indexes of the keys in `args` (name at 0) that this spec finds, none when its keyword is missing; None
+    /// when the arguments do not fit it or leave no room for a key.
     pub fn find(&self, args: &[&[u8]]) -> Option<Vec<usize>> {
         let count = i64::try_from(args.len()).ok()?;
         let begin = match self.begin {
             Begin::Index(at) => i64::from(at),
-            Begin::Keyword(word, from) => find_keyword(args, word, from)?,
+            Begin::Keyword(word, from) => match find_keyword(args, word, from) {
+                Some(begin) => begin,
+                None => return Some(Vec::new()),
+            },
             Begin::Unknown => return None,
         };
         let (first, last, step) = match self.find {

@@ -5,7 +5,7 @@ use crate::keyspace::{Class, Keyspace};
 use crate::resp::Error;
 use crate::table::{
     Acl, BASE, Command, Ctx, Flags, Group, KeyFlags, KeySpec, Outcome, Result, args, block, flag,
-    integer, key, oneof, pattern, prose, token,
+    integer, key, oneof, pattern, prose, sort_keys, sort_ro_keys, token,
 };
 use crate::values::{Entry, Str};
 use std::cmp::Ordering;
@@ -23,10 +23,11 @@ pub const ROWS: &[Command] = &[
             KeySpec::unknown().unknown_keys().flags(KeyFlags::OW | KeyFlags::UPDATE)
                 .note("For the optional STORE keyword. It is marked 'unknown' because the keyword can appear anywhere in the argument array"),
         ],
+        find_keys: Some(sort_keys),
         args: args![
-            key("key"), pattern("by-pattern").token("BY").optional(),
+            key("key"), pattern("by-pattern").display("pattern").spec(1).token("BY").optional(),
             block("limit", args![integer("offset"), integer("count")]).token("LIMIT").optional(),
-            pattern("get-pattern").token("GET").optional().multiple().multiple_token(),
+            pattern("get-pattern").display("pattern").spec(1).token("GET").optional().multiple().multiple_token(),
             oneof("order", args![flag("ASC"), flag("DESC")]).optional(),
             token("sorting", "ALPHA").optional(), key("destination").spec(2).token("STORE").optional(),
         ],
@@ -43,10 +44,11 @@ pub const ROWS: &[Command] = &[
             KeySpec::unknown().unknown_keys().flags(KeyFlags::RO | KeyFlags::ACCESS)
                 .note("For the optional BY/GET keyword. It is marked 'unknown' because the key names derive from the content of the key we sort"),
         ],
+        find_keys: Some(sort_ro_keys),
         args: args![
-            key("key"), pattern("by-pattern").token("BY").optional(),
+            key("key"), pattern("by-pattern").display("pattern").spec(1).token("BY").optional(),
             block("limit", args![integer("offset"), integer("count")]).token("LIMIT").optional(),
-            pattern("get-pattern").token("GET").optional().multiple().multiple_token(),
+            pattern("get-pattern").display("pattern").spec(1).token("GET").optional().multiple().multiple_token(),
             oneof("order", args![flag("ASC"), flag("DESC")]).optional(),
             token("sorting", "ALPHA").optional(),
         ],

@@ -8,7 +8,7 @@ use crate::keyspace::Class;
 use crate::resp::Error;
 use crate::table::{
     Acl, BASE, Command, Ctx, Flags, Group, KeyFlags, KeySpec, Outcome, Result, args, block, flag,
-    integer, key, oneof, prose, string, token,
+    integer, key, migrate_keys, oneof, prose, string, token,
 };
 
 #[rustfmt::skip]
@@ -49,6 +49,7 @@ pub const ROWS: &[Command] = &[
         ],
         reply: "OK",
         doc: prose!("RESTORE as servers of a cluster send it to each other.", "O(N), N the size of the value"),
+        is_system: true,
         run: restore, ..BASE
     },
     Command {
@@ -59,15 +60,16 @@ pub const ROWS: &[Command] = &[
             KeySpec::keyword("KEYS", -2).range(-1, 1, 0)
                 .flags(KeyFlags::RW | KeyFlags::ACCESS | KeyFlags::DELETE | KeyFlags::INCOMPLETE),
         ],
+        find_keys: Some(migrate_keys),
         args: args![
             string("host"), integer("port"), oneof("key-selector", args![key("key"), token("empty-string", "")]),
             integer("destination-db"), integer("timeout"),
             flag("COPY").optional().since("3.0.0"), flag("REPLACE").optional().since("3.0.0"),
             oneof("authentication", args![
-                string("auth").token("AUTH").since("4.0.7"),
+                string("auth").display("password").token("AUTH").since("4.0.7"),
                 block("auth2", args![string("username"), string("password")]).token("AUTH2").since("6.0.0"),
             ]).optional(),
-            key("keys").spec(1).token("KEYS").optional().multiple().since("3.0.6"),
+            key("keys").display("key").spec(1).token("KEYS").optional().multiple().since("3.0.6"),
         ],
         tips: &["nondeterministic_output"],
         reply: "OK | simple",

@@ -481,7 +481,10 @@ fn write_arg(pairs: &mut Pairs, arg: &Arg) {
     if matches!(arg.kind, ArgKind::Key) || arg.key_spec > 0 {
         pairs.name("key_spec_index").int(i64::from(arg.key_spec));
     }
-    pairs.text("token", arg.token.unwrap_or(""));
+    if let Some(token) = arg.token {
+        // The token of an argument that may be left empty is itself empty.
+        pairs.name("token").bulk_str(token);
+    }
     pairs.text("since", arg.since.unwrap_or(""));
     pairs.text("deprecated_since", arg.deprecated.unwrap_or(""));
     let flags = [

@@ -17,6 +17,7 @@ pub const ROWS: &[Command] = &[
         flags: Flags::ADMIN | Flags::NOSCRIPT | Flags::LOADING | Flags::STALE,
         reply: "any",
         doc: prose!("Looks inside the server and plays tricks on it, for tests.", "Depends on the subcommand"),
+        is_system: true,
         run: debug,
         ..BASE
     },
