@@ -3,7 +3,7 @@
 //! <https://redis.io/docs/latest/develop/pubsub/>
 
 use crate::algorithms::glob;
-use crate::resp::{Encoding, Reply};
+use crate::resp::{Encoding, Error, Reply};
 use crate::state::{PubSub, Published, ReplyMode, Scope, Session};
 use crate::table::{
     BASE, Command, Ctx, Flags, Group, KeyFlags, KeySpec, Outcome, Result, args, pattern, prose,
@@ -188,6 +188,12 @@ fn punsubscribe(ctx: &mut Ctx) -> Result {
 }
 
 fn ssubscribe(ctx: &mut Ctx) -> Result {
+    // Of the three it alone is refused by a transaction.
+    if ctx.session.exec_length.is_some() {
+        return Err(Error::new(
+            "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client",
+        ));
+    }
     add(ctx, &SHARD)
 }
 

@@ -165,7 +165,7 @@ impl TrackingTable {
 
     fn tell_readers(&mut self, key: &[u8], writer: u64) {
         for client in self.keys.remove(key).unwrap_or_default() {
-            let hears = |mode: &Mode| !mode.is_broadcast && !(mode.no_loop && client == writer);
+            let hears = |mode: &Mode| !(mode.is_broadcast || mode.no_loop && client == writer);
             if self.clients.get(&client).is_some_and(hears) {
                 let keys = Some(vec![key.to_vec()]);
                 self.told.push(Invalidation { client, keys });
