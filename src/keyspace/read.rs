@@ -146,12 +146,9 @@ impl Keyspace {
         };
         let (signals, stats) = (&mut self.signals, &mut self.stats);
         table.scan(cursor, count, |view| {
-            if !filter(view.key()) {
-                return;
-            }
             if is_stale(&view, now_ms) {
                 stats.expired += u64::from(signals.find_stale(classes, view.key(), db));
-            } else {
+            } else if filter(view.key()) {
                 visit(Entry::new(view));
             }
         })
