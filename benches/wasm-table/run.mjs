@@ -100,6 +100,7 @@ for (const [title, count, volatile] of [
 	["1 M keys with expiry", M, 1],
 	["100 k keys", M / 10, 0],
 	["700 k keys", 0.7 * M, 0],
+	["10 keys", 10, 0],
 ]) {
 	const sizes = [0, 1].map((which) => bytesPerKey(which, count, volatile));
 	print(

@@ -2,18 +2,19 @@
 //!
 //! ```text
 //!   classes[c] --+-- free ----> object -> object -> (null)      given back, reused first
-//!                +-- next..end  the untouched rest of the newest page of this class
-//!
-//!   pages        every page ever taken, freed together when the slab is cleared or dropped
+//!                +-- next..end  the untouched rest of the newest page
+//!                +-- pages      every page of this class
+//!                +-- live       objects in use
 //! ```
 //!
 //! - Objects carry no header: the caller passes the size again when it frees.
 //! - Classes step by 4 bytes to 128, by 8 to 512, by 16 to 1024, by 32 to [`MAX_SMALL`]; larger requests go to the
 //!   global allocator.
 //! - The first page of a class is small and pages double up to [`PAGE_BYTES`], so a small table costs little.
+//! - A class returns its pages when its last object is freed, unless they are few. One live object keeps them all.
 //! - An object is aligned to the largest power of two that divides its [`footprint`], from [`ALIGN`] to [`LINE`].
 //!
-//! Invariants: `allocated` is the sum of the class sizes of all live objects; `page_bytes` is the sum of the page
+//! Invariants: `allocated` is the sum of the footprints of all live objects; `page_bytes` is the sum of the page
 //! sizes; a free object's first word links to the next one and nothing else refers to it.
 
 use core::alloc::Layout;
@@ -31,6 +32,8 @@ pub const PAGE_BYTES: usize = 16 * 1024;
 
 /// A page never starts smaller than this (in bytes) unless one object is larger.
 const FIRST_PAGE_BYTES: usize = 256;
+/// A class that becomes unused keeps so many pages, some 64 KiB, for its next objects.
+const KEEP_PAGES: usize = 10;
 /// A free object holds the link to the next one, so nothing is smaller than a pointer.
 const MIN_SMALL: usize = size_of::<*mut u8>();
 /// Requests above [`MAX_SMALL`] are rounded up to this many bytes.
@@ -75,12 +78,25 @@ pub const fn footprint(size: usize) -> usize {
     }
 }
 
+/// The size of a class's objects.
+const fn class_bytes(class: usize) -> usize {
+    if class < FINE_CLASSES {
+        (class + 1) * 4
+    } else if class < MIDDLE_CLASSES {
+        FINE_END + (class + 1 - FINE_CLASSES) * 8
+    } else if class < COARSE_CLASSES {
+        MIDDLE_END + (class + 1 - MIDDLE_CLASSES) * 16
+    } else {
+        COARSE_END + (class + 1 - COARSE_CLASSES) * LARGE_STEP
+    }
+}
+
 struct Class {
     free: *mut u8,
     next: *mut u8,
     end: *mut u8,
-    /// Size of the newest page.
-    page_bytes: usize,
+    live: usize,
+    pages: Vec<NonNull<u8>>,
 }
 
 impl Class {
@@ -88,13 +104,9 @@ impl Class {
         free: ptr::null_mut(),
         next: ptr::null_mut(),
         end: ptr::null_mut(),
-        page_bytes: 0,
+        live: 0,
+        pages: Vec::new(),
     };
-}
-
-struct Page {
-    start: NonNull<u8>,
-    layout: Layout,
 }
 
 /// The allocator; a value, owned by the structure whose objects it holds. An empty slab has allocated nothing.
@@ -102,7 +114,6 @@ struct Page {
 /// Dropping it releases its pages. Objects above [`MAX_SMALL`] are not tracked: the owner frees those first.
 pub struct Slab {
     classes: Vec<Class>,
-    pages: Vec<Page>,
     allocated: usize,
     page_bytes: usize,
     large_bytes: usize,
@@ -113,7 +124,6 @@ impl Slab {
     pub const fn new() -> Slab {
         Slab {
             classes: Vec::new(),
-            pages: Vec::new(),
             allocated: 0,
             page_bytes: 0,
             large_bytes: 0,
@@ -130,12 +140,13 @@ impl Slab {
         self.page_bytes
     }
 
-    /// Everything held: pages, objects outside of pages, and the slab's own lists.
+    /// Everything held: pages, objects outside of pages, and the slab's own lists. O(1): there are some 170 classes.
     pub fn memory_bytes(&self) -> usize {
+        let lists = self.classes.iter().map(|class| class.pages.capacity());
         self.page_bytes
             + self.large_bytes
             + self.classes.capacity() * size_of::<Class>()
-            + self.pages.capacity() * size_of::<Page>()
+            + lists.sum::<usize>() * size_of::<NonNull<u8>>()
     }
 
     /// Memory for `size` bytes, uninitialised. O(1). An absurd size ends like one for which there is no memory.
@@ -150,6 +161,7 @@ impl Slab {
             if let Some(object) = NonNull::new(class.free) {
                 // SAFETY: a free object is at least a pointer long and holds the link written by `free`.
                 class.free = unsafe { object.cast::<*mut u8>().read_unaligned() };
+                class.live += 1;
                 return object;
             }
             if class.next < class.end {
@@ -158,6 +170,7 @@ impl Slab {
                 unsafe {
                     let object = NonNull::new_unchecked(class.next);
                     class.next = class.next.add(bytes);
+                    class.live += 1;
                     return object;
                 }
             }
@@ -184,12 +197,9 @@ impl Slab {
         // SAFETY: the object is ours again, at least a pointer long, and nobody else refers to it.
         unsafe { object.cast::<*mut u8>().write_unaligned(class.free) };
         class.free = object.as_ptr();
-    }
-
-    /// Returns all pages if no object is live. O(pages).
-    pub fn release_unused(&mut self) {
-        if self.allocated == 0 {
-            *self = Slab::new();
+        class.live -= 1;
+        if class.live == 0 && class.pages.len() > KEEP_PAGES {
+            self.release_class(bytes);
         }
     }
 
@@ -211,23 +221,32 @@ impl Slab {
             self.classes.push(Class::EMPTY);
         }
         let class = &mut self.classes[index];
-        let page_bytes = match class.page_bytes {
-            0 => FIRST_PAGE_BYTES.max(bytes),
-            newest => (2 * newest).min(PAGE_BYTES),
-        };
-        let page_bytes = page_bytes / bytes * bytes;
-        let align = 1 << bytes.trailing_zeros();
-        let layout = layout(page_bytes, align.min(LINE));
+        let layout = page_layout(bytes, class.pages.len());
         let start = allocate(layout);
-        self.pages.push(Page { start, layout });
-        self.page_bytes += page_bytes;
-        class.page_bytes = page_bytes;
-        // SAFETY: the page is `page_bytes` long, which is at least one object.
+        class.pages.push(start);
+        class.live += 1;
+        self.page_bytes += layout.size();
+        // SAFETY: the page is at least one object long.
         unsafe {
             class.next = start.as_ptr().add(bytes);
-            class.end = start.as_ptr().add(page_bytes);
+            class.end = start.as_ptr().add(layout.size());
         }
         start
+    }
+
+    /// Returns the pages of a class without live objects. O(pages of the class).
+    #[cold]
+    #[inline(never)]
+    fn release_class(&mut self, bytes: usize) {
+        let class = core::mem::replace(&mut self.classes[class_of(bytes)], Class::EMPTY);
+        debug_assert_eq!(class.live, 0);
+        for (index, start) in class.pages.into_iter().enumerate() {
+            let layout = page_layout(bytes, index);
+            self.page_bytes -= layout.size();
+            // SAFETY: this is the layout the page was allocated with, and nothing refers to the page any more: no
+            // object of it is live, and the class forgot its free ones.
+            unsafe { dealloc(start.as_ptr(), layout) };
+        }
     }
 }
 
@@ -239,15 +258,26 @@ impl Default for Slab {
 
 impl Drop for Slab {
     fn drop(&mut self) {
-        for page in &self.pages {
-            // SAFETY: the page was allocated with this layout and is released once, here.
-            unsafe { dealloc(page.start.as_ptr(), page.layout) };
+        for (index, class) in self.classes.iter().enumerate() {
+            let bytes = class_bytes(index);
+            for (page, start) in class.pages.iter().enumerate() {
+                // SAFETY: this is the layout the page was allocated with, and whoever drops the slab no longer uses
+                // its objects.
+                unsafe { dealloc(start.as_ptr(), page_layout(bytes, page)) };
+            }
         }
     }
 }
 
 // SAFETY: the slab owns its pages and hands out plain memory; nothing is tied to the thread that made it.
 unsafe impl Send for Slab {}
+
+/// The layout of a class's page with this index. A page holds a whole number of objects.
+fn page_layout(bytes: usize, index: usize) -> Layout {
+    let wanted = (FIRST_PAGE_BYTES << index.min(16)).clamp(bytes, PAGE_BYTES);
+    let align = (1 << bytes.trailing_zeros()).min(LINE);
+    layout(wanted / bytes * bytes, align)
+}
 
 /// A layout the size of which overflows is an allocation that cannot succeed.
 fn layout(bytes: usize, align: usize) -> Layout {
@@ -277,6 +307,7 @@ mod tests {
             assert!(class == previous || class == previous + 1, "size {size}");
             assert_eq!(class_of(footprint(size)), class.max(class_of(MIN_SMALL)));
             assert!(footprint(size) >= size);
+            assert_eq!(class_bytes(class_of(footprint(size))), footprint(size));
             previous = class;
         }
         assert_eq!(footprint(MAX_SMALL + 1), MAX_SMALL + LARGE_STEP);
@@ -293,7 +324,7 @@ mod tests {
         }
         slab = Slab::new();
         let object = slab.alloc(36);
-        assert!(slab.memory_bytes() < 1024, "{}", slab.memory_bytes());
+        assert!(slab.memory_bytes() < 1280, "{}", slab.memory_bytes());
         assert_eq!(slab.allocated_bytes(), 36);
         // SAFETY: allocated above with this size and not used again.
         unsafe { slab.free(object, 35) };
@@ -336,7 +367,22 @@ mod tests {
             unsafe { slab.free(object, size) };
         }
         assert_eq!(slab.allocated_bytes(), 0);
-        slab.release_unused();
-        assert_eq!(slab.memory_bytes(), 0);
+    }
+
+    #[test]
+    fn an_unused_class_returns_its_pages() {
+        let mut slab = Slab::new();
+        let kept = slab.alloc(40);
+        let before = slab.memory_bytes();
+        let objects: Vec<NonNull<u8>> = (0..20_000).map(|_| slab.alloc(28)).collect();
+        assert!(slab.page_bytes() >= 20_000 * 28);
+        for object in objects {
+            // SAFETY: each object is freed once.
+            unsafe { slab.free(object, 28) };
+        }
+        assert_eq!(slab.memory_bytes(), before);
+        assert_eq!(slab.allocated_bytes(), 40);
+        // SAFETY: the last live object.
+        unsafe { slab.free(kept, 40) };
     }
 }

@@ -12,9 +12,6 @@ const MAX_DEPTH: u8 = 24;
 const MERGE_LIMIT: u32 = 384;
 /// A merge is considered whenever a segment's length passes a multiple of this.
 const MERGE_STEP: u32 = 16;
-/// A table that becomes empty keeps pages up to this many bytes, so that its next entries cost no allocation.
-const KEEP_EMPTY_BYTES: usize = 64 * 1024;
-
 impl<B> Table<B> {
     /// The segment for a new entry with this hash, after growing the table as often as that takes.
     pub(super) fn segment_with_room(&mut self, hash: u64) -> u32 {
@@ -132,6 +129,7 @@ impl<B> Table<B> {
     fn halve_directory(&mut self) {
         self.directory = self.directory.iter().copied().step_by(2).collect();
         self.depth -= 1;
+        self.segments.shrink_to(2 * self.segments.len());
         let depth = self.depth;
         self.deepest = self
             .segments
@@ -140,8 +138,7 @@ impl<B> Table<B> {
             .count() as u32;
     }
 
-    /// Gives memory back after entries of a segment were removed. Moves at most a merged segment's entries, except
-    /// that a table which became empty releases its pages.
+    /// Makes the index smaller after entries of a segment were removed. Moves at most a merged segment's entries.
     #[inline]
     pub(super) fn after_removal(&mut self, id: u32) {
         let segment = &self.segments[id as usize];
@@ -152,22 +149,6 @@ impl<B> Table<B> {
         } else if bucket_count > 1 && segment.len * 3 < segment.limit() {
             self.resize(id, buckets_for(segment.len));
         }
-        if self.len == 0 && self.slab.page_bytes() > KEEP_EMPTY_BYTES {
-            self.release_memory();
-        }
-    }
-
-    /// Turns a table that became empty into a new one.
-    #[inline(never)]
-    fn release_memory(&mut self) {
-        for id in 0..self.segments.len() as u32 {
-            self.reset_segment(id, 0);
-        }
-        self.segments = Vec::new();
-        self.directory = Vec::new();
-        self.depth = 0;
-        self.deepest = 0;
-        self.slab.release_unused();
     }
 
     /// Merges a segment with its other half, and the result with its other half, while they are small enough.
