@@ -1,8 +1,10 @@
 //! The commands: one file per Redis group, its rows on top as a table of contents, its functions below in the same
 //! order.
 
+pub mod bitmap;
 pub mod connection;
 pub mod generic;
+pub mod hyperloglog;
 pub mod pubsub;
 pub mod server;
 pub mod string;
@@ -24,6 +26,8 @@ pub const GROUPS: &[&[Command]] = &[
     connection::client::ROWS,
     transactions::ROWS,
     pubsub::ROWS,
+    bitmap::ROWS,
+    hyperloglog::ROWS,
     server::command::ROWS,
     server::config::ROWS,
     server::data::ROWS,

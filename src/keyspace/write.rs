@@ -199,7 +199,7 @@ impl Keyspace {
     /// whether it changed them. The time to live stays. The encoding becomes `raw`.
     ///
     /// # Errors
-    /// WRONGTYPE, or what `change` fails with; nothing is changed then.
+    /// WRONGTYPE, or what `change` fails with; nothing is changed then that `change` did not change itself.
     pub fn update_string<R>(
         &mut self,
         key: &[u8],
@@ -211,9 +211,9 @@ impl Keyspace {
             && let PayloadMut::Boxed(Object::String(bytes)) = entry.payload_mut()
         {
             let before = bytes.capacity();
-            let (updated, result) = change(bytes)?;
-            let after = bytes.capacity();
-            self.object_bytes = self.object_bytes + after - before;
+            let outcome = change(bytes);
+            self.object_bytes = self.object_bytes + bytes.capacity() - before;
+            let (updated, result) = outcome?;
             if updated != Updated::No {
                 entry.set_kind(string::CHANGED);
             }

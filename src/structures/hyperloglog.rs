@@ -498,6 +498,43 @@ pub fn sparse_runs(bytes: &[u8]) -> impl Iterator<Item = SparseRun> + '_ {
     })
 }
 
+/// Whether every register holds every value, and sparse and dense registers give the same, good estimate. Takes a few
+/// milliseconds.
+pub fn self_test() -> bool {
+    const ELEMENTS: u64 = 20_000;
+    let mut dense = header(DENSE);
+    dense.resize(DENSE_LEN, 0);
+    for value in 0..64u8 {
+        for register in 0..REGISTERS {
+            dense_set(
+                &mut dense,
+                register,
+                value.wrapping_add(register as u8) & 0x3f,
+            );
+        }
+        let holds =
+            |register| dense_get(&dense, register) == value.wrapping_add(register as u8) & 0x3f;
+        if !(0..REGISTERS).all(holds) {
+            return false;
+        }
+    }
+    dense[HEADER_LEN..].fill(0);
+    let mut sparse = new();
+    for element in 0..ELEMENTS {
+        let place = Place::of(&element.to_le_bytes());
+        // Sparse registers take long to find, so there are fewer of them.
+        let is_wrong = element < ELEMENTS / 10 && raise(&mut sparse, place, usize::MAX).is_err();
+        if is_wrong {
+            return false;
+        }
+        raise_dense(&mut dense, place);
+        if element + 1 == ELEMENTS / 10 && count(&sparse) != count(&dense) {
+            return false;
+        }
+    }
+    count(&dense).is_ok_and(|count| count.abs_diff(ELEMENTS) < ELEMENTS / 20)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -575,6 +612,11 @@ mod tests {
         let mut again = Registers::new();
         again.merge(&dense).expect("valid");
         assert_eq!(again.values(), joined.values());
+    }
+
+    #[test]
+    fn the_self_test_passes() {
+        assert!(self_test());
     }
 
     #[test]
