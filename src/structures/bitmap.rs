@@ -241,12 +241,20 @@ impl FieldType {
 
     /// The value to store for `value`, or `None` when it does not fit and nothing shall be stored.
     pub fn fit(self, value: i64, overflow: Overflow) -> Option<i64> {
-        let wide = if self.signed {
-            value as i128
-        } else {
-            value as u64 as i128
-        };
-        self.fit_wide(wide, overflow)
+        if !self.signed {
+            return self.fit_wide(value as u64 as i128, overflow);
+        }
+        // Redis reckons the distance to the field's maximum in 64 bits. Where that wraps around, a value far below the
+        // field counts as above it.
+        let is_wrapped = self.bits < 64 && (self.bounds().1 as i64).checked_sub(value).is_none();
+        self.fit_wide(
+            if is_wrapped && overflow == Overflow::Saturate {
+                i128::MAX
+            } else {
+                value as i128
+            },
+            overflow,
+        )
     }
 
     /// The value to store for the field's value plus an increment.
@@ -254,12 +262,17 @@ impl FieldType {
         self.fit_wide(value as i128 + increment as i128, overflow)
     }
 
-    fn fit_wide(self, value: i128, overflow: Overflow) -> Option<i64> {
-        let (min, max) = if self.signed {
-            (-1i128 << (self.bits - 1), (1i128 << (self.bits - 1)) - 1)
+    /// The lowest and the highest value.
+    fn bounds(self) -> (i128, i128) {
+        if self.signed {
+            (-1 << (self.bits - 1), (1 << (self.bits - 1)) - 1)
         } else {
-            (0, (1i128 << self.bits) - 1)
-        };
+            (0, (1 << self.bits) - 1)
+        }
+    }
+
+    fn fit_wide(self, value: i128, overflow: Overflow) -> Option<i64> {
+        let (min, max) = self.bounds();
         match overflow {
             _ if (min..=max).contains(&value) => Some(value as i64),
             Overflow::Wrap => Some(self.narrow(value as i64)),
@@ -385,6 +398,14 @@ mod tests {
         assert_eq!(byte.add(5, -10, Overflow::Saturate), Some(0));
         assert_eq!(byte.add(250, 10, Overflow::Fail), None);
         assert_eq!(byte.fit(-1, Overflow::Saturate), Some(255));
+        let small = FieldType {
+            signed: true,
+            bits: 8,
+        };
+        assert_eq!(small.fit(-1000, Overflow::Saturate), Some(-128));
+        assert_eq!(small.fit(i64::MIN, Overflow::Saturate), Some(127));
+        assert_eq!(small.fit(i64::MIN + 127, Overflow::Saturate), Some(127));
+        assert_eq!(small.fit(i64::MIN + 128, Overflow::Saturate), Some(-128));
         let whole = FieldType {
             signed: true,
             bits: 64,
