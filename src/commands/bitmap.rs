@@ -3,7 +3,7 @@
 //! <https://redis.io/docs/latest/develop/data-types/bitmaps/>
 
 use crate::algorithms::num;
-use crate::keyspace::{Class, Expiry, Updated};
+use crate::keyspace::{Class, Updated};
 use crate::resp::Error;
 use crate::structures::bitmap::{self, FieldType, Operation, Overflow};
 use crate::table::{
@@ -340,13 +340,14 @@ fn bitop(ctx: &mut Ctx) -> Result {
         .collect();
     let result = bitmap::combine(operation, &bytes);
     let target = ctx.arg(2);
-    if !result.is_empty() {
-        ctx.keys.set_raw_string(target, &result, Expiry::Clear);
+    let length = result.len();
+    if length > 0 {
+        ctx.keys.set_raw_string(target, result);
         ctx.keys.notify(Class::STRING, "set", target);
     } else if ctx.keys.remove(target) {
         ctx.keys.notify(Class::GENERIC, "del", target);
     }
-    ctx.reply.count(result.len());
+    ctx.reply.count(length);
     Ok(Outcome::Done)
 }
 

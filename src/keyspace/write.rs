@@ -100,6 +100,24 @@ impl Keyspace {
         self.changed(self.selected, key);
     }
 
+    /// Sets `key` to a string that was put together, whatever it was: OBJECT ENCODING says `raw`, the text is not looked
+    /// at for an integer, and a long one is not copied. The key lives for ever.
+    pub fn set_raw_string(&mut self, key: &[u8], bytes: Vec<u8>) {
+        let storing = Storing {
+            kind: string::CHANGED,
+            content: if bytes.len() <= string::INLINE_LIMIT_BYTES {
+                Content::Inline(bytes.as_slice())
+            } else {
+                Content::Boxed(Box::new(Object::String(bytes)))
+            },
+            expiry: Expiry::Clear,
+            condition: Condition::Always,
+            is_overwrite: true,
+        };
+        self.store(key, storing);
+        self.changed(self.selected, key);
+    }
+
     /// The one place where a key's value is replaced. False when the condition does not hold.
     #[inline]
     fn store(&mut self, key: &[u8], storing: Storing<'_>) -> bool {
