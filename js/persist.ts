@@ -39,6 +39,9 @@ export class Persistence {
 	private isExclusive = false;
 	/** Counts flushes: a save that began before one is outdated. */
 	private flushes = 0;
+	private flushing: Promise<void> = Promise.resolve();
+	/** What the flush under way holds. */
+	private flushed = -1;
 	/** The save that runs, and the one that waits for it. */
 	private running: Promise<void> | undefined;
 	private following: Promise<void> | undefined;
@@ -176,9 +179,12 @@ export class Persistence {
 				this.manifest = manifest;
 			}
 		} catch (error) {
+			// A flush gives up what is under way, and holds all of it.
+			if (this.flushes !== flushes) return this.flushing;
 			await this.storage.remove(names).catch(() => undefined);
 			throw error;
 		}
+		if (this.flushes !== flushes) await this.flushing;
 		// What stays behind when this fails costs space, nothing else.
 		const outdated = this.flushes === flushes ? old : names;
 		if (outdated.length > 0) await this.storage.remove(outdated).catch(() => undefined);
@@ -219,12 +225,19 @@ export class Persistence {
 			this.save().catch(() => undefined);
 			return;
 		}
+		// A page that goes says so up to three times.
+		if (this.flushed === engine.writeVersion) return;
+		this.flushed = engine.writeVersion;
 		const from_ms = Date.now();
 		const chunks = engine.snapshot(storage.chunkLimit_bytes);
 		const length_bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
 		const { manifest, objects, old } = this.plan(chunks, length_bytes);
 		this.flushes++;
-		storage.replace(manifest, objects, old).then(
+		this.manifest = manifest;
+		this.flushing = storage.replace(manifest, objects, old).finally(() => {
+			this.flushed = -1;
+		});
+		this.flushing.then(
 			() => {
 				this.end(true);
 				this.events.onSave({ length_bytes, took_ms: Date.now() - from_ms });
@@ -234,7 +247,6 @@ export class Persistence {
 				this.events.onLost(asStorageError(cause));
 			},
 		);
-		this.manifest = manifest;
 	}
 
 	/** Saves when the page is hidden, frozen or left, if anything has changed. Returns the end of it. */

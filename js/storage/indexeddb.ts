@@ -24,6 +24,8 @@ export class IndexedDbStorage implements Storage {
 	/** The same, where it must not be waited for. */
 	private connection: IDBDatabase | undefined;
 	private epoch = -1;
+	/** Transactions that write and are under way. */
+	private readonly writing = new Set<IDBTransaction>();
 	/** The next record of each segment this owner appends to. */
 	private readonly nextRecord = new Map<number, number>();
 
@@ -94,9 +96,16 @@ export class IndexedDbStorage implements Storage {
 				: database.transaction(stores, "readonly");
 			let value: T;
 			let refusal: unknown;
-			transaction.oncomplete = () => resolve(value);
+			if (durability) this.writing.add(transaction);
+			transaction.oncomplete = () => {
+				this.writing.delete(transaction);
+				resolve(value);
+			};
 			// A full disk aborts the transaction; only its own error says so.
-			transaction.onabort = () => reject(refusal ?? translate(transaction.error));
+			transaction.onabort = () => {
+				this.writing.delete(transaction);
+				reject(refusal ?? translate(transaction.error));
+			};
 			const give = (given: T) => {
 				value = given;
 			};
@@ -202,6 +211,8 @@ export class IndexedDbStorage implements Storage {
 	): Promise<void> {
 		return new Promise((resolve, reject) => {
 			if (this.epoch < 0 || !this.connection) throw readOnly();
+			// What is under way would need the page to finish, and keep this waiting until there is none.
+			for (const unfinished of this.writing) unfinished.abort();
 			const transaction = this.connection.transaction(["meta", "objects"], "readwrite", {
 				durability: "strict",
 			});
@@ -274,6 +285,7 @@ function isConnectionLost(error: unknown): boolean {
 
 /** A full disk in words; anything else as it is. */
 function translate(error: DOMException | null): unknown {
-	if (error?.name !== "QuotaExceededError") return error;
+	if (!error) return new RedstartError("storage", "the write was given up");
+	if (error.name !== "QuotaExceededError") return error;
 	return new RedstartError("storage", "the browser gives this site no more storage", error);
 }
