@@ -8,7 +8,7 @@ use crate::resp::Error;
 use crate::structures::bitmap::{self, FieldType, Operation, Overflow};
 use crate::table::{
     Acl, BASE, Command, Ctx, Flags, Group, KeyFlags, KeySpec, Options, Outcome, Result, args,
-    block, flag, integer, key, oneof, prose, string,
+    bitfield_keys, block, flag, integer, key, oneof, prose, string,
 };
 
 #[rustfmt::skip]
@@ -103,6 +103,7 @@ pub const ROWS: &[Command] = &[
                 .flags(KeyFlags::RW | KeyFlags::ACCESS | KeyFlags::UPDATE | KeyFlags::VARIABLE_FLAGS)
                 .note("This command allows both access and modification of the key"),
         ],
+        find_keys: Some(bitfield_keys),
         args: args![
             key("key"),
             oneof("operation", args![

@@ -63,6 +63,7 @@ pub const ROWS: &[Command] = &[
         args: args![string("subcommand"), key("key")],
         reply: "any",
         doc: prose!("Looks into a HyperLogLog: GETREG, DECODE, ENCODING, TODENSE.", "N/A"),
+        is_system: true,
         run: pfdebug,
         ..BASE
     },
@@ -72,6 +73,7 @@ pub const ROWS: &[Command] = &[
         acl: Acl::HYPERLOGLOG,
         reply: "OK",
         doc: prose!("Tests the HyperLogLog code.", "N/A"),
+        is_system: true,
         run: pfselftest,
         ..BASE
     },
