@@ -384,9 +384,9 @@ impl<'a> Settings<'a> {
                 false => Err(Error::SYNTAX),
             };
         }
-        if options.take("NX") && self.condition != Condition::IfPresent {
+        if self.condition != Condition::IfPresent && options.take("NX") {
             self.condition = Condition::IfMissing;
-        } else if options.take("XX") && self.condition != Condition::IfMissing {
+        } else if self.condition != Condition::IfMissing && options.take("XX") {
             self.condition = Condition::IfPresent;
         } else if options.take("GET") {
             self.get = true;

@@ -150,7 +150,8 @@ fn restore(ctx: &mut Ctx) -> Result {
     })?;
     let rdb::Object::String(text) = object;
     let start_ms = if manner.is_absolute { 0 } else { ctx.now_ms };
-    let expiry_ms = (ttl_ms > 0).then(|| ttl_ms.saturating_add(start_ms));
+    // Too long a time wraps around into the past, as in Redis.
+    let expiry_ms = (ttl_ms > 0).then(|| ttl_ms.wrapping_add(start_ms));
     if expiry_ms.is_some_and(|at_ms| at_ms <= ctx.now_ms) {
         // It would be gone at once: all that is left to do is to remove what was there.
         if ctx.keys.remove(key) {
