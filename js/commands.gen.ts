@@ -63,6 +63,16 @@ export interface Commands<M extends Mode> {
 	bgrewriteaof(): Result<M, string>;
 	/** Begins to save the data set, and does not wait for the end. */
 	bgsave(options?: { schedule?: boolean }): Result<M, string>;
+	/** Counts the bits that are 1, in the whole string or a range. */
+	bitcount(key: Key, start?: Int, end?: Int, unit?: Word<"BYTE" | "BIT">): Result<M, number>;
+	/** Reads, sets and increments integers of any width at any bit of a string. */
+	bitfield(...args: Arg[]): Result<M, (number | null)[]>;
+	/** Reads integers of any width at any bit of a string. */
+	bitfieldRo(...args: Arg[]): Result<M, number[]>;
+	/** Combines strings bit by bit, stores the result and returns its length. */
+	bitop(operation: Word<"AND" | "OR" | "XOR" | "NOT" | "DIFF" | "DIFF1" | "ANDOR" | "ONE">, destkey: Key, ...key: Many<Key>): Result<M, number>;
+	/** Finds the first bit of a string or a range that is 1, or that is 0. */
+	bitpos(...args: Arg[]): Result<M, number>;
 	/** Says whether the keys of the next command are to be tracked. */
 	clientCaching(mode: Word<"YES" | "NO">): Result<M, "OK">;
 	/** The name of this connection. */
@@ -148,6 +158,8 @@ export interface Commands<M extends Mode> {
 	flushdb(options?: { async?: boolean; sync?: boolean }): Result<M, "OK">;
 	/** Returns the string at a key. */
 	get(key: Key): Result<M, string | null>;
+	/** Returns one bit of a string; behind its end all bits are 0. */
+	getbit(key: Key, offset: Int): Result<M, number>;
 	/** Returns the string at a key and deletes the key. */
 	getdel(key: Key): Result<M, string | null>;
 	/** Returns the string at a key and changes how long the key lives. */
@@ -212,6 +224,16 @@ export interface Commands<M extends Mode> {
 	pexpireat(key: Key, unixTimeMilliseconds: Int, options?: { nx?: boolean; xx?: boolean; gt?: boolean; lt?: boolean }): Result<M, number>;
 	/** When a key expires, in milliseconds since 1970; -1 when never, -2 when there is none. */
 	pexpiretime(key: Key): Result<M, number>;
+	/** Adds elements to a HyperLogLog; 1 when its estimate may have changed. */
+	pfadd(key: Key, ...element: Many<Arg>): Result<M, number>;
+	/** Estimates how many different elements were added to one HyperLogLog, or to several together. */
+	pfcount(...key: Many<Key>): Result<M, number>;
+	/** Looks into a HyperLogLog: GETREG, DECODE, ENCODING, TODENSE. */
+	pfdebug(subcommand: Arg, key: Key): Result<M, Reply>;
+	/** Adds everything that was added to some HyperLogLogs to another one. */
+	pfmerge(destkey: Key, ...sourcekey: Many<Key>): Result<M, "OK">;
+	/** Tests the HyperLogLog code. */
+	pfselftest(): Result<M, "OK">;
 	/** Replies PONG, or its argument: a sign of life. */
 	ping(message?: Arg): Result<M, string | string[]>;
 	/** Sets a key to a string that lives so many milliseconds. @deprecated since Redis 2.6.12 */
@@ -254,6 +276,8 @@ export interface Commands<M extends Mode> {
 	select(index: Int): Result<M, "OK">;
 	/** Sets a key to a string, whatever it held; on conditions, with a time to live. */
 	set(key: Key, value: Arg, options?: { nx?: boolean; xx?: boolean; get?: boolean; ex?: Int; px?: Int; exat?: Int | Date; pxat?: Int | Date; keepttl?: boolean }): Result<M, "OK" | string | null>;
+	/** Sets or clears one bit of a string and returns what it was; the string grows as needed. */
+	setbit(key: Key, offset: Int, value: Int): Result<M, number>;
 	/** Sets a key to a string that lives so many seconds. @deprecated since Redis 2.6.12 */
 	setex(key: Key, seconds: Int, value: Arg): Result<M, "OK">;
 	/** Sets a key to a string unless there is such a key. @deprecated since Redis 2.6.12 */
@@ -301,6 +325,11 @@ export const COMMANDS = `append
 auth t
 bgrewriteaof t
 bgsave t ?SCHEDULE
+bitcount
+bitfield
+bitfield_ro
+bitop
+bitpos
 client|caching t
 client|getname t
 client|getredir t
@@ -343,6 +372,7 @@ expiretime
 flushall t ?ASYNC ?SYNC
 flushdb t ?ASYNC ?SYNC
 get
+getbit
 getdel
 getex - ?EX= ?PX= ?EXAT= ?PXAT= ?PERSIST
 getrange
@@ -374,6 +404,11 @@ persist
 pexpire t ?NX ?XX ?GT ?LT
 pexpireat t ?NX ?XX ?GT ?LT
 pexpiretime
+pfadd
+pfcount
+pfdebug
+pfmerge
+pfselftest
 ping t
 psetex t
 pttl
@@ -395,6 +430,7 @@ save tb
 scan - ?MATCH= ?COUNT= ?TYPE=
 select t
 set - ?NX ?XX ?GET ?EX= ?PX= ?EXAT= ?PXAT= ?KEEPTTL
+setbit
 setex t
 setnx
 setrange

@@ -9,6 +9,10 @@ function database(env) {
 	opening ??= openInIsolate(env.CACHE, {
 		name: "worker-cache",
 		config: { maxmemory: "32mb", "maxmemory-policy": "allkeys-lru" },
+	}).catch((error) => {
+		// The next request tries again.
+		opening = undefined;
+		throw error;
 	});
 	return opening;
 }
