@@ -199,3 +199,27 @@ fn the_host_is_asked_to_end_a_killed_native_session() {
     let wanted = vec![b"disconnect".to_vec(), one.to_string().into_bytes()];
     assert_eq!(engine.next_request(), Some(wanted));
 }
+
+#[test]
+fn the_table_of_tracked_keys_has_a_limit() {
+    let mut wires = Wires::new(1);
+    wires.say(1, "CONFIG SET tracking-table-max-keys 2");
+    wires.say(1, "HELLO 3");
+    wires.say(1, "CLIENT TRACKING ON");
+    for key in ["a", "b"] {
+        assert_eq!(wires.say(1, &format!("GET {key}")), "_\r\n");
+    }
+    let told = wires.say(1, "GET c");
+    assert!(
+        told.starts_with("_\r\n>2\r\n$10\r\ninvalidate\r\n*1\r\n"),
+        "{told}"
+    );
+    let info = wires.say(1, "INFO");
+    for line in [
+        "tracking_clients:1",
+        "tracking_total_keys:2",
+        "tracking_total_items:2",
+    ] {
+        assert!(info.contains(line), "{line}");
+    }
+}

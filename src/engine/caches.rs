@@ -18,9 +18,11 @@ impl Engine {
             .as_ref()
             .is_some_and(|tracking| tracking.remembers());
         if remembers && row.row.is(Flags::READONLY) && !row.row.is(Flags::PUBSUB) {
+            let limit = self.server.config.number("tracking-table-max-keys");
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
             for key in row.row.find_keys(args) {
                 if let Some(name) = args.get(key.at) {
-                    self.server.tracking.remember(session.id, name);
+                    self.server.tracking.remember(session.id, name, limit);
                 }
             }
         }

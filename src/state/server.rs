@@ -23,6 +23,8 @@ pub struct Stats {
     pub input_bytes: u64,
     pub output_bytes: u64,
     pub error_replies: u64,
+    /// Wrong names or passwords.
+    pub denied_logins: u64,
     /// Saves that succeeded.
     pub saves: u64,
     /// By the error's first word.

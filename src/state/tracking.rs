@@ -7,9 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-/// With more remembered keys than this, some are forgotten early, and their readers told.
-const KEYS_LIMIT: usize = 1_000_000;
-
 /// How one session wants to hear of changes.
 #[derive(Debug, Default)]
 pub struct Tracking {
@@ -127,15 +124,17 @@ impl TrackingTable {
         }
     }
 
-    /// Client `id` read `key`.
-    pub fn remember(&mut self, id: u64, key: &[u8]) {
+    /// Client `id` read `key`. With more than `limit` keys remembered (0: no limit), one is forgotten early and its
+    /// readers told.
+    pub fn remember(&mut self, id: u64, key: &[u8], limit: usize) {
         match self.keys.get_mut(key) {
             Some(readers) => {
                 readers.insert(id);
             }
             None => {
                 self.keys.insert(key.to_vec(), BTreeSet::from([id]));
-                if self.keys.len() > KEYS_LIMIT
+                if limit > 0
+                    && self.keys.len() > limit
                     && let Some(first) = self.keys.keys().next().cloned()
                 {
                     self.tell_readers(&first, 0);

@@ -116,6 +116,7 @@ fn authenticate(ctx: &mut Ctx, user: &[u8], password: &[u8]) -> core::result::Re
     let expected = &ctx.server.config.requirepass;
     let is_right = expected.is_empty() || is_same_password(expected, password);
     if user != DEFAULT_USER || !is_right {
+        ctx.server.stats.denied_logins += 1;
         return Err(Error::new(
             "WRONGPASS invalid username-password pair or user is disabled.",
         ));

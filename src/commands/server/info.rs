@@ -208,7 +208,7 @@ fn clients(ctx: &Ctx, text: &mut Text) {
         "0",
     );
     text.count("blocked_clients", blocked);
-    text.constants("tracking_clients", "0");
+    text.count("tracking_clients", ctx.server.tracking.counts()[0]);
     text.count("pubsub_clients", listening);
     text.count("watching_clients", watching);
     text.count("clients_in_timeout_table", with_deadline);
@@ -373,10 +373,14 @@ fn stats(ctx: &Ctx, text: &mut Text) {
     text.constants(
         "latest_fork_usec|total_forks|migrate_cached_sockets|slave_expires_tracked_keys|active_defrag_hits|\
          active_defrag_misses|active_defrag_key_hits|active_defrag_key_misses|total_active_defrag_time|\
-         current_active_defrag_time|tracking_total_keys|tracking_total_items|tracking_total_prefixes|\
-         unexpected_error_replies",
+         current_active_defrag_time",
         "0",
     );
+    let [_, tracked, items, prefixes] = ctx.server.tracking.counts();
+    text.count("tracking_total_keys", tracked);
+    text.count("tracking_total_items", items);
+    text.count("tracking_total_prefixes", prefixes);
+    text.constants("unexpected_error_replies", "0");
     text.number("total_error_replies", stats.error_replies);
     text.constants("dump_payload_sanitizations", "0");
     text.number("total_reads_processed", stats.commands);
@@ -386,8 +390,12 @@ fn stats(ctx: &Ctx, text: &mut Text) {
          io_threaded_total_prefetch_entries|client_query_buffer_limit_disconnections|\
          client_output_buffer_limit_disconnections|reply_buffer_shrinks|reply_buffer_expands|eventloop_cycles|\
          eventloop_duration_sum|eventloop_duration_cmd_sum|instantaneous_eventloop_cycles_per_sec|\
-         instantaneous_eventloop_duration_usec|acl_access_denied_auth|acl_access_denied_cmd|acl_access_denied_key|\
-         acl_access_denied_channel",
+         instantaneous_eventloop_duration_usec",
+        "0",
+    );
+    text.number("acl_access_denied_auth", stats.denied_logins);
+    text.constants(
+        "acl_access_denied_cmd|acl_access_denied_key|acl_access_denied_channel",
         "0",
     );
 }
