@@ -18,6 +18,8 @@ impl Engine {
             self.keys.expire_due(EXPIRE_BUDGET_KEYS);
             self.log_expired();
         }
+        let used_bytes = self.keys.used_bytes();
+        self.server.note_memory(used_bytes, self.now_ms);
         self.time_out();
         self.end_pause();
         if !self.server.is_cron_paused {

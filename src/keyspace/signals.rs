@@ -232,6 +232,11 @@ impl Keyspace {
         (std::mem::take(&mut self.signals.modified), is_flushed)
     }
 
+    /// Keys clients are blocked on, over all databases.
+    pub fn blocking_len(&self) -> usize {
+        self.signals.blocking.len()
+    }
+
     /// Keys somebody watches, over all databases.
     pub fn watched_len(&self) -> usize {
         self.signals.watches.len()

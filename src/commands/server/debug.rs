@@ -79,6 +79,7 @@ fn debug(ctx: &mut Ctx) -> Result {
 }
 
 /// For switches of mechanisms that are not here.
+#[inline(never)]
 fn ok(ctx: &mut Ctx) -> Result {
     ctx.reply.ok();
     Ok(Outcome::Done)
@@ -112,23 +113,32 @@ fn client_eviction(ctx: &mut Ctx) -> Result {
     }
 }
 
+/// One copy of it for all callers: speed is no matter here.
+#[inline(never)]
+fn hash(bytes: &[u8]) -> [u8; 20] {
+    sha1(bytes)
+}
+
 /// A digest under construction, as Redis defines it: order counts for what is mixed, not for what is xored.
 #[derive(Default)]
 struct Digest([u8; 20]);
 
 impl Digest {
+    #[inline(never)]
     fn xor(&mut self, bytes: &[u8]) {
-        for (mine, other) in self.0.iter_mut().zip(sha1(bytes)) {
+        for (mine, other) in self.0.iter_mut().zip(hash(bytes)) {
             *mine ^= other;
         }
     }
 
+    #[inline(never)]
     fn mix(&mut self, bytes: &[u8]) {
         self.xor(bytes);
-        self.0 = sha1(&self.0);
+        self.0 = hash(&self.0);
     }
 
     /// Mixes a value in: its type, what it holds, whether it expires.
+    #[inline(never)]
     fn value(&mut self, entry: &Entry) {
         self.mix(&0u32.to_be_bytes());
         if let Some(string) = entry.string() {
@@ -139,6 +149,7 @@ impl Digest {
         }
     }
 
+    #[inline(never)]
     fn write(&self, reply: &mut Reply) {
         let mut text = [0; 40];
         for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
@@ -194,6 +205,7 @@ fn log(ctx: &mut Ctx) -> Result {
 }
 
 /// The entry a subcommand is about.
+#[inline(never)]
 fn entry<'a>(keys: &'a Keyspace, key: &[u8]) -> core::result::Result<Entry<'a>, Error> {
     keys.peek(key).ok_or(Error::NO_SUCH_KEY)
 }
@@ -243,6 +255,17 @@ fn quicklist(ctx: &mut Ctx) -> Result {
     Err(Error::new("ERR Not a quicklist encoded object."))
 }
 
+/// A status line of names and numbers behind `line`.
+#[inline(never)]
+fn status_of(reply: &mut Reply, mut line: Vec<u8>, facts: &[(&[u8], u64)]) -> Result {
+    for (name, value) in facts {
+        line.extend_from_slice(name);
+        num::write_u64(&mut line, *value);
+    }
+    reply.status_bytes(&line);
+    Ok(Outcome::Done)
+}
+
 fn sdslen(ctx: &mut Ctx) -> Result {
     let entry = entry(ctx.keys, ctx.arg(2))?;
     let text = match entry.string() {
@@ -258,13 +281,7 @@ fn sdslen(ctx: &mut Ctx) -> Result {
         (b", val_sds_avail:", 0),
         (b", val_zmalloc: ", entry.memory_bytes() as u64),
     ];
-    let mut line = Vec::new();
-    for (name, value) in sizes {
-        line.extend_from_slice(name);
-        num::write_u64(&mut line, value);
-    }
-    ctx.reply.status_bytes(&line);
-    Ok(Outcome::Done)
+    status_of(ctx.reply, Vec::new(), &sizes)
 }
 
 fn object(ctx: &mut Ctx) -> Result {
@@ -283,12 +300,7 @@ fn object(ctx: &mut Ctx) -> Result {
         (b" lru:", u64::from(clock & 0xff_ffff)),
         (b" lru_seconds_idle:", u64::from(idle_s)),
     ];
-    for (name, value) in facts {
-        line.extend_from_slice(name);
-        num::write_u64(&mut line, value);
-    }
-    ctx.reply.status_bytes(&line);
-    Ok(Outcome::Done)
+    status_of(ctx.reply, line, &facts)
 }
 
 fn pause_cron(ctx: &mut Ctx) -> Result {

@@ -5,9 +5,8 @@
 
 use super::VERSION;
 use crate::algorithms::num;
-use crate::state::{BlockOn, Scope};
+use crate::state::Scope;
 use crate::table::{Acl, BASE, Command, Ctx, Flags, Group, Outcome, Result, args, prose, string};
-use std::collections::{BTreeMap, BTreeSet};
 
 #[rustfmt::skip]
 pub const ROWS: &[Command] = &[
@@ -83,18 +82,21 @@ fn info(ctx: &mut Ctx) -> Result {
 struct Text(Vec<u8>);
 
 impl Text {
+    #[inline(never)]
     fn add(&mut self, parts: &[&str]) {
         for part in parts {
             self.0.extend_from_slice(part.as_bytes());
         }
     }
 
+    #[inline(never)]
     fn bytes(&mut self, name: &str, value: &[u8]) {
         self.add(&[name, ":"]);
         self.0.extend_from_slice(value);
         self.add(&["\r\n"]);
     }
 
+    #[inline(never)]
     fn number(&mut self, name: &str, value: u64) {
         self.bytes(name, num::format_u64(value).as_bytes());
     }
@@ -103,10 +105,12 @@ impl Text {
         self.number(name, value as u64);
     }
 
+    #[inline(never)]
     fn signed(&mut self, name: &str, value: i64) {
         self.bytes(name, num::format_i64(value).as_bytes());
     }
 
+    #[inline(never)]
     fn ratio(&mut self, name: &str, value: f64, after: &str) {
         self.add(&[name, ":"]);
         num::write_fixed(&mut self.0, value, 2);
@@ -114,6 +118,7 @@ impl Text {
     }
 
     /// Lines `name:value` between bars, all of the same value.
+    #[inline(never)]
     fn constants(&mut self, names: &str, value: &str) {
         for name in names.split('|') {
             self.add(&[name, ":", value, "\r\n"]);
@@ -121,6 +126,7 @@ impl Text {
     }
 
     /// A number of bytes twice: as such, and for people.
+    #[inline(never)]
     fn memory(&mut self, name: &str, bytes: u64) {
         self.number(name, bytes);
         self.add(&[name, "_human:"]);
@@ -129,6 +135,7 @@ impl Text {
     }
 
     /// `name=value` of a list on one line.
+    #[inline(never)]
     fn item(&mut self, name: &str, value: u64) {
         self.add(&[name, "="]);
         num::write_u64(&mut self.0, value);
@@ -136,6 +143,7 @@ impl Text {
 }
 
 /// `1.50K`, as INFO prints bytes for people.
+#[inline(never)]
 pub fn write_human(out: &mut Vec<u8>, bytes: u64) {
     let unit = (1..=5)
         .rev()
@@ -188,16 +196,12 @@ fn clients(ctx: &Ctx, text: &mut Text) {
     let mut blocked = 0;
     let mut with_deadline = 0;
     let (mut listening, mut watching) = (0, 0);
-    let mut blocking_keys = BTreeSet::new();
     for session in ctx.others.iter().chain([&*ctx.session]) {
         listening += usize::from(session.subscription_count() + session.shard_channels.len() > 0);
         watching += usize::from(!session.watched.is_empty());
         if let Some(waiting) = &session.waiting {
             blocked += 1;
             with_deadline += usize::from(waiting.block.deadline_ms.is_some());
-            if let BlockOn::Keys(keys) = &waiting.block.on {
-                blocking_keys.extend(keys.iter().map(|key| (waiting.db, key)));
-            }
         }
     }
     text.count("connected_clients", ctx.others.len());
@@ -213,7 +217,7 @@ fn clients(ctx: &Ctx, text: &mut Text) {
     text.count("watching_clients", watching);
     text.count("clients_in_timeout_table", with_deadline);
     text.count("total_watched_keys", ctx.keys.watched_len());
-    text.count("total_blocking_keys", blocking_keys.len());
+    text.count("total_blocking_keys", ctx.keys.blocking_len());
     text.constants("total_blocking_keys_on_nokey", "0");
 }
 
@@ -477,28 +481,25 @@ fn keyspace(ctx: &Ctx, text: &mut Text) {
 /// How many strings there are of which length, in powers of two.
 fn keysizes(ctx: &Ctx, text: &mut Text) {
     for db in 0..ctx.keys.db_count() {
-        let mut bins: BTreeMap<u32, u64> = BTreeMap::new();
+        // The first bin is of empty strings, bin n of those from 2^(n-1) on.
+        let mut bins = [0u64; 65];
         for length in ctx.keys.string_lengths(db) {
-            let bin = if length == 0 { 0 } else { 1 + length.ilog2() };
-            *bins.entry(bin).or_default() += 1;
+            bins[length.checked_ilog2().map_or(0, |power| 1 + power as usize)] += 1;
         }
-        if bins.is_empty() {
-            continue;
-        }
-        text.add(&["db"]);
-        num::write_u64(&mut text.0, db as u64);
-        text.add(&["_distrib_strings_sizes:"]);
-        for (place, (bin, count)) in bins.into_iter().enumerate() {
-            let size = if bin == 0 { 0 } else { 1u64 << (bin - 1) };
-            let unit = size.checked_ilog2().unwrap_or(0) / 10;
-            if place > 0 {
-                text.add(&[","]);
+        let mut before = "_distrib_strings_sizes:";
+        for (bin, count) in bins.into_iter().enumerate().filter(|(_, count)| *count > 0) {
+            if before != "," {
+                text.add(&["db"]);
+                num::write_u64(&mut text.0, db as u64);
             }
-            num::write_u64(&mut text.0, size >> (10 * unit));
-            text.add(&[["", "K", "M", "G"][unit as usize % 4]]);
-            text.add(&["="]);
-            num::write_u64(&mut text.0, count);
+            text.add(&[before]);
+            before = ",";
+            let power = bin.saturating_sub(1);
+            num::write_u64(&mut text.0, if bin == 0 { 0 } else { 1 << (power % 10) });
+            text.item(["", "K", "M", "G"][power / 10 % 4], count);
         }
-        text.add(&["\r\n"]);
+        if before == "," {
+            text.add(&["\r\n"]);
+        }
     }
 }

@@ -1,14 +1,15 @@
 //! Configuration files and command lines, in the format and with the errors of redis-server; and a file written anew.
 
 use super::table::{Kind, PARAMETERS, Special};
-use super::{Config, find, value};
+use super::value::{Refusal, canonical, say};
+use super::{Config, find};
 use crate::algorithms::num;
 
 /// Why a configuration was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoadError {
     /// A line is wrong: its number, itself, the reason.
-    Line(usize, Vec<u8>, Vec<u8>),
+    Line(usize, Vec<u8>, Refusal),
     /// Directives nobody knows.
     Unresolved(Vec<Vec<u8>>),
 }
@@ -85,9 +86,9 @@ impl Config {
         let mut unresolved = Vec::new();
         let mut has_rules = false;
         for (number, line, words) in lines(text) {
-            let refuse = |why: Vec<u8>| LoadError::Line(number, line.to_vec(), why);
+            let refuse = |why: Refusal| LoadError::Line(number, line.to_vec(), why);
             let words =
-                words.ok_or_else(|| refuse(b"Unbalanced quotes in configuration line".to_vec()))?;
+                words.ok_or_else(|| refuse(say("Unbalanced quotes in configuration line")))?;
             let Some((name, args)) = words.split_first() else {
                 continue;
             };
@@ -104,16 +105,14 @@ impl Config {
             }
             let is_named = |known: &&str| name.eq_ignore_ascii_case(known.as_bytes());
             if args.is_empty() {
-                return Err(refuse(
-                    b"Bad directive or wrong number of arguments".to_vec(),
-                ));
+                return Err(refuse(say("Bad directive or wrong number of arguments")));
             }
             if OBSOLETE.iter().any(is_named) {
                 continue;
             }
             match MISSING.iter().find(|(known, _, _)| is_named(known)) {
                 Some((_, count, why)) if words.len() >= *count => {
-                    return Err(refuse(why.as_bytes().to_vec()));
+                    return Err(refuse(say(why)));
                 }
                 _ => unresolved.push(words.join(&b' ')),
             }
@@ -125,12 +124,7 @@ impl Config {
     }
 
     /// Sets what a line of a file says.
-    fn assign(
-        &mut self,
-        index: usize,
-        args: &[&[u8]],
-        is_first: bool,
-    ) -> Result<(), value::Refusal> {
+    fn assign(&mut self, index: usize, args: &[&[u8]], is_first: bool) -> Result<(), Refusal> {
         let parameter = &PARAMETERS[index];
         // Words may also come as one, in quotes.
         let split: Vec<&[u8]>;
@@ -145,7 +139,7 @@ impl Config {
             _ => args,
         };
         let old = if is_first { &[] } else { self.get(index) };
-        let text = value::canonical(parameter, args, old)?;
+        let text = canonical(parameter, args, old)?;
         self.set(index, text);
         Ok(())
     }

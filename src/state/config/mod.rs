@@ -112,12 +112,14 @@ pub fn names() -> impl Iterator<Item = Found> {
 }
 
 /// The parameter called `name`, in any case.
+#[inline(never)]
 pub fn find(name: &[u8]) -> Option<Found> {
     names().find(|found| found.name().as_bytes().eq_ignore_ascii_case(name))
 }
 
 impl Config {
     /// The value of the parameter at `index`, as CONFIG GET prints it.
+    #[inline(never)]
     pub fn get(&self, index: usize) -> &[u8] {
         let default = PARAMETERS
             .get(index)
@@ -144,6 +146,7 @@ impl Config {
     }
 
     /// The value of the parameter called `name`.
+    #[inline(never)]
     pub fn value(&self, name: &str) -> &[u8] {
         find(name.as_bytes()).map_or(&[], |found| self.get(found.index))
     }
@@ -174,6 +177,7 @@ impl Config {
     }
 
     /// Keeps a text that [`Config::check`] made.
+    #[inline(never)]
     pub fn set(&mut self, index: usize, text: Vec<u8>) {
         if text == PARAMETERS[index].default.as_bytes() {
             self.values.remove(&(index as u16));
@@ -184,6 +188,7 @@ impl Config {
     }
 
     /// Brings the typed field of a parameter up to date.
+    #[inline(never)]
     fn mirror(&mut self, index: usize) {
         let value = self.get(index);
         let number = num::parse_i64(value).unwrap_or(0);

@@ -1,65 +1,62 @@
 //! Values with rules of their own.
 
 use super::table::Special;
-use super::value::{Refusal, decimal};
+use super::value::{Refusal, decimal, say};
 use crate::algorithms::num;
 use crate::keyspace::Class;
 
 /// The text kept for such a value; see [`super::value::canonical`].
+#[inline(never)]
 pub fn canonical(
     special: Special,
     name: &str,
     args: &[&[u8]],
     old: &[u8],
 ) -> Result<Vec<u8>, Refusal> {
-    match special {
-        Special::OutputLimits => return output_limits(args, old),
-        Special::OomScores => return oom_scores(args),
-        Special::Percentiles => return percentiles(args),
-        Special::Save => return save(args, old),
-        Special::Replica => return replica(args),
-        Special::Bind => return bind(args),
-        _ => {}
-    }
-    let &[text] = args else {
-        return Err(b"wrong number of arguments".to_vec());
+    let text = match (special, args) {
+        (Special::OutputLimits, _) => return output_limits(args, old),
+        (Special::OomScores, _) => return oom_scores(args),
+        (Special::Percentiles, _) => return percentiles(args),
+        (Special::Save, _) => return save(args, old),
+        (Special::Replica, _) => return replica(args),
+        (Special::Bind, _) => return bind(args),
+        (_, &[text]) => text,
+        _ => return Err(say("wrong number of arguments")),
     };
-    let refusal: &[u8] = match special {
-        Special::Events => {
-            return Class::parse(text)
-                .map(Class::letters)
-                .ok_or_else(|| b"Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".to_vec());
+    if special == Special::Events {
+        let classes = Class::parse(text);
+        let refusal = say("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.");
+        return classes.map(Class::letters).ok_or(refusal);
+    }
+    match complaint(special, name, text) {
+        "" => Ok(text.to_vec()),
+        complaint => Err(say(complaint)),
+    }
+}
+
+/// What is wrong with a text; empty for nothing.
+fn complaint(special: Special, name: &str, text: &[u8]) -> &'static str {
+    let is_host = |byte: &u8| byte.is_ascii_alphanumeric() || b"-.".contains(byte);
+    let is_forbidden = |byte: &u8| b"!#$%&()*+:;<>?@[]^{|}~\\\"'`,=/".contains(byte);
+    match special {
+        Special::FileName => file_name(name, text).unwrap_or(""),
+        Special::Hostname if text.len() >= 256 => "Hostnames must be less than 256 characters",
+        Special::Hostname if !text.iter().all(is_host) => {
+            "Hostnames may only contain alphanumeric characters, hyphens or dots"
         }
-        Special::FileName => file_name(name, text).unwrap_or("").as_bytes(),
-        Special::Hostname if text.len() >= 256 => b"Hostnames must be less than 256 characters",
-        Special::Hostname
-            if !text
-                .iter()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(byte)) =>
-        {
-            b"Hostnames may only contain alphanumeric characters, hyphens or dots"
-        }
-        Special::Nodename
-            if text
-                .iter()
-                .any(|byte| b"!#$%&()*+:;<>?@[]^{|}~\\\"'`,=/".contains(byte)) =>
-        {
-            b"Announced human node name contained invalid character"
+        Special::Nodename if text.iter().any(is_forbidden) => {
+            "Announced human node name contained invalid character"
         }
         Special::Locale if !matches!(text, b"" | b"C" | b"POSIX" | b"C.UTF-8" | b"C.utf8") => {
-            b"Invalid locale name"
+            "Invalid locale name"
         }
         Special::Password if text.len() > PASSWORD_BYTES => {
-            b"Password is longer than CONFIG_AUTHPASS_MAX_LEN"
+            "Password is longer than CONFIG_AUTHPASS_MAX_LEN"
         }
         Special::Title if !is_title(text) => {
-            b"template format is invalid or contains unknown variables"
+            "template format is invalid or contains unknown variables"
         }
-        _ => b"",
-    };
-    match refusal.is_empty() {
-        true => Ok(text.to_vec()),
-        false => Err(refusal.to_vec()),
+        _ => "",
     }
 }
 
@@ -108,34 +105,42 @@ fn is_title(text: &[u8]) -> bool {
     true
 }
 
-fn join(words: &[Vec<u8>]) -> Vec<u8> {
-    words.join(&b' ')
+#[inline(never)]
+fn join<T: AsRef<[u8]>>(words: &[T]) -> Vec<u8> {
+    let mut text = Vec::new();
+    for word in words {
+        if !text.is_empty() {
+            text.push(b' ');
+        }
+        text.extend_from_slice(word.as_ref());
+    }
+    text
 }
 
 fn bind(args: &[&[u8]]) -> Result<Vec<u8>, Refusal> {
     const ADDRESSES: usize = 16;
     match args.len() > ADDRESSES {
-        true => Err(b"Too many bind addresses specified.".to_vec()),
-        false => Ok(args.join(&b' ')),
+        true => Err(say("Too many bind addresses specified.")),
+        false => Ok(join(args)),
     }
 }
 
 /// `replicaof no one` is what this server always is; following another one is refused.
 fn replica(args: &[&[u8]]) -> Result<Vec<u8>, Refusal> {
     let &[host, port] = args else {
-        return Err(b"wrong number of arguments".to_vec());
+        return Err(say("wrong number of arguments"));
     };
     if host.eq_ignore_ascii_case(b"no") && port.eq_ignore_ascii_case(b"one") {
         return Ok(Vec::new());
     }
     match num::parse_i64(port) {
-        Some(0..=65535) => Err(b"this server cannot be a replica".to_vec()),
-        _ => Err(b"Invalid master port".to_vec()),
+        Some(0..=65535) => Err(say("this server cannot be a replica")),
+        _ => Err(say("Invalid master port")),
     }
 }
 
 fn save(args: &[&[u8]], old: &[u8]) -> Result<Vec<u8>, Refusal> {
-    let refusal = || b"Invalid save parameters".to_vec();
+    let refusal = || say("Invalid save parameters");
     if args == [b""] {
         return Ok(Vec::new());
     }
@@ -156,13 +161,13 @@ fn save(args: &[&[u8]], old: &[u8]) -> Result<Vec<u8>, Refusal> {
 
 fn oom_scores(args: &[&[u8]]) -> Result<Vec<u8>, Refusal> {
     if args.len() != 3 {
-        return Err(b"wrong number of arguments".to_vec());
+        return Err(say("wrong number of arguments"));
     }
     let mut words = Vec::new();
     for arg in args {
         let score = num::parse_i64(arg).filter(|score| (-2000..=2000).contains(score));
         let score = score.ok_or_else(|| {
-            b"Invalid oom-score-adj-values, elements must be between -2000 and 2000.".to_vec()
+            say("Invalid oom-score-adj-values, elements must be between -2000 and 2000.")
         })?;
         words.push(decimal(score));
     }
@@ -176,13 +181,12 @@ fn percentiles(args: &[&[u8]]) -> Result<Vec<u8>, Refusal> {
     }
     for arg in args {
         let value = num::parse_f64(arg).filter(|value| !value.is_nan());
-        let value = value
-            .ok_or_else(|| b"Invalid latency-tracking-info-percentiles parameters".to_vec())?;
+        let value =
+            value.ok_or_else(|| say("Invalid latency-tracking-info-percentiles parameters"))?;
         if !(0.0..=100.0).contains(&value) {
-            return Err(
-                b"latency-tracking-info-percentiles parameters should sit between [0.0,100.0]"
-                    .to_vec(),
-            );
+            return Err(say(
+                "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]",
+            ));
         }
         let mut text = Vec::new();
         num::write_fixed(&mut text, value, 6);
@@ -196,7 +200,9 @@ fn percentiles(args: &[&[u8]]) -> Result<Vec<u8>, Refusal> {
 /// Groups of class, hard limit, soft limit, seconds; classes not named stay as they were.
 fn output_limits(args: &[&[u8]], old: &[u8]) -> Result<Vec<u8>, Refusal> {
     if !args.len().is_multiple_of(4) {
-        return Err(b"Wrong number of arguments in buffer limit configuration.".to_vec());
+        return Err(say(
+            "Wrong number of arguments in buffer limit configuration.",
+        ));
     }
     let mut words: Vec<Vec<u8>> = old
         .split(|byte| *byte == b' ')
@@ -208,9 +214,9 @@ fn output_limits(args: &[&[u8]], old: &[u8]) -> Result<Vec<u8>, Refusal> {
             b"slave" | b"replica" => 1,
             b"pubsub" => 2,
             _ => {
-                return Err(
-                    b"Invalid client class specified in buffer limit configuration.".to_vec(),
-                );
+                return Err(say(
+                    "Invalid client class specified in buffer limit configuration.",
+                ));
             }
         };
         let limits = [
@@ -222,8 +228,7 @@ fn output_limits(args: &[&[u8]], old: &[u8]) -> Result<Vec<u8>, Refusal> {
         ];
         for (index, limit) in limits.into_iter().enumerate() {
             let limit = limit.ok_or_else(|| {
-                b"Error in hard, soft or soft_seconds setting in buffer limit configuration."
-                    .to_vec()
+                say("Error in hard, soft or soft_seconds setting in buffer limit configuration.")
             })?;
             if let Some(word) = words.get_mut(class * 4 + 1 + index) {
                 *word = num::format_u64(limit).as_bytes().to_vec();

@@ -3,111 +3,103 @@
 use super::special;
 use super::table::{Kind, Parameter};
 use crate::algorithms::num;
+use std::borrow::Cow;
 
 /// Why a value was refused, in Redis' words.
-pub type Refusal = Vec<u8>;
+pub type Refusal = Cow<'static, [u8]>;
+
+/// A refusal whose text is fixed.
+pub const fn say(text: &'static str) -> Refusal {
+    Cow::Borrowed(text.as_bytes())
+}
 
 /// The text kept for the value `args`; `old` is the text kept before, which some values change only in part.
 ///
 /// # Errors
 /// What is wrong with the value.
+#[inline(never)]
 pub fn canonical(parameter: &Parameter, args: &[&[u8]], old: &[u8]) -> Result<Vec<u8>, Refusal> {
-    if let Kind::Special(special) = parameter.kind {
-        return special::canonical(special, parameter.name, args, old);
-    }
-    if let Kind::Words(words) = parameter.kind {
-        return several_of(words, args);
+    match parameter.kind {
+        Kind::Special(special) => return special::canonical(special, parameter.name, args, old),
+        Kind::Words(words) => return several_of(words, args),
+        _ => {}
     }
     let &[text] = args else {
-        return Err(b"wrong number of arguments".to_vec());
+        return Err(say("wrong number of arguments"));
     };
-    match parameter.kind {
-        Kind::Bool if text.eq_ignore_ascii_case(b"yes") => Ok(b"yes".to_vec()),
-        Kind::Bool if text.eq_ignore_ascii_case(b"no") => Ok(b"no".to_vec()),
-        Kind::Bool => Err(b"argument must be 'yes' or 'no'".to_vec()),
-        Kind::Int(low, high) => within(integer(text)?, low, high).map(|value| {
-            let value = if parameter.name == "hz" {
-                value.clamp(1, 500)
-            } else {
-                value
-            };
-            decimal(value)
-        }),
-        Kind::Unsigned(low, high) => natural(integer(text)?, low, high).map(decimal),
-        Kind::Memory(low, is_signed) => {
-            let value = num::parse_memory(text).ok_or(b"argument must be a memory value")? as i64;
-            let value = match is_signed {
-                true => within(value, low, i64::MAX)?,
-                false => natural(value, low, i64::MAX)?,
-            };
-            /// A smaller backlog than this Redis does not keep.
-            const BACKLOG_BYTES: i64 = 16 << 10;
-            let is_backlog = parameter.name == "repl-backlog-size";
-            Ok(decimal(if is_backlog {
-                value.max(BACKLOG_BYTES)
-            } else {
-                value
-            }))
+    let value = match parameter.kind {
+        Kind::Bool => {
+            return one_of("yes|no", text).map_err(|_| say("argument must be 'yes' or 'no'"));
         }
-        Kind::Percent => percent(text),
-        Kind::Octal => octal(text),
-        Kind::Enum(words) => one_of(words, text),
-        Kind::Text | Kind::Words(_) | Kind::Special(_) => Ok(text.to_vec()),
-    }
+        Kind::Enum(words) => return one_of(words, text),
+        Kind::Percent => return percent(text),
+        Kind::Octal => return octal(text),
+        Kind::Int(low, high) => within(integer(text)?, low, high, true)?,
+        Kind::Unsigned(low, high) => within(integer(text)?, low, high, false)?,
+        Kind::Memory(low, is_signed) => {
+            let bytes = num::parse_memory(text).ok_or(say("argument must be a memory value"))?;
+            within(bytes as i64, low, i64::MAX, is_signed)?
+        }
+        Kind::Text | Kind::Words(_) | Kind::Special(_) => return Ok(text.to_vec()),
+    };
+    // What Redis makes of values it allows but does not work with.
+    Ok(decimal(match parameter.name {
+        "hz" => value.clamp(1, 500),
+        "repl-backlog-size" => value.max(16 << 10),
+        _ => value,
+    }))
 }
 
+#[inline(never)]
 pub fn decimal(value: i64) -> Vec<u8> {
     num::format_i64(value).as_bytes().to_vec()
 }
 
 fn integer(text: &[u8]) -> Result<i64, Refusal> {
-    num::parse_i64(text).ok_or_else(|| b"argument couldn't be parsed into an integer".to_vec())
+    num::parse_i64(text).ok_or(say("argument couldn't be parsed into an integer"))
 }
 
+#[inline(never)]
 fn between(low: &[u8], high: &[u8]) -> Refusal {
-    [
+    let parts: [&[u8]; 5] = [
         b"argument must be between ",
         low,
         b" and ",
         high,
         b" inclusive",
-    ]
-    .concat()
+    ];
+    Cow::Owned(parts.concat())
 }
 
-fn within(value: i64, low: i64, high: i64) -> Result<i64, Refusal> {
-    match (low..=high).contains(&value) {
-        true => Ok(value),
-        false => Err(between(&decimal(low), &decimal(high))),
-    }
-}
-
-fn natural(value: i64, low: i64, high: i64) -> Result<i64, Refusal> {
-    match value < 0 {
-        true => Err(b"argument must be greater or equal to 0".to_vec()),
-        false => within(value, low, high),
+#[inline(never)]
+fn within(value: i64, low: i64, high: i64, is_signed: bool) -> Result<i64, Refusal> {
+    match value {
+        _ if value < 0 && !is_signed => Err(say("argument must be greater or equal to 0")),
+        _ if (low..=high).contains(&value) => Ok(value),
+        _ => Err(between(&decimal(low), &decimal(high))),
     }
 }
 
 /// Bytes, or a percentage: Redis keeps the latter as a negative number.
 fn percent(text: &[u8]) -> Result<Vec<u8>, Refusal> {
-    let value = match num::parse_percent(text) {
-        Some(percent) => (percent as i64).wrapping_neg(),
-        None => {
-            num::parse_memory(text).ok_or(b"argument must be a memory or percent value")? as i64
+    let bytes = || num::parse_memory(text).map(|bytes| bytes as i64);
+    let value = num::parse_percent(text).map(|percent| (percent as i64).wrapping_neg());
+    match value.or_else(bytes) {
+        None => Err(say("argument must be a memory or percent value")),
+        Some(value @ 0..) => Ok(decimal(value)),
+        Some(value @ -100..0) => {
+            let mut text = decimal(-value);
+            text.push(b'%');
+            Ok(text)
         }
-    };
-    match value {
-        0.. => Ok(decimal(value)),
-        -100..0 => Ok([decimal(-value).as_slice(), b"%"].concat()),
-        _ => Err(b"percentage argument must be less or equal to 100".to_vec()),
+        Some(_) => Err(say("percentage argument must be less or equal to 100")),
     }
 }
 
 fn octal(text: &[u8]) -> Result<Vec<u8>, Refusal> {
     let is_octal = !text.is_empty() && text.iter().all(|byte| matches!(byte, b'0'..=b'7'));
     if !is_octal {
-        return Err(b"argument couldn't be parsed as an octal number".to_vec());
+        return Err(say("argument couldn't be parsed as an octal number"));
     }
     let leading = text.iter().take_while(|byte| **byte == b'0').count();
     match &text[leading..] {
@@ -117,18 +109,30 @@ fn octal(text: &[u8]) -> Result<Vec<u8>, Refusal> {
     }
 }
 
-fn not_among(words: &str) -> Refusal {
-    let words = words.replace('|', ", ");
-    ["argument(s) must be one of the following: ", &words]
-        .concat()
-        .into_bytes()
+/// The place of `text` among `words`, in any case.
+#[inline(never)]
+fn place_of(words: &str, text: &[u8]) -> Option<usize> {
+    words
+        .split('|')
+        .position(|word| word.as_bytes().eq_ignore_ascii_case(text))
 }
 
-fn one_of(words: &'static str, text: &[u8]) -> Result<Vec<u8>, Refusal> {
-    let found = words
-        .split('|')
-        .find(|word| word.as_bytes().eq_ignore_ascii_case(text));
-    match found.ok_or_else(|| not_among(words))? {
+#[inline(never)]
+fn not_among(words: &str) -> Refusal {
+    let mut text = b"argument(s) must be one of the following: ".to_vec();
+    for byte in words.bytes() {
+        match byte {
+            b'|' => text.extend_from_slice(b", "),
+            _ => text.push(byte),
+        }
+    }
+    Cow::Owned(text)
+}
+
+#[inline(never)]
+fn one_of(words: &str, text: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let place = place_of(words, text).ok_or_else(|| not_among(words))?;
+    match words.split('|').nth(place).unwrap_or_default() {
         // Another word for the same thing.
         "relative" => Ok(b"yes".to_vec()),
         word => Ok(word.into()),
@@ -136,25 +140,31 @@ fn one_of(words: &'static str, text: &[u8]) -> Result<Vec<u8>, Refusal> {
 }
 
 /// Options of a shutdown, in the order of the table; the first means none of the others.
-fn several_of(words: &'static str, args: &[&[u8]]) -> Result<Vec<u8>, Refusal> {
-    let is_known = |arg: &&[u8]| {
-        words
-            .split('|')
-            .any(|word| word.as_bytes().eq_ignore_ascii_case(arg))
-    };
-    if args.is_empty() || !args.iter().all(is_known) {
+fn several_of(words: &str, args: &[&[u8]]) -> Result<Vec<u8>, Refusal> {
+    let mut chosen = 0u32;
+    for arg in args {
+        chosen |= 1 << place_of(words, arg).ok_or_else(|| not_among(words))?;
+    }
+    if args.is_empty() {
         return Err(not_among(words));
     }
-    let chosen = |word: &&str| {
-        args.iter()
-            .any(|arg| word.as_bytes().eq_ignore_ascii_case(arg))
-    };
-    let chosen: Vec<&str> = words.split('|').skip(1).filter(chosen).collect();
-    if chosen.contains(&"save") && chosen.contains(&"nosave") {
-        return Err(b"shutdown options SAVE and NOSAVE can't be used simultaneously".to_vec());
+    let names = || words.split('|').enumerate();
+    let is_chosen =
+        |name: &str| names().any(|(place, word)| word == name && chosen & 1 << place != 0);
+    if is_chosen("save") && is_chosen("nosave") {
+        return Err(say(
+            "shutdown options SAVE and NOSAVE can't be used simultaneously",
+        ));
     }
-    match chosen.is_empty() {
-        true => Ok(words.split('|').next().unwrap_or_default().into()),
-        false => Ok(chosen.join(" ").into_bytes()),
+    if chosen & !1 != 0 {
+        chosen &= !1;
     }
+    let mut text = Vec::new();
+    for (_, word) in names().filter(|(place, _)| chosen & 1 << place != 0) {
+        if !text.is_empty() {
+            text.push(b' ');
+        }
+        text.extend_from_slice(word.as_bytes());
+    }
+    Ok(text)
 }
