@@ -46,11 +46,20 @@ impl Error {
         Error(Cow::Borrowed(text.as_bytes()))
     }
 
-    /// An error whose text is put together from `parts`, bytes as they came; line breaks become spaces so that the
-    /// reply stays one line on the wire.
+    /// An error whose text is put together from `parts`. As in Redis a part is shown up to its first zero byte; line
+    /// breaks become spaces so that the reply stays one line on the wire.
     #[cold]
     pub fn concat(parts: &[&[u8]]) -> Error {
-        let mut text = parts.concat();
+        let mut text = Vec::new();
+        for part in parts {
+            text.extend(part.iter().take_while(|&&byte| byte != 0));
+        }
+        Error::of_bytes(text)
+    }
+
+    /// An error whose text is the client's own, whole; line breaks become spaces.
+    #[cold]
+    pub fn of_bytes(mut text: Vec<u8>) -> Error {
         for byte in &mut text {
             if matches!(byte, b'\r' | b'\n') {
                 *byte = b' ';

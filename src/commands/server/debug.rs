@@ -195,7 +195,7 @@ fn digest_value(ctx: &mut Ctx) -> Result {
 }
 
 fn error(ctx: &mut Ctx) -> Result {
-    Err(Error::concat(&[ctx.arg(2)]))
+    Err(Error::of_bytes(ctx.arg(2).to_vec()))
 }
 
 fn log(ctx: &mut Ctx) -> Result {
