@@ -164,7 +164,11 @@ impl Instance {
         self.publish();
         match called {
             Called::Replied => encode(self.engine.reply()),
-            Called::Blocked => none(NONE_BLOCKED),
+            Called::Blocked => {
+                // When it ends is news.
+                self.publish_all();
+                none(NONE_BLOCKED)
+            }
             Called::Silent => none(NONE_SILENT),
         }
     }
