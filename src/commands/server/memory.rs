@@ -1,7 +1,7 @@
 //! MEMORY: where the bytes are.
 
 use super::info::write_human;
-use crate::resp::Error;
+use crate::resp::{Error, Reply};
 use crate::table::{
     BASE, Command, Ctx, Flags, Group, KeyFlags, KeySpec, Outcome, Result, args, integer, key, prose,
 };
@@ -85,6 +85,21 @@ fn usage(ctx: &mut Ctx) -> Result {
     Ok(Outcome::Done)
 }
 
+/// A number under each of the names, which stand between bars.
+#[inline(never)]
+fn count(reply: &mut Reply, names: &str, value: u64) {
+    for name in names.split('|') {
+        reply.bulk_str(name);
+        reply.int(value as i64);
+    }
+}
+
+#[inline(never)]
+fn double(reply: &mut Reply, name: &str, value: f64) {
+    reply.bulk_str(name);
+    reply.double(value);
+}
+
 fn stats(ctx: &mut Ctx) -> Result {
     let used = ctx.keys.used_bytes();
     ctx.server.note_memory(used, ctx.now_ms);
@@ -106,12 +121,6 @@ fn stats(ctx: &mut Ctx) -> Result {
     };
     let reply = &mut *ctx.reply;
     reply.map(33 + dbs.len());
-    let count = |reply: &mut crate::resp::Reply, names: &str, value: u64| {
-        for name in names.split('|') {
-            reply.bulk_str(name);
-            reply.int(value as i64);
-        }
-    };
     count(reply, "peak.allocated", peak);
     count(reply, "total.allocated", used);
     count(
@@ -143,24 +152,26 @@ fn stats(ctx: &mut Ctx) -> Result {
         used.checked_div(keys).unwrap_or(0),
     );
     count(reply, "dataset.bytes", dataset);
-    reply.bulk_str("dataset.percentage");
-    reply.double(percent(dataset, used));
-    reply.bulk_str("peak.percentage");
-    reply.double(percent(used, peak));
+    double(reply, "dataset.percentage", percent(dataset, used));
+    double(reply, "peak.percentage", percent(used, peak));
     count(
         reply,
         "allocator.allocated|allocator.active|allocator.resident",
         used,
     );
     count(reply, "allocator.muzzy", 0);
-    for name in ["allocator-fragmentation", "allocator-rss", "rss-overhead"] {
-        reply.bulk(&[name.as_bytes(), b".ratio"].concat());
-        reply.double(1.0);
-        reply.bulk(&[name.as_bytes(), b".bytes"].concat());
-        reply.int(0);
+    for (ratio, bytes) in [
+        (
+            "allocator-fragmentation.ratio",
+            "allocator-fragmentation.bytes",
+        ),
+        ("allocator-rss.ratio", "allocator-rss.bytes"),
+        ("rss-overhead.ratio", "rss-overhead.bytes"),
+    ] {
+        double(reply, ratio, 1.0);
+        count(reply, bytes, 0);
     }
-    reply.bulk_str("fragmentation");
-    reply.double(1.0);
+    double(reply, "fragmentation", 1.0);
     count(reply, "fragmentation.bytes", 0);
     Ok(Outcome::Done)
 }

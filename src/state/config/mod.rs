@@ -12,7 +12,6 @@ pub use value::Refusal;
 use crate::algorithms::num;
 use crate::keyspace::Class;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 /// The whole configuration.
 #[derive(Debug, Clone)]
@@ -40,8 +39,8 @@ pub struct Config {
     pub notify_classes: u32,
     /// The configuration file's name and its text as it was read.
     pub file: Option<(Vec<u8>, Vec<u8>)>,
-    /// Values that are not the default, as CONFIG GET prints them, by their place in the table.
-    values: BTreeMap<u16, Vec<u8>>,
+    /// Values that are not the default, as CONFIG GET prints them, with their places in the table.
+    values: Vec<(usize, Vec<u8>)>,
 }
 
 /// Save after so long with so many changes.
@@ -66,7 +65,7 @@ impl Default for Config {
             save_rules: Vec::new(),
             notify_classes: 0,
             file: None,
-            values: BTreeMap::new(),
+            values: Vec::new(),
         };
         for index in 0..PARAMETERS.len() {
             config.mirror(index);
@@ -124,9 +123,8 @@ impl Config {
         let default = PARAMETERS
             .get(index)
             .map_or("", |parameter| parameter.default);
-        self.values
-            .get(&(index as u16))
-            .map_or(default.as_bytes(), Vec::as_slice)
+        let own = self.values.iter().find(|(place, _)| *place == index);
+        own.map_or(default.as_bytes(), |(_, text)| text)
     }
 
     /// The value as CONFIG GET shows it: of the classes of events `A` hides those that stand beside it.
@@ -179,10 +177,9 @@ impl Config {
     /// Keeps a text that [`Config::check`] made.
     #[inline(never)]
     pub fn set(&mut self, index: usize, text: Vec<u8>) {
-        if text == PARAMETERS[index].default.as_bytes() {
-            self.values.remove(&(index as u16));
-        } else {
-            self.values.insert(index as u16, text);
+        self.values.retain(|(place, _)| *place != index);
+        if text != PARAMETERS[index].default.as_bytes() {
+            self.values.push((index, text));
         }
         self.mirror(index);
     }
