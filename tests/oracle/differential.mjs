@@ -87,9 +87,12 @@ async function keyspaceCommands(ask) {
 }
 
 /** Runs one stream on both sides; null when all agrees, else what differs. */
-async function runStream(oracle, engine, commands) {
+async function runStream(oracle, engine, commands, protocol) {
 	await oracle.pipeline([["DISCARD"], ["SELECT", "0"], ["UNWATCH"], ["FLUSHALL"], ["FUNCTION", "FLUSH"]]);
 	await engine.reset();
+	const hello = [["HELLO", `${protocol}`]];
+	await oracle.pipeline(hello);
+	await engine.pipeline(hello);
 	const difference = compareReplies(
 		commands,
 		await oracle.pipeline(commands),
@@ -105,7 +108,7 @@ async function runStream(oracle, engine, commands) {
 }
 
 /** Leaves out runs of commands as long as some difference remains. */
-async function shrink(oracle, engine, commands, budget_ms) {
+async function shrink(oracle, engine, commands, protocol, budget_ms) {
 	let best = commands;
 	const end = Date.now() + budget_ms;
 	for (
@@ -115,7 +118,7 @@ async function shrink(oracle, engine, commands, budget_ms) {
 	) {
 		for (let at = 0; at < best.length && Date.now() < end; ) {
 			const candidate = [...best.slice(0, at), ...best.slice(at + size)];
-			if (await runStream(oracle, engine, candidate)) best = candidate;
+			if (await runStream(oracle, engine, candidate, protocol)) best = candidate;
 			else at += size;
 		}
 	}
@@ -168,19 +171,20 @@ export async function differential(
 	const end = Date.now() + seconds * 1000;
 	for (let run = 0; Date.now() < end && result.failed < limit; run++) {
 		const streamSeed = (seed + run) >>> 0;
+		const protocol = 2 + (streamSeed % 2);
 		const stream = new Streams(commands, payloads, streamSeed).stream(length);
-		const first = await runStream(oracle, engine, stream);
+		const first = await runStream(oracle, engine, stream, protocol);
 		if (first === null) {
 			result.passed++;
 			continue;
 		}
 		result.failed++;
-		const small = await shrink(oracle, engine, stream, 5000);
-		const again = await runStream(oracle, engine, small);
+		const small = await shrink(oracle, engine, stream, protocol, 5000);
+		const again = await runStream(oracle, engine, small, protocol);
 		const text = again
 			? describe(small, again)
 			: `(only once, after ${length} commands)\n${describe([], first)}`;
-		report(`## seed ${streamSeed}\n${text}`);
+		report(`## seed ${streamSeed} (RESP${protocol})\n${text}`);
 	}
 	return result;
 }
