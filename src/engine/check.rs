@@ -47,7 +47,7 @@ impl Engine {
                 upper.as_bytes(),
                 b" HELP.",
             ];
-            (Error::concat(&parts), Some(container))
+            (Error::concat(&parts), None)
         })
     }
 

@@ -295,7 +295,9 @@ impl Keyspace {
         self.dbs.get(to_db)?;
         let mut taken = self.dbs.get_mut(db)?.take(from)?;
         let replaced = self.make_room(to, to_db);
-        if let OwnedPayload::Inline(bytes) = &taken.payload {
+        if let OwnedPayload::Inline(bytes) = &taken.payload
+            && from != to
+        {
             taken.kind = string::moved_kind(taken.kind, to.len(), bytes.len(), taken.expiry_ms);
         }
         let value_type = Kind::of(taken.kind).value_type();
@@ -346,8 +348,15 @@ impl Keyspace {
     /// Makes `key` a string that comes from elsewhere: what was there is deleted first.
     pub fn restore_string(&mut self, key: &[u8], bytes: &[u8], expiry_ms: Option<i64>) -> Moved {
         let replaced = self.make_room(key, self.selected);
-        let expiry = expiry_ms.map_or(Expiry::Clear, Expiry::At);
-        self.set_string(key, bytes, expiry);
+        let storing = Storing {
+            kind: string::moved_kind(string::WHOLE, key.len(), bytes.len(), expiry_ms),
+            content: string::content(bytes),
+            expiry: expiry_ms.map_or(Expiry::Clear, Expiry::At),
+            condition: Condition::Always,
+            is_overwrite: true,
+        };
+        self.store(key, storing);
+        self.changed(self.selected, key);
         Moved {
             replaced,
             value_type: Type::String,

@@ -132,10 +132,10 @@ pub fn whole_kind(key_length: usize, length: usize, had_expiry: bool, has_expiry
     if is_embedded { WHOLE } else { CHANGED }
 }
 
-/// The kind byte of a string's bytes under another key.
+/// The kind byte of a string's bytes under another key, where they come with their expiry.
 pub fn moved_kind(kind: u8, key_length: usize, length: usize, expiry_ms: Option<i64>) -> u8 {
     match kind {
-        WHOLE => whole_kind(key_length, length, false, expiry_ms.is_some()),
+        WHOLE => whole_kind(key_length, length, true, expiry_ms.is_some()),
         kind => kind,
     }
 }
