@@ -62,7 +62,8 @@ async function main(): Promise<void> {
 	};
 	const start = await openDatabase((error) => onLost(error));
 	const { database } = start;
-	const status = new StatusBar(database);
+	const keys = new KeyBrowser(database, () => look());
+	const status = new StatusBar(database, () => keys.calls);
 	status.showStart(start);
 	onLost = (error) => {
 		status.lose(error.message);
@@ -70,7 +71,6 @@ async function main(): Promise<void> {
 	};
 	for (const error of losses) onLost(error);
 	let writes = -1;
-	const keys = new KeyBrowser(database, () => status.tick());
 	const shell = new Shell({
 		output: {
 			get cols() {

@@ -8,13 +8,16 @@ type SaveState = "saved" | "pending" | "lost";
 
 export class StatusBar {
 	private readonly database: Redstart;
+	private readonly ownCalls: () => number;
 	private commands = 0;
 	private at_ms = performance.now();
 	private lost: string | undefined;
 	private savedAt: Date | undefined;
 
-	constructor(database: Redstart) {
+	/** `ownCalls` are commands of the page itself, which are not counted as the visitor's. */
+	constructor(database: Redstart, ownCalls: () => number) {
 		this.database = database;
+		this.ownCalls = ownCalls;
 		database.on("save", () => {
 			this.savedAt = new Date();
 			this.lost = undefined;
@@ -56,9 +59,10 @@ export class StatusBar {
 		const stats = database.stats();
 		const now_ms = performance.now();
 		if (now_ms - this.at_ms > 500) {
-			const ops = ((stats.commands - this.commands) / (now_ms - this.at_ms)) * 1000;
+			const commands = stats.commands - this.ownCalls();
+			const ops = ((commands - this.commands) / (now_ms - this.at_ms)) * 1000;
 			byId("stat-ops").textContent = formatCount(Math.max(0, Math.round(ops)));
-			this.commands = stats.commands;
+			this.commands = commands;
 			this.at_ms = now_ms;
 		}
 		byId("stat-keys").textContent = formatCount(stats.keys);

@@ -1,14 +1,13 @@
 /** The keys beside the terminal: found by SCAN, fresh after each write, filtered, as a tree or as a list. */
 
-import type { Redstart, Session } from "redstart";
+import type { Redstart } from "redstart";
 import { byId, formatCount, press } from "../dom.ts";
 import { type KeyName, patternOf } from "./names.ts";
 import { type RowFacts, RowList } from "./rows.ts";
 import { MOST_KEYS, type Scan, scanKeys } from "./scanner.ts";
-import { optional } from "./session.ts";
+import { KeySession } from "./session.ts";
 import { listRows, type Row, treeRows } from "./tree.ts";
 import { ValuePanel } from "./value.ts";
-import { asText } from "./viewers.ts";
 
 /** A folder of at most so many keys is open until somebody closes it. */
 const SMALL_FOLDER = 12;
@@ -19,7 +18,7 @@ const FILTER_WAIT_MS = 120;
 
 export class KeyBrowser {
 	private readonly database: Redstart;
-	private session: Session;
+	private session: KeySession;
 	private readonly list: RowList;
 	private readonly panel: ValuePanel;
 	private readonly filter = byId<HTMLInputElement>("filter");
@@ -37,7 +36,7 @@ export class KeyBrowser {
 
 	constructor(database: Redstart, onRun: () => void) {
 		this.database = database;
-		this.session = this.connect();
+		this.session = new KeySession(this.database, this.db);
 		this.panel = new ValuePanel(byId("value"), {
 			run: (words) => {
 				const [name, ...args] = words;
@@ -63,15 +62,6 @@ export class KeyBrowser {
 		this.listen();
 	}
 
-	private connect(): Session {
-		const session = this.database.session({ bytes: true });
-		optional(session, "CLIENT", "SETNAME", "key-browser");
-		// Looking at keys does not make them young.
-		optional(session, "CLIENT", "NO-TOUCH", "ON");
-		if (this.db > 0) session.call("SELECT", this.db);
-		return session;
-	}
-
 	private listen(): void {
 		let wait: ReturnType<typeof setTimeout> | undefined;
 		this.filter.addEventListener("input", () => {
@@ -90,9 +80,14 @@ export class KeyBrowser {
 		list.addEventListener("click", () => arrange(false));
 	}
 
+	/** Commands the list itself has run. */
+	get calls(): number {
+		return this.session.calls;
+	}
+
 	/** The engine was rebuilt. */
 	renew(): void {
-		this.session = this.connect();
+		this.session = new KeySession(this.database, this.db);
 		this.rescan();
 	}
 
@@ -118,12 +113,8 @@ export class KeyBrowser {
 
 	private factsOf(key: KeyName): RowFacts | undefined {
 		if (this.facts.has(key.label)) return this.facts.get(key.label);
-		const type = textOf(this.session.call("TYPE", key.arg));
-		let facts: RowFacts | undefined;
-		if (type !== "none") {
-			const ttl_ms = Number(this.session.call("PTTL", key.arg));
-			facts = { type, expires_ms: ttl_ms >= 0 ? Date.now() + ttl_ms : undefined };
-		}
+		const type = this.session.text("TYPE", key.arg);
+		const facts = type === "none" ? undefined : { type, expires_ms: this.session.expires_ms(key.arg) };
 		this.facts.set(key.label, facts);
 		return facts;
 	}
@@ -203,8 +194,4 @@ export class KeyBrowser {
 		this.list.schedule();
 		this.panel.tick(this.session);
 	}
-}
-
-function textOf(value: unknown): string {
-	return value instanceof Uint8Array ? (asText(value) ?? "") : String(value);
 }

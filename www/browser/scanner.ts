@@ -1,7 +1,7 @@
 /** All keys that a filter lets through, found by SCAN in slices that leave the page responsive. */
 
-import type { Session } from "redstart";
 import { type KeyName, nameOf } from "./names.ts";
+import type { KeySession } from "./session.ts";
 
 /** More keys than these nobody scrolls through; the filter finds the others. */
 export const MOST_KEYS = 200_000;
@@ -26,7 +26,7 @@ const nextTurn = () =>
 
 /** Keys sorted by label; undefined when `isStale` says that nobody wants them any more. */
 export async function scanKeys(
-	session: Session,
+	session: KeySession,
 	options: { match: string | undefined; type: string },
 	isStale: () => boolean,
 ): Promise<Scan | undefined> {

@@ -1,10 +1,9 @@
 /** The panel of one key: its value, its time to live, and what can be done to it. */
 
-import type { Session } from "redstart";
 import { formatBytes, icon, make, press } from "../dom.ts";
 import type { KeyName } from "./names.ts";
 import { badgeText, formatTtl } from "./rows.ts";
-import { optional } from "./session.ts";
+import type { KeySession } from "./session.ts";
 import { asText, bestViewer, VIEWERS, type Viewer } from "./viewers.ts";
 
 export interface ValueEvents {
@@ -35,7 +34,7 @@ export class ValuePanel {
 		return this.key;
 	}
 
-	open(session: Session, key: KeyName): void {
+	open(session: KeySession, key: KeyName): void {
 		this.isEditing = false;
 		if (key.label !== this.key?.label) this.viewer = undefined;
 		this.key = key;
@@ -52,23 +51,21 @@ export class ValuePanel {
 	}
 
 	/** Reads the key again; an edit under way is left alone. */
-	refresh(session: Session): void {
+	refresh(session: KeySession): void {
 		const { key } = this;
 		if (!key || this.isEditing) return;
-		const type = asText(session.call<Uint8Array | string>("TYPE", key.arg) as Uint8Array) ?? "none";
+		const type = session.text("TYPE", key.arg);
 		if (type === "none") {
 			this.close();
 			return;
 		}
-		const ttl_ms = Number(session.call("PTTL", key.arg));
-		this.expires_ms = ttl_ms >= 0 ? Date.now() + ttl_ms : undefined;
-		const encoding = optional<Uint8Array | null>(session, "OBJECT", "ENCODING", key.arg);
-		const memory = optional<number | null>(session, "MEMORY", "USAGE", key.arg);
-		this.draw(session, key, type, encoding ? (asText(encoding) ?? "") : "", memory ?? undefined);
+		this.expires_ms = session.expires_ms(key.arg);
+		const memory = session.optional<number | null>("MEMORY", "USAGE", key.arg);
+		this.draw(session, key, type, session.text("OBJECT", "ENCODING", key.arg), memory ?? undefined);
 	}
 
 	private draw(
-		session: Session,
+		session: KeySession,
 		key: KeyName,
 		type: string,
 		encoding: string,
@@ -106,8 +103,9 @@ export class ValuePanel {
 		if (view?.isEditable && value && isText) {
 			tools.append(this.button("Edit", () => this.edit(session, key, asText(value) as string)));
 		}
-		this.addActions(key, tools);
-		this.host.replaceChildren(head, this.facts, tools, body);
+		const actions = make("div", { class: "value-tools" });
+		this.addActions(key, actions);
+		this.host.replaceChildren(head, this.facts, tools, actions, body);
 	}
 
 	private addViews(
@@ -157,14 +155,14 @@ export class ValuePanel {
 		}
 		const remove = this.button("Delete", () => this.events.run(["DEL", key.arg]));
 		remove.classList.add("danger");
-		tools.append(remove);
+		tools.append(make("span", { class: "gap" }), remove);
 	}
 
 	private button(text: string, work: () => void): HTMLButtonElement {
 		return make("button", { class: "small-button", type: "button", onclick: work }, text);
 	}
 
-	private edit(session: Session, key: KeyName, text: string): void {
+	private edit(session: KeySession, key: KeyName, text: string): void {
 		this.isEditing = true;
 		const area = make("textarea", {
 			class: "value-body",
@@ -189,7 +187,9 @@ export class ValuePanel {
 		});
 		const tools = make("div", { class: "value-tools" });
 		tools.append(this.button("Save", save), this.button("Cancel", leave));
-		this.host.querySelector(".value-tools")?.replaceWith(tools);
+		const [views, actions] = this.host.querySelectorAll(".value-tools");
+		actions?.remove();
+		views?.replaceWith(tools);
 		this.host.querySelector(".value-body")?.replaceWith(area);
 		area.focus();
 	}
@@ -201,7 +201,7 @@ export class ValuePanel {
 	}
 
 	/** Each second: the countdown, and the end when the key is gone. */
-	tick(session: Session): void {
+	tick(session: KeySession): void {
 		if (!this.key || this.expires_ms === undefined) return;
 		if (this.expires_ms <= Date.now()) this.refresh(session);
 		else this.drawFacts();

@@ -1,9 +1,9 @@
 /** How a value is shown: for each type of Redis the ways to look at it. Another type is another line in {@link VIEWERS}. */
 
-import type { Session } from "redstart";
 import { make } from "../dom.ts";
 import { quoteBytes } from "../terminal/format.ts";
 import type { KeyName } from "./names.ts";
+import type { KeySession } from "./session.ts";
 
 /** One way to look at a value. */
 export interface Viewer {
@@ -15,7 +15,7 @@ export interface Viewer {
 
 export interface TypeView {
 	/** The bytes to look at; undefined when the key is gone. */
-	read(session: Session, key: KeyName): Uint8Array | undefined;
+	read(session: KeySession, key: KeyName): Uint8Array | undefined;
 	readonly viewers: readonly Viewer[];
 	/** Text can be edited and written back. */
 	readonly isEditable: boolean;

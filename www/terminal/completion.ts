@@ -1,6 +1,6 @@
 /** What Tab offers and what stands grey behind the line. */
 
-import type { CommandDocs } from "./docs.ts";
+import type { CommandDoc, CommandDocs } from "./docs.ts";
 import { displayArgs, hintFor } from "./hints.ts";
 import { quoteWord, splitLine } from "./split.ts";
 
@@ -80,10 +80,20 @@ export function hint(line: string, docs: CommandDocs): string {
 	const complete = isNewWord ? given : given.slice(0, -1);
 	let { text } = hintFor(doc, complete);
 	if (!isNewWord && given.length > 0) {
-		// The word at the cursor is unfinished: show what follows it once it fits.
-		text = hintFor(doc, given).text;
+		// The word at the cursor is unfinished: show what follows it once it fits, or the rest of a token.
+		text = hintFor(doc, given).text || restOfToken(doc, complete, given.at(-1) as string);
+		if (text.startsWith("\0")) return text.slice(1);
 	}
 	if (!isNewWord && given.length === 0) text = doc.subcommands.length > 0 ? text : displayArgs(doc.args);
 	if (!text) return "";
 	return isNewWord ? text : ` ${text}`;
+}
+
+/** The rest of the one token that `typed` begins, and what follows; marked by a zero as it stands right behind the word. */
+function restOfToken(doc: CommandDoc, complete: readonly string[], typed: string): string {
+	const { tokens } = hintFor(doc, complete);
+	const token = tokens.find((name) => name.toUpperCase().startsWith(typed.toUpperCase()));
+	if (!token || typed === "") return "";
+	const { text } = hintFor(doc, [...complete, token]);
+	return `\0${caseLike(typed, token).slice(typed.length)}${text ? ` ${text}` : ""}`;
 }

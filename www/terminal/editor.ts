@@ -31,7 +31,7 @@ interface Search {
 
 /** Prompts that people copy along with commands. */
 const COPIED_PROMPT =
-	/^\s*(?:(?:127\.0\.0\.1|localhost):\d+|redis(?:-cli)?|redstart)(?:\[\d+\])?(?:\(TX\))?(?: \d+\.\d+\.\d+)?>\s?|^\s*(?:>|\$ redis-cli)\s+/i;
+	/^\s*(?:(?:redis(?:-cli)? )?(?:[\w.-]+:\d+)|redis(?:-cli)?|redstart)(?:\[\d+\])?(?:\(TX\))?>\s?|^\s*(?:>|\$ redis-cli)\s+/i;
 
 /** Pasted text as lines to run; prompts are cut, comments and empty lines left out. */
 export function pastedLines(text: string): string[] {

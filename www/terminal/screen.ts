@@ -92,7 +92,7 @@ function cut(text: string, columns: number): string {
 	let kept = "";
 	for (const char of text) {
 		width += textWidth(char);
-		if (width > columns - 1) break;
+		if (width > columns) break;
 		kept += char;
 	}
 	return kept;
