@@ -11,6 +11,7 @@ export default defineConfig({
 			project("js", "tests/js"),
 			// One browser at a time, and time for it on a busy machine.
 			project("browser", "tests/browser", { fileParallelism: false, testTimeout: 120_000 }),
+			project("www", "tests/www", { fileParallelism: false, testTimeout: 120_000 }),
 			project("packed", "tests/packed", {
 				fileParallelism: false,
 				testTimeout: 300_000,

@@ -99,6 +99,7 @@ const SUITES = [
 	["wasm-pack: wasm-bindgen tests in headless Chrome", wasmPackTest, () => has("tests/wasm.rs")],
 	["js: the face and its clients under Node and workerd", () => vitest("js"), () => has("tests/js")],
 	["browser: the playground and tabs in Chromium", () => vitest("browser"), () => has("tests/browser")],
+	["playground: terminal and page in Chromium", () => vitest("www"), () => has("tests/www")],
 	["packed: the tarball in every kind of host", () => vitest("packed"), () => has("tests/packed")],
 	[
 		"oracle: transcripts and random streams against redis-server",
