@@ -5,5 +5,5 @@ declare module "*.wasm?url" {
 }
 declare module "*.css";
 interface ImportMeta {
-	readonly env: { readonly PROD: boolean };
+	readonly env: { readonly MODE: string };
 }

@@ -35,10 +35,11 @@ function textStore(): Storage | undefined {
 
 function greeting(start: Start): string {
 	const faint = (text: string) => `\x1b[90m${text}\x1b[0m`;
+	const { keys } = start;
 	const kept =
-		start.keys > 0
-			? `${formatCount(start.keys)} keys are here from your last visit.`
-			: "What you write is kept in this browser.";
+		keys === 0
+			? "What you write is kept in this browser."
+			: `${formatCount(keys)} ${keys === 1 ? "key is" : "keys are"} here from your last visit.`;
 	return [
 		`\x1b[1mRedstart\x1b[0m  a Redis server in this tab. ${kept}`,
 		faint("Type a command; Tab completes, help explains. Or press one of the examples above."),
@@ -49,7 +50,7 @@ function greeting(start: Start): string {
 
 /** Keeps the page for offline use; a page that is not served over HTTPS or from localhost does without. */
 async function keepOffline(): Promise<void> {
-	if (import.meta.env.PROD && "serviceWorker" in navigator) {
+	if (import.meta.env.MODE === "production" && "serviceWorker" in navigator) {
 		await navigator.serviceWorker.register("./sw.js").catch(() => undefined);
 	}
 }
@@ -70,7 +71,7 @@ async function main(): Promise<void> {
 		notice(`Not saved: ${error.message}.`);
 	};
 	for (const error of losses) onLost(error);
-	let writes = -1;
+	let seen = "";
 	const shell = new Shell({
 		output: {
 			get cols() {
@@ -91,11 +92,11 @@ async function main(): Promise<void> {
 			keys.select(state.db);
 		},
 	});
-	/** Keys are listed again when anything was written, by whomever. */
+	/** Keys are listed again when anything was written or has expired. */
 	const look = () => {
-		const { writeVersion } = database.engine;
-		if (writeVersion !== writes) keys.refresh();
-		writes = writeVersion;
+		const version = `${database.engine.writeVersion} ${database.stats().keys}`;
+		if (version !== seen) keys.refresh();
+		seen = version;
 		status.tick();
 	};
 	database.on("reopen", () => {

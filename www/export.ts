@@ -1,11 +1,12 @@
 /** The dataset as a file of commands that redis-cli takes, and back. */
 
 import type { Redstart } from "redstart";
+import { KeySession } from "./browser/session.ts";
 import { quoteBytes } from "./terminal/format.ts";
 
 /** Lines that make the same keys in any Redis: strings as SET, other types as RESTORE of their DUMP. */
 export async function exportCommands(database: Redstart): Promise<string> {
-	const session = database.session({ bytes: true });
+	const session = new KeySession(database, 0);
 	const lines: string[] = [];
 	try {
 		for (let db = 0; db < 16; db++) {
@@ -15,7 +16,7 @@ export async function exportCommands(database: Redstart): Promise<string> {
 			let cursor: string | Uint8Array = "0";
 			do {
 				const [next, keys]: [Uint8Array, Uint8Array[]] = session.call("SCAN", cursor, "COUNT", 1000);
-				for (const key of keys) lines.push(...commandsFor(session.call.bind(session), key));
+				for (const key of keys) lines.push(...commandsFor(session, key));
 				cursor = next;
 				await new Promise((resolve) => setTimeout(resolve));
 			} while (!(cursor.length === 1 && cursor[0] === 48));
@@ -26,21 +27,19 @@ export async function exportCommands(database: Redstart): Promise<string> {
 	return `${lines.join("\n")}\n`;
 }
 
-type Call = <T>(name: string, ...args: (string | Uint8Array)[]) => T;
-
-function commandsFor(call: Call, key: Uint8Array): string[] {
-	const dump = call<Uint8Array | null>("DUMP", key);
+function commandsFor(session: KeySession, key: Uint8Array): string[] {
+	const dump = session.call<Uint8Array | null>("DUMP", key);
 	// It expired since the scan.
 	if (!dump) return [];
 	const name = quoteBytes(key);
-	const type = new TextDecoder().decode(call<Uint8Array>("TYPE", key));
-	const expires = String(call<number>("PEXPIRETIME", key));
+	const type = session.text("TYPE", key);
+	const expires = String(session.call<number>("PEXPIRETIME", key));
 	if (type !== "string") {
 		return [
 			`RESTORE ${name} ${expires === "-1" ? "0" : expires} ${quoteBytes(dump)} REPLACE${expires === "-1" ? "" : " ABSTTL"}`,
 		];
 	}
-	const value = quoteBytes(call<Uint8Array>("GET", key));
+	const value = quoteBytes(session.call<Uint8Array>("GET", key));
 	return [`SET ${name} ${value}${expires === "-1" ? "" : ` PXAT ${expires}`}`];
 }
 

@@ -187,5 +187,5 @@ test("hints are cut to the row and go when the line is left", async () => {
 		screen.draw(line);
 		screen.leave();
 	});
-	expect(left).toEqual({ rows: ["> get"], cursor: [1, 0] });
+	expect(left).toEqual({ rows: ["> get "], cursor: [1, 0] });
 });

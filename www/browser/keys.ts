@@ -188,10 +188,15 @@ export class KeyBrowser {
 	/** Each second: countdowns, and keys that expired meanwhile. */
 	tick(): void {
 		const now_ms = Date.now();
+		let hasExpired = false;
 		for (const [label, facts] of this.facts) {
-			if (facts?.expires_ms !== undefined && facts.expires_ms <= now_ms) this.facts.delete(label);
+			if (facts?.expires_ms !== undefined && facts.expires_ms <= now_ms) {
+				this.facts.delete(label);
+				hasExpired = true;
+			}
 		}
-		this.list.schedule();
+		if (hasExpired) this.refresh();
+		else this.list.schedule();
 		this.panel.tick(this.session);
 	}
 }

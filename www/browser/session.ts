@@ -24,6 +24,10 @@ export class KeySession {
 		return this.session.call<T>(name, ...args);
 	}
 
+	close(): void {
+		this.session.close();
+	}
+
 	/** A reply that can be done without: undefined when the engine refuses, for an ACL or a rename for instance. */
 	optional<T>(name: string, ...args: Word[]): T | undefined {
 		try {

@@ -12,6 +12,7 @@ export interface Start {
 	readonly load_ms: number;
 	/** Instance, stored dataset and a first command. */
 	readonly open_ms: number;
+	/** In all databases. */
 	readonly keys: number;
 }
 
@@ -27,7 +28,7 @@ export async function openDatabase(onLost: (error: RedstartError) => void): Prom
 	const loaded_ms = performance.now();
 	const database = await Redstart.open(`idb://${DATABASE}`, { wasm: module, onCorrupt: "keep" });
 	database.on("persistence-lost", onLost);
-	const keys = Number(database.call("DBSIZE"));
+	database.call("PING");
 	const opened_ms = performance.now();
 	const [entry] = performance.getEntriesByName(response.url) as PerformanceResourceTiming[];
 	return {
@@ -36,6 +37,6 @@ export async function openDatabase(onLost: (error: RedstartError) => void): Prom
 		transfer_bytes: entry?.encodedBodySize || undefined,
 		load_ms: loaded_ms - from_ms,
 		open_ms: opened_ms - loaded_ms,
-		keys,
+		keys: database.stats().keys,
 	};
 }
