@@ -37,7 +37,7 @@ pub fn canonical(
 /// What is wrong with a text; empty for nothing.
 fn complaint(special: Special, name: &str, text: &[u8]) -> &'static str {
     let is_host = |byte: &u8| byte.is_ascii_alphanumeric() || b"-.".contains(byte);
-    let is_forbidden = |byte: &u8| b"!#$%&()*+:;<>?@[]^{|}~\\\"'`,=/".contains(byte);
+    let is_forbidden = |byte: &u8| b"!#$%&()*+:;<>?@[]^{|}~".contains(byte);
     match special {
         Special::FileName => file_name(name, text).unwrap_or(""),
         Special::Hostname if text.len() >= 256 => "Hostnames must be less than 256 characters",
@@ -50,18 +50,12 @@ fn complaint(special: Special, name: &str, text: &[u8]) -> &'static str {
         Special::Locale if !matches!(text, b"" | b"C" | b"POSIX" | b"C.UTF-8" | b"C.utf8") => {
             "Invalid locale name"
         }
-        Special::Password if text.len() > PASSWORD_BYTES => {
-            "Password is longer than CONFIG_AUTHPASS_MAX_LEN"
-        }
         Special::Title if !is_title(text) => {
             "template format is invalid or contains unknown variables"
         }
         _ => "",
     }
 }
-
-/// The longest password.
-const PASSWORD_BYTES: usize = 512;
 
 /// A name without a path.
 fn file_name(name: &str, text: &[u8]) -> Option<&'static str> {
@@ -76,33 +70,59 @@ fn file_name(name: &str, text: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Whether every `{variable}` is one Redis knows.
+/// Whether every `{variable}` is one Redis knows, and something is left once they are filled in.
 fn is_title(text: &[u8]) -> bool {
+    /// The variables; those in the second half are empty when Redis tries a template out.
     const VARIABLES: [&[u8]; 7] = [
-        b"title",
         b"listen-addr",
-        b"server-mode",
         b"port",
         b"tls-port",
-        b"unixsocket",
         b"config-file",
+        b"title",
+        b"server-mode",
+        b"unixsocket",
     ];
-    let mut rest = text;
-    while let Some(open) = rest.iter().position(|byte| *byte == b'{') {
-        rest = &rest[open + 1..];
-        if let Some(after) = rest.strip_prefix(b"{") {
-            rest = after;
+    const FILLED: usize = 4;
+    let (mut rest, mut is_filled) = (text, false);
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        if byte != b'{' || after.first() == Some(&b'{') {
+            is_filled |= byte != b' ';
+            rest = after
+                .strip_prefix(b"{")
+                .filter(|_| byte == b'{')
+                .unwrap_or(after);
             continue;
         }
-        let Some(close) = rest.iter().position(|byte| *byte == b'}') else {
+        let Some(close) = after.iter().position(|byte| *byte == b'}') else {
             return false;
         };
-        if !VARIABLES.contains(&&rest[..close]) {
+        let Some(place) = VARIABLES
+            .iter()
+            .position(|variable| *variable == &after[..close])
+        else {
             return false;
-        }
-        rest = &rest[close + 1..];
+        };
+        is_filled |= place < FILLED;
+        rest = &after[close + 1..];
     }
-    true
+    is_filled
+}
+
+/// A number as C's `strtoll` reads it; None when there is none or something else behind it.
+fn lenient_number(text: &[u8]) -> Option<i64> {
+    let (is_negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] | digits => (false, digits),
+    };
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let number = digits.iter().fold(0i64, |sum, digit| {
+        sum.saturating_mul(10)
+            .saturating_add(i64::from(digit - b'0'))
+    });
+    Some(if is_negative { -number } else { number })
 }
 
 #[inline(never)]
@@ -152,9 +172,15 @@ fn save(args: &[&[u8]], old: &[u8]) -> Result<Vec<u8>, Refusal> {
         words.push(old.to_vec());
     }
     for (index, arg) in args.iter().enumerate() {
-        let lowest = if index % 2 == 0 { 1 } else { 0 };
-        let value = num::parse_i64(arg).filter(|value| *value >= lowest);
-        words.push(decimal(value.ok_or_else(refusal)?));
+        let is_seconds = index % 2 == 0;
+        let value = lenient_number(arg).filter(|value| *value >= i64::from(is_seconds));
+        let value = value.ok_or_else(refusal)?;
+        // Redis keeps the number of changes in 32 bits.
+        words.push(decimal(if is_seconds {
+            value
+        } else {
+            i64::from(value as i32)
+        }));
     }
     Ok(join(&words))
 }
@@ -165,7 +191,7 @@ fn oom_scores(args: &[&[u8]]) -> Result<Vec<u8>, Refusal> {
     }
     let mut words = Vec::new();
     for arg in args {
-        let score = num::parse_i64(arg).filter(|score| (-2000..=2000).contains(score));
+        let score = lenient_number(arg).filter(|score| (-2000..=2000).contains(score));
         let score = score.ok_or_else(|| {
             say("Invalid oom-score-adj-values, elements must be between -2000 and 2000.")
         })?;
@@ -222,9 +248,8 @@ fn output_limits(args: &[&[u8]], old: &[u8]) -> Result<Vec<u8>, Refusal> {
         let limits = [
             num::parse_memory(group[1]),
             num::parse_memory(group[2]),
-            num::parse_i64(group[3])
-                .filter(|seconds| *seconds >= 0)
-                .map(|seconds| seconds as u64),
+            // 32 bits, as in Redis.
+            lenient_number(group[3]).and_then(|seconds| u64::try_from(seconds as i32).ok()),
         ];
         for (index, limit) in limits.into_iter().enumerate() {
             let limit = limit.ok_or_else(|| {

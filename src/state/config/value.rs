@@ -97,7 +97,7 @@ fn percent(text: &[u8]) -> Result<Vec<u8>, Refusal> {
 }
 
 fn octal(text: &[u8]) -> Result<Vec<u8>, Refusal> {
-    let is_octal = !text.is_empty() && text.iter().all(|byte| matches!(byte, b'0'..=b'7'));
+    let is_octal = text.iter().all(|byte| matches!(byte, b'0'..=b'7'));
     if !is_octal {
         return Err(say("argument couldn't be parsed as an octal number"));
     }
