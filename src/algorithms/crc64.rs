@@ -60,15 +60,22 @@ impl Crc64 {
 
     /// Adds data.
     pub fn update(&mut self, data: &[u8]) {
+        let [t0, t1, t2, t3, t4, t5, t6, t7] = &*self.tables;
+        let mut crc = self.crc;
         let (words, rest) = data.as_chunks::<8>();
         for word in words {
-            let mixed = (self.crc ^ u64::from_le_bytes(*word)).to_le_bytes();
-            let lookups = self.tables.iter().rev().zip(mixed);
-            self.crc = lookups.fold(0, |crc, (table, byte)| crc ^ table[byte as usize]);
+            let [a, b, c, d, e, f, g, h] = (crc ^ u64::from_le_bytes(*word)).to_le_bytes();
+            crc = t7[a as usize]
+                ^ t6[b as usize]
+                ^ t5[c as usize]
+                ^ t4[d as usize]
+                ^ t3[e as usize]
+                ^ t2[f as usize]
+                ^ t1[g as usize]
+                ^ t0[h as usize];
         }
-        self.crc = rest.iter().fold(self.crc, |crc, byte| {
-            crc >> 8 ^ self.tables[0][(crc as u8 ^ byte) as usize]
-        });
+        let step = |crc: u64, byte: &u8| (crc >> 8) ^ t0[(crc as u8 ^ byte) as usize];
+        self.crc = rest.iter().fold(crc, step);
     }
 
     /// The checksum of all data so far.

@@ -3,7 +3,7 @@
 //! <https://redis.io/docs/latest/develop/data-types/bitmaps/>
 
 use crate::algorithms::num;
-use crate::keyspace::{Class, Updated};
+use crate::keyspace::Class;
 use crate::resp::Error;
 use crate::structures::bitmap::{self, FieldType, Operation, Overflow};
 use crate::table::{
@@ -156,18 +156,9 @@ fn bit_offset(ctx: &Ctx, text: &[u8], scale: Option<u32>) -> core::result::Resul
         .ok_or(BAD_OFFSET)
 }
 
-/// Makes the string reach up to the bit `last`; whether it grew.
-fn reach(bytes: &mut Vec<u8>, last: u64) -> core::result::Result<bool, Error> {
-    let length = usize::try_from(last / 8 + 1).map_err(|_| Error::OOM)?;
-    let Some(missing) = length
-        .checked_sub(bytes.len())
-        .filter(|missing| *missing > 0)
-    else {
-        return Ok(false);
-    };
-    bytes.try_reserve(missing).map_err(|_| Error::OOM)?;
-    bytes.resize(length, 0);
-    Ok(true)
+/// The length of a string that reaches up to the bit `last`.
+fn length_to(last: u64) -> core::result::Result<usize, Error> {
+    usize::try_from(last / 8 + 1).map_err(|_| Error::OOM)
 }
 
 fn setbit(ctx: &mut Ctx) -> Result {
@@ -177,25 +168,19 @@ fn setbit(ctx: &mut Ctx) -> Result {
         b"1" => true,
         _ => return Err(BAD_BIT),
     };
-    let (old, is_changed) = ctx.keys.update_string(ctx.arg(1), |bytes| {
-        let has_grown = reach(bytes, offset)?;
-        let old = bitmap::set(bytes, offset, on);
-        let is_changed = has_grown || old != on;
-        Ok((updated(is_changed), (old, is_changed)))
-    })?;
+    let length = length_to(offset)?;
+    let (old, is_changed) = ctx
+        .keys
+        .edit_string(ctx.arg(1), length, |bytes, has_grown| {
+            let old = bitmap::set(bytes, offset, on);
+            let is_changed = has_grown || old != on;
+            (is_changed, (old, is_changed))
+        })?;
     if is_changed {
         ctx.keys.notify(Class::STRING, "setbit", ctx.arg(1));
     }
     ctx.reply.int_bool(old);
     Ok(Outcome::Done)
-}
-
-fn updated(is_changed: bool) -> Updated {
-    if is_changed {
-        Updated::Yes
-    } else {
-        Updated::Raw
-    }
 }
 
 fn getbit(ctx: &mut Ctx) -> Result {
@@ -452,18 +437,20 @@ fn bitfield(ctx: &mut Ctx) -> Result {
     let Some(last_bit) = last_bit else {
         return bitfield_get(ctx, &operations);
     };
-    let (replies, changes) = ctx.keys.update_string(ctx.arg(1), |bytes| {
-        let has_grown = reach(bytes, last_bit)?;
-        let mut changes = 0;
-        let mut replies = Vec::with_capacity(operations.len());
-        for operation in &operations {
-            let (reply, is_changed) = operation.apply(bytes);
-            let counts = is_changed || has_grown && reply.is_some() && is_write(&operation);
-            changes += u64::from(counts);
-            replies.push(reply);
-        }
-        Ok((updated(changes > 0), (replies, changes)))
-    })?;
+    let length = length_to(last_bit)?;
+    let (replies, changes) = ctx
+        .keys
+        .edit_string(ctx.arg(1), length, |bytes, has_grown| {
+            let mut changes = 0;
+            let mut replies = Vec::with_capacity(operations.len());
+            for operation in &operations {
+                let (reply, is_changed) = operation.apply(bytes);
+                let counts = is_changed || has_grown && reply.is_some() && is_write(&operation);
+                changes += u64::from(counts);
+                replies.push(reply);
+            }
+            (changes > 0, (replies, changes))
+        })?;
     if changes > 0 {
         ctx.keys.dirty += changes - 1;
         ctx.keys.notify(Class::STRING, "setbit", ctx.arg(1));

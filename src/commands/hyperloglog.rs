@@ -92,15 +92,62 @@ fn encoding(bytes: &[u8]) -> core::result::Result<Encoding, Error> {
 
 fn pfadd(ctx: &mut Ctx) -> Result {
     let key = ctx.arg(1);
-    let is_new = ctx.keys.peek(key).is_none();
     let elements = ctx.args.get(2..).unwrap_or_default();
+    let is_new = match ctx.keys.peek_string(key)? {
+        None => true,
+        Some(bytes) => {
+            encoding(&bytes.text())?;
+            false
+        }
+    };
+    let mut changes = u64::from(is_new);
+    let mut done = 0;
+    if !is_new {
+        (changes, done) = ctx.keys.edit_string(key, 0, |bytes, _| {
+            let (changes, done) = add_in_place(bytes, elements);
+            (changes > 0, (changes, done))
+        })?;
+    }
+    if is_new || done < elements.len() {
+        let rest = elements.get(done..).unwrap_or_default();
+        changes += add_with_growth(ctx, key, is_new, rest)?;
+    }
+    if changes > 0 {
+        ctx.keys.dirty += changes - 1;
+        ctx.keys.notify(Class::STRING, "pfadd", key);
+    }
+    ctx.reply.int_bool(changes > 0);
+    Ok(Outcome::Done)
+}
+
+/// Adds elements as far as that needs no other bytes: all of them where registers are dense, else those that change
+/// nothing. How many registers were raised, and how many elements are done.
+fn add_in_place(bytes: &mut [u8], elements: &[&[u8]]) -> (u64, usize) {
+    if hyperloglog::encoding(bytes) == Some(Encoding::Dense) {
+        let raise = |element: &&&[u8]| hyperloglog::raise_dense(bytes, Place::of(element));
+        let changes = elements.iter().filter(raise).count() as u64;
+        if changes > 0 {
+            hyperloglog::invalidate(bytes);
+        }
+        return (changes, elements.len());
+    }
+    let is_known = |element: &&&[u8]| hyperloglog::raises(bytes, Place::of(element)) == Ok(false);
+    (0, elements.iter().take_while(is_known).count())
+}
+
+/// Adds elements to registers that are sparse at first, or not there yet; how many registers were raised.
+fn add_with_growth(
+    ctx: &mut Ctx,
+    key: &[u8],
+    is_new: bool,
+    elements: &[&[u8]],
+) -> core::result::Result<u64, Error> {
     let limit_bytes = ctx.server.config.hll_sparse_max_bytes;
-    let changes = ctx.keys.update_string(key, |bytes| {
+    ctx.keys.update_string(key, |bytes| {
         if is_new {
             *bytes = hyperloglog::new();
         }
-        encoding(bytes)?;
-        let mut changes = u64::from(is_new);
+        let mut changes = 0;
         for element in elements {
             match hyperloglog::raise(bytes, Place::of(element), limit_bytes) {
                 Ok(is_raised) => changes += u64::from(is_raised),
@@ -108,18 +155,12 @@ fn pfadd(ctx: &mut Ctx) -> Result {
                 Err(error) => return Ok((Updated::Yes, Err(corrupt(error)))),
             }
         }
-        if changes == 0 {
+        if changes == 0 && !is_new {
             return Ok((Updated::Raw, Ok(0)));
         }
         hyperloglog::invalidate(bytes);
         Ok((Updated::Yes, Ok(changes)))
-    })??;
-    if changes > 0 {
-        ctx.keys.dirty += changes - 1;
-        ctx.keys.notify(Class::STRING, "pfadd", key);
-    }
-    ctx.reply.int_bool(changes > 0);
-    Ok(Outcome::Done)
+    })?
 }
 
 fn pfcount(ctx: &mut Ctx) -> Result {

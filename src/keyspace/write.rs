@@ -262,6 +262,55 @@ impl Keyspace {
         Ok(result)
     }
 
+    /// Makes the string at `key` at least `length` bytes long, with zeros, and lets `change` change its bytes; that is
+    /// told whether the string grew, and answers whether it counts as changed. In place where the string can stay where
+    /// it is. The time to live stays, the encoding becomes `raw`.
+    ///
+    /// # Errors
+    /// WRONGTYPE, or no memory for that length; nothing is changed then.
+    pub fn edit_string<R>(
+        &mut self,
+        key: &[u8],
+        length: usize,
+        change: impl FnOnce(&mut [u8], bool) -> (bool, R),
+    ) -> Result<R, Error> {
+        let db = self.selected;
+        self.drop_if_stale(db, key);
+        if length <= string::INLINE_LIMIT_BYTES
+            && let Some(mut entry) = self.dbs.get_mut(db).and_then(|table| table.find_mut(key))
+            && let Payload::Inline(bytes) = entry.view().payload()
+            && Kind::of(entry.view().kind()).value_type() == Type::String
+        {
+            let has_grown = bytes.len() < length;
+            if has_grown {
+                entry.resize_inline(length);
+            }
+            entry.set_kind(string::CHANGED);
+            self.clock.touch(&entry.view());
+            if let PayloadMut::Inline(bytes) = entry.payload_mut() {
+                let (is_changed, result) = change(bytes, has_grown);
+                if is_changed {
+                    self.changed(db, key);
+                }
+                return Ok(result);
+            }
+        }
+        self.update_string(key, |bytes| {
+            let missing = length.saturating_sub(bytes.len());
+            bytes.try_reserve(missing).map_err(|_| Error::OOM)?;
+            bytes.resize(bytes.len() + missing, 0);
+            let (is_changed, result) = change(bytes, missing > 0);
+            Ok((
+                if is_changed {
+                    Updated::Yes
+                } else {
+                    Updated::Raw
+                },
+                result,
+            ))
+        })
+    }
+
     /// Removes `key`; false when there was none. O(1), and the size of the value.
     pub fn remove(&mut self, key: &[u8]) -> bool {
         let db = self.selected;

@@ -331,14 +331,13 @@ fn each_sparse(
     }
 }
 
-fn each_dense(bytes: &[u8], mut visit: impl FnMut(usize, u8)) {
+/// Four registers at a time: the first bits of three bytes.
+fn dense_groups(bytes: &[u8]) -> impl Iterator<Item = [u8; 4]> + '_ {
     let registers = bytes.get(HEADER_LEN..).unwrap_or_default();
-    for (i, [a, b, c]) in registers.as_chunks::<3>().0.iter().enumerate() {
+    registers.as_chunks::<3>().0.iter().map(|[a, b, c]| {
         let bits = *a as u32 | (*b as u32) << 8 | (*c as u32) << 16;
-        for j in 0..4 {
-            visit(i * 4 + j, (bits >> (6 * j)) as u8 & 0x3f);
-        }
-    }
+        [0, 6, 12, 18].map(|shift| (bits >> shift) as u8 & 0x3f)
+    })
 }
 
 /// How often each value occurs.
@@ -348,12 +347,18 @@ type Histogram = [u32; 64];
 pub fn count(bytes: &[u8]) -> Result<u64, Corrupt> {
     let mut histogram: Histogram = [0; 64];
     match encoding(bytes).ok_or(Corrupt)? {
-        Encoding::Dense => each_dense(bytes, |_, value| histogram[value as usize & 63] += 1),
+        Encoding::Dense => dense_groups(bytes).for_each(|group| tally(&mut histogram, group)),
         Encoding::Sparse => each_sparse(bytes, |registers, value| {
             histogram[value as usize & 63] += registers.len() as u32;
         })?,
     }
     Ok(estimate(&histogram))
+}
+
+fn tally(histogram: &mut Histogram, group: [u8; 4]) {
+    for value in group {
+        histogram[value as usize & 63] += 1;
+    }
 }
 
 /// The registers one byte each, to join several structures.
@@ -378,7 +383,14 @@ impl Registers {
     /// Takes over every register of `bytes` that is higher. O(registers).
     pub fn merge(&mut self, bytes: &[u8]) -> Result<(), Corrupt> {
         match encoding(bytes).ok_or(Corrupt)? {
-            Encoding::Dense => each_dense(bytes, |register, value| self.raise(register, value)),
+            Encoding::Dense => {
+                let own = self.values.as_chunks_mut::<4>().0;
+                for (own, group) in own.iter_mut().zip(dense_groups(bytes)) {
+                    for (slot, value) in own.iter_mut().zip(group) {
+                        *slot = value.max(*slot);
+                    }
+                }
+            }
             Encoding::Sparse => each_sparse(bytes, |registers, value| {
                 if value > 0 {
                     registers.for_each(|register| self.raise(register, value));
@@ -397,9 +409,11 @@ impl Registers {
     /// The estimate for all elements together. O(registers).
     pub fn count(&self) -> u64 {
         let mut histogram: Histogram = [0; 64];
-        for value in &self.values {
-            histogram[*value as usize & 63] += 1;
-        }
+        self.values
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .for_each(|group| tally(&mut histogram, *group));
         estimate(&histogram)
     }
 
