@@ -66,6 +66,8 @@ export class Connection {
 	table: OpTable;
 	/** The engine's number of the session. */
 	id = -1;
+	/** Whether it takes a command now; {@link check} says why not. */
+	isFree = true;
 	/** What SELECT chose, for connections that are to look like this one. */
 	db = 0;
 	isMulti = false;
@@ -94,6 +96,7 @@ export class Connection {
 		this.db = 0;
 		this.isMulti = false;
 		this.gone = undefined;
+		this.isFree = this.waiter === undefined;
 		this.id = engine.connect(protocol, {
 			onReady: () => this.receive(),
 			onDisconnect: () => this.drop(new RedstartError("closed", "the session was closed by the engine")),
@@ -109,12 +112,8 @@ export class Connection {
 		this.engine.wait(1);
 		return new Promise<Reply>((resolve, reject) => {
 			this.waiter = { resolve, reject, mode };
+			this.isFree = false;
 		}).finally(() => this.engine.wait(-1));
-	}
-
-	/** Whether it takes a command now; {@link check} says why not. */
-	get isFree(): boolean {
-		return this.waiter === undefined && this.gone === undefined;
 	}
 
 	/** Throws unless the session takes a command now. */
@@ -188,6 +187,7 @@ export class Connection {
 	private settle(reply: Reply): void {
 		const waiter = this.waiter;
 		this.waiter = undefined;
+		this.isFree = this.gone === undefined;
 		if (reply instanceof ReplyError) waiter?.reject(reply);
 		else waiter?.resolve(reply);
 	}
@@ -273,6 +273,7 @@ export class Connection {
 	drop(error: RedstartError): void {
 		this.id = -1;
 		this.gone = error;
+		this.isFree = false;
 		if (this.isEnding) this.waiter?.resolve(null);
 		else this.waiter?.reject(error);
 		this.waiter = undefined;
