@@ -15,6 +15,9 @@ const HIDDEN_BIT: u64 = 1 << 52;
 /// Reads a double as Redis does in an argument: C's `strtod` grammar (decimal, hexadecimal, `inf`, `infinity`, any
 /// case) over the whole text, without leading space. Refuses NaN, and finite text that overflows or vanishes.
 pub fn parse_f64(text: &[u8]) -> Option<f64> {
+    if let Some(value) = parse_short(text) {
+        return Some(value);
+    }
     let (negative, rounded) = match scan(text)? {
         Scan::Nan => return None,
         Scan::Infinite { negative } => {
@@ -44,6 +47,35 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
         Rounded::Zero { exact: false } | Rounded::Overflow => return None,
         Rounded::Finite { mantissa, exp } => assemble(mantissa, exp),
     };
+    Some(if negative { -value } else { value })
+}
+
+/// Reads a plain number of up to 15 digits, without an exponent: both its digits and the power of ten are exact doubles,
+/// so that one division rounds correctly. `None`: not such a number, look closer.
+fn parse_short(text: &[u8]) -> Option<f64> {
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        _ => (false, text),
+    };
+    // At least one digit; the point is the sixteenth byte.
+    if digits.len() > 16 || !digits.first()?.is_ascii_digit() {
+        return None;
+    }
+    let (mut value, mut scale, mut has_point) = (0u64, 1u64, false);
+    for &byte in digits {
+        match byte {
+            b'0'..=b'9' => {
+                value = value * 10 + (byte - b'0') as u64;
+                scale *= if has_point { 10 } else { 1 };
+            }
+            b'.' if !has_point => has_point = true,
+            _ => return None,
+        }
+    }
+    if value >= 1 << 53 {
+        return None;
+    }
+    let value = value as f64 / scale as f64;
     Some(if negative { -value } else { value })
 }
 
