@@ -101,6 +101,7 @@ impl Engine {
         let rows = lookup.rows().len();
         let mut keys = Keyspace::new(options.config.databases, seed, options.now_ms);
         keys.notify_classes = options.config.notify_classes;
+        keys.set_lfu(options.config.lfu());
         Engine {
             lookup,
             keys,
@@ -136,6 +137,7 @@ impl Engine {
         }
         self.keys.set_db_count(config.databases);
         self.keys.notify_classes = config.notify_classes;
+        self.keys.set_lfu(config.lfu());
         self.server.config = config;
         Ok(())
     }

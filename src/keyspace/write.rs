@@ -337,7 +337,7 @@ impl Keyspace {
     }
 
     /// Moves the entry at `from` to `to` (in database `to_db`), replacing what is there. Payload and time to live go
-    /// along. None when there is no `from` or no such database. O(1), and the size of what is replaced.
+    /// along, the access clock starts anew. None when there is no `from` or no such database. O(1), and the size of what is replaced.
     pub fn rename(&mut self, from: &[u8], to: &[u8], to_db: usize) -> Option<Moved> {
         let db = self.selected;
         self.drop_if_stale(db, from);
@@ -350,7 +350,11 @@ impl Keyspace {
             taken.kind = string::moved_kind(taken.kind, to.len(), bytes.len(), taken.expiry_ms);
         }
         let value_type = Kind::of(taken.kind).value_type();
-        self.dbs.get_mut(to_db)?.put(to, taken);
+        let table = self.dbs.get_mut(to_db)?;
+        table.put(to, taken);
+        if let Some(view) = table.find(to) {
+            self.clock.start(&view);
+        }
         self.notify_in(to_db, Class::NEW, "new", to);
         self.signals.touch(db, from);
         self.changed(to_db, to);

@@ -146,6 +146,7 @@ fn set(ctx: &mut Ctx) -> Result {
         ctx.server.config.set(found.index, value);
     }
     ctx.keys.notify_classes = ctx.server.config.notify_classes;
+    ctx.keys.set_lfu(ctx.server.config.lfu());
     ctx.reply.ok();
     Ok(Outcome::Done)
 }

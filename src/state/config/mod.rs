@@ -10,7 +10,7 @@ pub use table::{EFFECT, HIDDEN, HOST, IMMUTABLE, Kind, PARAMETERS, PROTECTED, Pa
 pub use value::Refusal;
 
 use crate::algorithms::num;
-use crate::keyspace::Class;
+use crate::keyspace::{Class, Lfu};
 use std::borrow::Cow;
 
 /// The whole configuration.
@@ -147,6 +147,16 @@ impl Config {
     #[inline(never)]
     pub fn value(&self, name: &str) -> &[u8] {
         find(name.as_bytes()).map_or(&[], |found| self.get(found.index))
+    }
+
+    /// How accesses are counted, if `maxmemory-policy` is one that counts them.
+    pub fn lfu(&self) -> Option<Lfu> {
+        let number = |name| u32::try_from(self.number(name)).unwrap_or(0);
+        let counts = self.value("maxmemory-policy").ends_with(b"-lfu");
+        counts.then(|| Lfu {
+            log_factor: number("lfu-log-factor"),
+            decay_minutes: number("lfu-decay-time"),
+        })
     }
 
     /// The value of the parameter called `name`, if it is a number.
