@@ -415,6 +415,10 @@ export class Engine {
 
 	/** A message from another engine of the same name, for subscribers here. */
 	remotePublish(isSharded: boolean, channel: Uint8Array, payload: Uint8Array): void {
+		if (!this.isDead) this.tell(() => this.publishHere(isSharded, channel, payload));
+	}
+
+	private publishHere(isSharded: boolean, channel: Uint8Array, payload: Uint8Array): void {
 		const at = this.reserve(channel.length + payload.length);
 		this.bytes.set(channel, at);
 		this.bytes.set(payload, at + channel.length);
@@ -457,6 +461,15 @@ export class Engine {
 			if (used > 0) chunks.push((chunks.pop() as Uint8Array).slice(0, used));
 			return chunks;
 		});
+	}
+
+	/** Says that the dataset is stored where there is no storage, so that nobody waits for it. */
+	skipSnapshot(): void {
+		this.guard(() => {
+			this.readClock();
+			this.reply(this.exports.rs_snapshot_begin(), TEXT_MODE);
+		});
+		this.snapshotEnd(true);
 	}
 
 	/** Whether the snapshot was stored; the engine's LASTSAVE and MISCONF depend on it. */
@@ -548,6 +561,8 @@ export class Engine {
 		try {
 			listener();
 		} catch (error) {
+			// A trap is told by `onTrap`; there is no caller here to tell.
+			if (this.isDead && error instanceof RedstartError) return;
 			if (!this.onListenerError) throw error;
 			this.onListenerError(error);
 		}
@@ -708,7 +723,7 @@ export class Engine {
 		this.isPumpDue = true;
 		queueMicrotask(() => {
 			// A dead instance has nothing more to say.
-			if (this.isPumpDue && !this.isDead) this.pump();
+			if (this.isPumpDue && !this.isDead) this.tell(() => this.pump());
 		});
 	}
 
@@ -719,7 +734,7 @@ export class Engine {
 		try {
 			this.timer = setTimeout(() => {
 				this.timerAt_ms = Number.POSITIVE_INFINITY;
-				this.tick();
+				this.tell(() => this.tick());
 			}, delay_ms);
 			this.timerAt_ms = deadline_ms;
 			if (this.waiting === 0) this.timer.unref?.();

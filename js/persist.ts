@@ -86,6 +86,25 @@ export class Persistence {
 		this.engine = engine;
 	}
 
+	/**
+	 * Makes a reader the owner: the former one is gone. True when changes are stored from now on. What the former owner
+	 * stored since is taken over, unless there are changes here as well: then nothing is.
+	 */
+	async takeOver(): Promise<boolean> {
+		const { engine } = this;
+		if (!engine) return false;
+		const { manifest } = await this.storage.load(true);
+		if (manifest?.base && manifest.base.name !== this.manifest?.base?.name) {
+			if (engine.dirty > 0) return false;
+			engine.load(await this.chunksOf(manifest.base));
+		}
+		await this.storage.load();
+		this.manifest = manifest;
+		this.isReader = false;
+		this.isExclusive = true;
+		return true;
+	}
+
 	private async chunksOf(base: Base): Promise<Uint8Array[]> {
 		const chunks: Uint8Array[] = [];
 		let crc = 0;
@@ -116,6 +135,11 @@ export class Persistence {
 				return this.save();
 			});
 		return this.following;
+	}
+
+	/** Saves, unless it is known that this cannot be. */
+	async saveIfOwner(): Promise<void> {
+		if (!this.isReader) await this.save();
 	}
 
 	/** Saves now or, when saving takes much of the time, a little later. Failures are told as events. */

@@ -42,6 +42,8 @@ export interface DatabaseEvents {
 	save: SaveReport;
 	/** Changes are not stored: storage is absent, full, taken over or failing. Commands go on. */
 	"persistence-lost": RedstartError;
+	/** The tab that owned the database is gone, and this one owns it now: changes are stored. */
+	"persistence-gained": undefined;
 	/** The engine trapped and was rebuilt from storage. */
 	reopen: RedstartError;
 	/** A push that no subscription is there for. */
@@ -103,6 +105,7 @@ class Core implements Link {
 	persistence: Persistence | undefined;
 	bridge: Bridge | undefined;
 	isClosed = false;
+	private closing: Promise<void> | undefined;
 	ready: Promise<void> = Promise.resolve();
 	private readonly listeners = new Map<string, Set<(value: never) => void>>();
 	private readonly spare: Connection[] = [];
@@ -199,7 +202,7 @@ class Core implements Link {
 				this.bridge?.publish(name === "spublish", args[0] as Uint8Array, args[1] as Uint8Array);
 				return;
 			case "save":
-				if (!this.persistence) this.forgetSave();
+				if (!this.persistence) this.engine.skipSnapshot();
 				else if (toText(args[0] as Uint8Array) === "sync") this.persistence.save().catch(() => undefined);
 				else this.persistence.saveSoon();
 				return;
@@ -211,12 +214,6 @@ class Core implements Link {
 			case "log":
 				this.emit("log", { level: toText(args[0] as Uint8Array), text: toText(args[1] as Uint8Array) });
 		}
-	}
-
-	/** Without storage a save is done when it is asked for. */
-	private forgetSave(): void {
-		this.engine.snapshot(1 << 20);
-		this.engine.snapshotEnd(true);
 	}
 
 	// ---- storage ----
@@ -267,13 +264,17 @@ class Core implements Link {
 		this.ready.catch((cause) => this.emit("error", cause));
 	}
 
-	async close(isSaving = true): Promise<void> {
-		if (this.isClosed) return;
+	close(isSaving = true): Promise<void> {
+		this.closing ??= this.closeNow(isSaving);
+		return this.closing;
+	}
+
+	private async closeNow(isSaving: boolean): Promise<void> {
 		this.isClosed = true;
 		this.stopWatching?.();
 		const { persistence } = this;
 		try {
-			if (persistence && isSaving && this.engine.dirty > 0) await persistence.save();
+			if (isSaving && this.engine.dirty > 0) await persistence?.saveIfOwner();
 		} finally {
 			const closed = new RedstartError("closed", "the database is closed");
 			for (const connection of [...this.lent, ...this.spare, ...this.sessions, this.connection]) {
@@ -417,38 +418,60 @@ export class Redstart extends Client {
 
 /** Without IndexedDB the database lives in memory, and says so. */
 async function attachIndexedDb(core: Core, name: string): Promise<void> {
-	if (core.options.config?.save === undefined) core.configure({ save: IDB_SAVE_RULE });
-	const lost = (error: RedstartError) => core.emit("persistence-lost", error);
+	const lost = (text: string) => core.emit("persistence-lost", new RedstartError("storage", text));
+	const startSaving = () => core.configure({ save: core.options.config?.save ?? IDB_SAVE_RULE });
 	if (!IndexedDbStorage.isAvailable) {
-		return lost(
-			new RedstartError("storage", "there is no IndexedDB here; the dataset is kept in memory only"),
-		);
+		return lost("there is no IndexedDB here; the dataset is kept in memory only");
 	}
-	const release = await lockName(`redstart:${name}`);
+	const lock = `redstart:${name}`;
+	const release = await takeLock(lock, { ifAvailable: true });
 	try {
 		await core.attach(new IndexedDbStorage(name), {
 			isReader: !release,
-			isExclusive: hasLocks() && release !== null,
+			isExclusive: hasLocks() && !!release,
 		});
 	} catch (error) {
 		release?.();
 		if (!(error instanceof RedstartError) || error.kind !== "storage") throw error;
-		return lost(error);
+		return lost(error.message);
 	}
-	if (release) core.hold(release);
-	else lost(new RedstartError("storage", "another tab owns this database; changes here are not stored"));
+	if (release) {
+		core.hold(release);
+		return startSaving();
+	}
+	// A save that can only fail would end in MISCONF.
+	core.configure({ save: "" });
+	lost("another tab owns this database; changes here are not stored while it is open");
+	const { persistence } = core;
+	const inherit = async (signal: AbortSignal) => {
+		const freed = await takeLock(lock, { signal });
+		if (!freed) return;
+		core.hold(freed);
+		if (await persistence?.takeOver()) {
+			startSaving();
+			core.emit("persistence-gained", undefined);
+		} else {
+			freed();
+			lost("another tab has stored changes of its own; those made here are not stored");
+		}
+	};
+	const waiting = new AbortController();
+	core.hold(() => waiting.abort());
+	inherit(waiting.signal).catch((error) => {
+		if (!core.isClosed) core.emit("error", error);
+	});
 }
 
 function hasLocks(): boolean {
 	return typeof navigator !== "undefined" && navigator.locks !== undefined;
 }
 
-/** The exclusive lock of a name until what is returned is called; null when somebody else has it. */
-async function lockName(name: string): Promise<(() => void) | null> {
+/** The exclusive lock of a name, until what is returned is called; null when it is not to be had. */
+async function takeLock(name: string, options: LockOptions): Promise<(() => void) | null> {
 	if (!hasLocks()) return () => undefined;
 	return new Promise((resolve, reject) => {
 		navigator.locks
-			.request(name, { ifAvailable: true }, (lock) => {
+			.request(name, options, (lock) => {
 				if (!lock) return resolve(null);
 				return new Promise<void>((release) => resolve(release));
 			})

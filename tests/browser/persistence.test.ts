@@ -145,6 +145,49 @@ describe("a database in IndexedDB", () => {
 		expect(await get(third, "who")).toBe("first");
 	});
 
+	it("passes to the tab that stays, with what it has changed since", async () => {
+		const first = await tab();
+		await first.evaluate(async () => {
+			self.db.set("who", "first");
+			await self.db.save();
+		});
+		const second = await tab();
+		await set(second, "who", "second");
+		expect(await set(second, "more", "1")).toBe("OK");
+		const gained = second.evaluate(
+			() => new Promise<void>((resolve) => self.db.on("persistence-gained", () => resolve())),
+		);
+		await first.close();
+		await gained;
+		await second.reload();
+		await openIn(second);
+		expect(await get(second, "who")).toBe("second");
+	});
+
+	it("passes on with what its owner stored last, where nothing else was changed", async () => {
+		const first = await tab();
+		const second = await tab();
+		const gained = second.evaluate(
+			() => new Promise<void>((resolve) => self.db.on("persistence-gained", () => resolve())),
+		);
+		await set(first, "who", "first");
+		await first.evaluate(() => self.db.close());
+		await gained;
+		expect(await get(second, "who")).toBe("first");
+	});
+
+	it("stays what it was when both tabs have changed it, and says so", async () => {
+		const first = await tab();
+		const second = await tab();
+		await set(second, "who", "second");
+		await set(first, "who", "first");
+		await first.evaluate(() => self.db.close());
+		await expect.poll(() => second.evaluate(() => self.lost.at(-1))).toMatch(/changes of its own/);
+		await second.close();
+		const third = await tab();
+		expect(await get(third, "who")).toBe("first");
+	});
+
 	it("refuses writes when the disk is full, goes on reading, and recovers", async () => {
 		const folder = mkdtempSync(join(tmpdir(), "redstart-profile-"));
 		await context.close();
