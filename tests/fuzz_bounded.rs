@@ -2,6 +2,8 @@
 
 #[path = "fuzz/properties.rs"]
 mod properties;
+#[path = "fuzz/snapshots.rs"]
+mod snapshots;
 #[path = "fuzz/streams.rs"]
 mod streams;
 #[allow(dead_code)] // Printing and matching serve the transcripts.
@@ -39,4 +41,14 @@ fn replies_to_any_bytes_are_well_formed() {
 #[test]
 fn the_keyspace_survives_any_commands() {
     run(properties::commands, 4000, 300);
+}
+
+#[test]
+fn any_file_loads_whole_or_not_at_all() {
+    run(snapshots::snapshot, 300, 1500);
+}
+
+#[test]
+fn any_payload_is_read_or_refused() {
+    run(snapshots::payload, 60, 20_000);
 }
