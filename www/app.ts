@@ -19,9 +19,8 @@ import { TerminalView } from "./terminal/view.ts";
 const TICK_MS = 1000;
 
 function notice(text: string): void {
-	const element = byId("notice");
-	element.textContent = text;
-	element.hidden = text === "";
+	byId("notice-bar").hidden = text === "";
+	byId("notice").textContent = text;
 }
 
 /** localStorage, where there is one. */
@@ -56,6 +55,7 @@ async function keepOffline(): Promise<void> {
 }
 
 async function main(): Promise<void> {
+	byId("notice-close").addEventListener("click", () => notice(""));
 	const view = new TerminalView(byId("xterm"), byId("spoken"));
 	const losses: RedstartError[] = [];
 	let onLost = (error: RedstartError): void => {

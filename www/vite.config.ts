@@ -42,17 +42,29 @@ function withoutTextCopy(): Plugin {
 	};
 }
 
-function contentPolicy(): Plugin {
+/** The policy, in builds only as the development server needs more; and the script that runs before the first paint. */
+function pageHead(): Plugin {
+	let isBuild = false;
 	return {
-		name: "content-policy",
-		apply: "build",
-		transformIndexHtml: () => [
-			{
-				tag: "meta",
-				attrs: { "http-equiv": "Content-Security-Policy", content: POLICY },
-				injectTo: "head-prepend",
-			},
-		],
+		name: "page-head",
+		configResolved(config) {
+			isBuild = config.command === "build";
+		},
+		transformIndexHtml: {
+			order: "post",
+			handler: () => [
+				...(isBuild
+					? [
+							{
+								tag: "meta",
+								attrs: { "http-equiv": "Content-Security-Policy", content: POLICY },
+								injectTo: "head-prepend" as const,
+							},
+						]
+					: []),
+				{ tag: "script", attrs: { src: "./theme.js" }, injectTo: "head" as const },
+			],
+		},
 	};
 }
 
@@ -93,7 +105,7 @@ export default defineConfig({
 	root: here,
 	base: "./",
 	resolve: { alias: { redstart: join(pkg, "browser.js") } },
-	plugins: [withoutTextCopy(), contentPolicy(), serviceWorker()],
+	plugins: [withoutTextCopy(), pageHead(), serviceWorker()],
 	build: {
 		target: "es2022",
 		outDir: "dist",

@@ -225,3 +225,12 @@ test("the protocol is switched by button and by HELLO", async () => {
 	await run(page, "HELLO 2");
 	await expect.poll(pressed).toBe("RESP2");
 });
+
+test("Ctrl-V pastes, and runs the lines of the paste", async () => {
+	visit = await playground.open({ permissions: ["clipboard-read", "clipboard-write"] });
+	const { page } = visit;
+	await page.evaluate(() => navigator.clipboard.writeText("SET pasted 1\nINCR pasted\nGET pas"));
+	await page.locator(".xterm-helper-textarea").focus();
+	await page.keyboard.press("Control+v");
+	await expect.poll(() => screenText(page)).toContain("INCR pasted\n(integer) 2\nredstart> GET pas");
+});

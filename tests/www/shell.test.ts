@@ -194,6 +194,17 @@ test("play types lines, and Ctrl-C stops it", async () => {
 	expect(database.get("y")).toBeNull();
 });
 
+test("play leaves a subscription and a transaction first, in the same database", async () => {
+	await run("SELECT 4");
+	await run("SUBSCRIBE a");
+	await shell.play(["SET p 1", "MULTI", "SET p 2"], 0);
+	expect(shell.state.prompt).toBe("redstart[4](TX)> ");
+	await shell.play(["INCR p"], 0);
+	expect(shell.state.prompt).toBe("redstart[4]> ");
+	expect(await run("GET p")).toBe('"2"\n');
+	expect(database.get("p")).toBeNull();
+});
+
 test("QUIT is followed by a new connection in the same database", async () => {
 	await run("SELECT 2");
 	expect(await run("QUIT")).toBe("OK\n");

@@ -26,6 +26,7 @@ const MOST_TEXT_BYTES = 262_144;
 const MOST_HEX_BYTES = 16_384;
 const MOST_BITS_BYTES = 1024;
 const HEX_COLUMNS = 8;
+const BITS_ROW_BYTES = 2;
 
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -110,6 +111,7 @@ const bitsViewer: Viewer = {
 		let on = 0;
 		const grid = make("div", { class: "bits" });
 		for (const [i, byte] of part.entries()) {
+			if (i % BITS_ROW_BYTES === 0) grid.append(make("span", {}, String(i * 8)));
 			for (let bit = 0; bit < 8; bit++) {
 				const isOn = (byte >> (7 - bit)) & 1;
 				on += isOn;

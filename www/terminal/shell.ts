@@ -99,17 +99,18 @@ export class Shell {
 		const { db, protocol } = this.state;
 		this.state.forget();
 		this.session = this.connect();
-		void this.restore(db, protocol);
+		this.introduce();
+		if (protocol === 3) void this.ask("HELLO", "3");
+		if (db > 0) void this.ask("SELECT", String(db));
+		// Both were possible on the connection before, and run before anything typed from now on.
+		this.state.protocol = protocol;
+		this.state.db = db;
+		this.options.onState(this.state);
 	}
 
-	private async restore(db: number, protocol: 2 | 3): Promise<void> {
-		await this.ask("CLIENT", "SETNAME", "terminal");
-		if (protocol === 3) await this.setProtocol(3);
-		if (db > 0) {
-			const [reply] = (await this.ask("SELECT", String(db))).replies;
-			if (reply?.kind === "status") this.state.db = db;
-		}
-		this.options.onState(this.state);
+	/** CLIENT LIST tells which connection this is. */
+	private introduce(): void {
+		void this.ask("CLIENT", "SETNAME", "terminal");
 	}
 
 	/** The engine was rebuilt: everything about the old session is gone. */
@@ -133,7 +134,7 @@ export class Shell {
 
 	/** Reads the engine's own documentation and shows the prompt. */
 	async start(greeting: string): Promise<void> {
-		await this.restore(0, 2);
+		this.introduce();
 		const { replies } = await this.ask("COMMAND", "DOCS");
 		this.docs = new CommandDocs(replies[0]);
 		this.print(greeting);
@@ -156,10 +157,16 @@ export class Shell {
 		return !this.isRunning && this.jobs.length === 0 && this.editor.text === "";
 	}
 
-	/** Types lines and runs them, one after another. Resolves at the end, or when somebody interrupts. */
+	/**
+	 * Types lines and runs them, one after another, out of whatever the session is in. Resolves at the end, or when
+	 * somebody interrupts.
+	 */
 	play(lines: readonly string[], keystroke_ms: number, isRunLast = true): Promise<void> {
 		return new Promise((resolve) => {
+			const { state } = this;
 			if (this.editor.text !== "") this.jobs.push({ name: "interrupt" });
+			if (state.subscriptions > 0 || state.isMonitor) this.jobs.push({ name: "interrupt" });
+			if (state.isMulti) this.jobs.push({ name: "run", line: "DISCARD" });
 			for (const [i, line] of lines.entries()) {
 				if (keystroke_ms === 0) this.jobs.push({ name: "text", text: line });
 				for (const char of keystroke_ms > 0 ? line : "") {

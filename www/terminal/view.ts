@@ -18,6 +18,9 @@ const LIGHT: ITheme = {
 	brightYellow: "#b23f17",
 	cyan: "#0b6a83",
 	brightBlack: "#6b7784",
+	scrollbarSliderBackground: "#1c25301f",
+	scrollbarSliderHoverBackground: "#1c253040",
+	scrollbarSliderActiveBackground: "#1c253059",
 };
 const DARK: ITheme = {
 	background: "#141a21",
@@ -31,6 +34,9 @@ const DARK: ITheme = {
 	brightYellow: "#f0794b",
 	cyan: "#6cc5dd",
 	brightBlack: "#8292a2",
+	scrollbarSliderBackground: "#e3e9ef1f",
+	scrollbarSliderHoverBackground: "#e3e9ef40",
+	scrollbarSliderActiveBackground: "#e3e9ef59",
 };
 /** So many replies stay in the log that screen readers walk through. */
 const SPOKEN_LINES = 60;
@@ -81,9 +87,10 @@ export class TerminalView {
 		terminal.onResize(() => shell.redraw());
 		terminal.attachCustomKeyEventHandler((event) => {
 			if (event.key === "Tab") return !event.shiftKey && !shell.isIdle;
-			// Copying a selection is not an interrupt.
-			const isCopy = event.key.toLowerCase() === "c" && event.ctrlKey && terminal.hasSelection();
-			return !isCopy;
+			const key = event.key.toLowerCase();
+			// The browser pastes; copying a selection is not an interrupt.
+			if (event.ctrlKey && key === "v") return false;
+			return !(event.ctrlKey && key === "c" && terminal.hasSelection());
 		});
 	}
 
