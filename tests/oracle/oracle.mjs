@@ -167,6 +167,7 @@ const LASTING =
 // Our own connection would be seen, closed or held back by these.
 const WATCHES_CLIENTS = /CLIENT\s+(\$\d+\s+)?(LIST|KILL|PAUSE)\b/i;
 const QUIET_MS = 15;
+const SILENT_MS = 200;
 
 /** The oracle as a host for transcripts (see runner.mjs). */
 export class OracleHost {
@@ -174,6 +175,7 @@ export class OracleHost {
 	#clients = new Map();
 	#spoiled = true;
 	#isAlone = false;
+	#asked = 0;
 
 	constructor(program = findOracle()) {
 		this.program = program;
@@ -200,16 +202,23 @@ export class OracleHost {
 	}
 
 	send(client, bytes) {
+		this.#asked = client;
 		this.#clients.get(client).write(bytes);
 	}
 
 	/**
 	 * Redis runs commands one at a time, so two round trips on another connection see all earlier output written.
-	 * Without one there is only waiting.
+	 * Without one there is only waiting, longer for who was asked and is silent.
 	 */
 	async settle() {
-		if (this.#isAlone) await this.wait(QUIET_MS);
-		else {
+		if (this.#isAlone) {
+			await this.wait(QUIET_MS);
+			const asked = this.#clients.get(this.#asked);
+			for (let waited = 0; asked && asked.received === "" && !asked.closed && waited < SILENT_MS; ) {
+				await this.wait(QUIET_MS);
+				waited += QUIET_MS;
+			}
+		} else {
 			await this.#server.control.call("PING");
 			await this.#server.control.call("PING");
 			await this.wait(1);
