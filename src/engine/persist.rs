@@ -62,7 +62,11 @@ impl Engine {
     pub fn begin_snapshot(&mut self) {
         self.transfer.dirty_at_start = self.keys.dirty;
         self.server.is_saving = true;
-        let writer = Writer::new(Options::default());
+        let is_on = |name| self.server.config.value(name) == b"yes";
+        let writer = Writer::new(Options {
+            compression: is_on("rdbcompression"),
+            checksum: is_on("rdbchecksum"),
+        });
         self.transfer.saver = Some(Saver {
             writer,
             is_begun: false,

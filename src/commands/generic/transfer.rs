@@ -82,7 +82,9 @@ fn dump(ctx: &mut Ctx) -> Result {
     match ctx.keys.read(ctx.arg(1)).and_then(|entry| entry.string()) {
         Some(value) => {
             let text = value.text();
-            let mut compressor = (text.len() >= rdb::MIN_COMPRESSED).then(Compressor::new);
+            let is_compressed = text.len() >= rdb::MIN_COMPRESSED
+                && ctx.server.config.value("rdbcompression") == b"yes";
+            let mut compressor = is_compressed.then(Compressor::new);
             let mut payload = Vec::with_capacity(text.len() + 16);
             dump::write_string(&mut payload, &text, compressor.as_mut());
             ctx.reply.bulk(&payload);

@@ -288,8 +288,9 @@ fn object(ctx: &mut Ctx) -> Result {
     let entry = entry(ctx.keys, ctx.arg(2))?;
     let mut serialized = Vec::new();
     if let Some(string) = entry.string() {
-        let mut compressor = crate::algorithms::lzf::Compressor::new();
-        rdb::write_string(&mut serialized, &string.text(), Some(&mut compressor));
+        let is_compressed = ctx.server.config.value("rdbcompression") == b"yes";
+        let mut compressor = is_compressed.then(crate::algorithms::lzf::Compressor::new);
+        rdb::write_string(&mut serialized, &string.text(), compressor.as_mut());
     }
     let clock = entry.view().clock();
     let idle_s = ((ctx.now_ms / 1000) as u32).wrapping_sub(clock);
