@@ -117,7 +117,11 @@ export class Text {
 function readShort(u: Uint8Array, at: number, length: number): string {
 	let p = at;
 	let text = "";
-	for (let n = length >> 4; n > 0; n--, p += 16) text += read16(u, p);
+	for (let n = length >> 5; n > 0; n--, p += 32) text += read32(u, p);
+	if (length & 16) {
+		text += read16(u, p);
+		p += 16;
+	}
 	if (length & 8) {
 		text += read8(u, p);
 		p += 8;
@@ -164,5 +168,42 @@ function read16(u: Uint8Array, p: number): string {
 		u[p + 13] as number,
 		u[p + 14] as number,
 		u[p + 15] as number,
+	);
+}
+
+function read32(u: Uint8Array, p: number): string {
+	return char(
+		u[p] as number,
+		u[p + 1] as number,
+		u[p + 2] as number,
+		u[p + 3] as number,
+		u[p + 4] as number,
+		u[p + 5] as number,
+		u[p + 6] as number,
+		u[p + 7] as number,
+		u[p + 8] as number,
+		u[p + 9] as number,
+		u[p + 10] as number,
+		u[p + 11] as number,
+		u[p + 12] as number,
+		u[p + 13] as number,
+		u[p + 14] as number,
+		u[p + 15] as number,
+		u[p + 16] as number,
+		u[p + 17] as number,
+		u[p + 18] as number,
+		u[p + 19] as number,
+		u[p + 20] as number,
+		u[p + 21] as number,
+		u[p + 22] as number,
+		u[p + 23] as number,
+		u[p + 24] as number,
+		u[p + 25] as number,
+		u[p + 26] as number,
+		u[p + 27] as number,
+		u[p + 28] as number,
+		u[p + 29] as number,
+		u[p + 30] as number,
+		u[p + 31] as number,
 	);
 }

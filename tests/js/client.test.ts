@@ -1,4 +1,5 @@
 import { describe, expect, expectTypeOf, it, vi } from "vitest";
+import { ENTRIES } from "../../js/commands.ts";
 import { ReplyError } from "../../js/errors.ts";
 import { Redstart } from "../../js/redstart.ts";
 import { engineModule, open } from "./open.ts";
@@ -77,6 +78,32 @@ describe("typed commands", () => {
 			message: "ERR wrong number of arguments for 'get' command",
 			command: "GET",
 		});
+	});
+});
+
+describe("the generated table", () => {
+	it("has exactly the commands of the engine, but for those that clients have methods of their own for", async () => {
+		const db = await open();
+		const ofEngine = db.call<string[]>("COMMAND", "LIST").map((name) => name.toLowerCase());
+		const ofTable = ENTRIES.map(({ name, sub }) => (sub ? `${name}|${sub}` : name).toLowerCase());
+		const unknown = ofTable.filter((name) => !ofEngine.includes(name));
+		expect(unknown).toEqual([]);
+		const containers = new Set(
+			ofEngine.filter((name) => name.includes("|")).map((name) => name.split("|")[0]),
+		);
+		const without = ofEngine.filter((name) => !ofTable.includes(name) && !containers.has(name));
+		const own =
+			/^(?:multi|exec|discard|s?p?(?:un)?subscribe|monitor|quit|psync|sync|replconf|asking|.*\|help)$/;
+		expect(without.filter((name) => !own.test(name))).toEqual([]);
+	});
+
+	it("gives every client a method for each", async () => {
+		const db = await open();
+		for (const client of [db, db.async, db.bytes, db.session(), db.pipeline()] as object[]) {
+			for (const { method } of ENTRIES) {
+				expect(typeof (client as Record<string, unknown>)[method], method).toBe("function");
+			}
+		}
 	});
 });
 
