@@ -6,6 +6,15 @@ use std::collections::BTreeMap;
 /// A key with its database.
 type Place = (usize, Vec<u8>);
 
+/// How things stand with a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Presence {
+    Missing,
+    /// There, but its time is up.
+    Stale,
+    Live,
+}
+
 /// Watches, blocked keys and events not yet delivered.
 #[derive(Debug, Default)]
 pub(super) struct Signals {
@@ -50,6 +59,20 @@ impl Signals {
         }
     }
 
+    /// A key's end by time: no change for those who began to watch it when its time was up already.
+    fn touch_expired(&mut self, db: usize, key: &[u8]) {
+        if let Some(sessions) = self.watches.get_mut(&(db, key.to_vec())) {
+            for (session, was_stale) in sessions {
+                if !std::mem::take(was_stale) {
+                    self.touched.push(*session);
+                }
+            }
+        }
+        if !self.blocking.is_empty() {
+            self.wake(db, key);
+        }
+    }
+
     #[cold]
     fn wake(&mut self, db: usize, key: &[u8]) {
         let place = (db, key.to_vec());
@@ -70,26 +93,42 @@ impl Signals {
         self.ready.extend(self.blocking.keys().cloned());
     }
 
-    /// Two databases changed places, or one was emptied: keys that `is_there` before or after are touched.
-    pub(super) fn touch_db(&mut self, db: usize, is_there: impl Fn(&[u8]) -> bool) {
-        let in_db = |place: &&Place| place.0 == db;
-        let watched = self
-            .watches
-            .iter()
-            .filter(|(place, _)| in_db(place) && is_there(&place.1));
-        self.touched
-            .extend(watched.flat_map(|(_, sessions)| sessions.keys()));
-        let blocked = self
-            .blocking
-            .keys()
-            .filter(|place| in_db(place) && is_there(&place.1));
-        self.ready.extend(blocked.cloned());
+    /// Another table took the place of database `db`: `before` and `after` tell how things stand with a key in the old
+    /// one and the new one. Those who watch a key are told of what they could notice.
+    pub(super) fn touch_db(
+        &mut self,
+        db: usize,
+        before: impl Fn(&[u8]) -> Presence,
+        after: impl Fn(&[u8]) -> Presence,
+    ) {
+        let in_db = |place: &Place| place.0 == db;
+        for (place, sessions) in &mut self.watches {
+            if !in_db(place) {
+                continue;
+            }
+            let (old, new) = (before(&place.1), after(&place.1));
+            if old == Presence::Missing && new == Presence::Missing {
+                continue;
+            }
+            for (session, was_stale) in sessions {
+                match (*was_stale, old, new) {
+                    (true, _, Presence::Missing) => *was_stale = false,
+                    (true, _, Presence::Stale) => {}
+                    (false, Presence::Missing, Presence::Stale) => *was_stale = true,
+                    _ => self.touched.push(*session),
+                }
+            }
+        }
+        let is_there = |key: &[u8]| [before(key), after(key)] != [Presence::Missing; 2];
+        let blocked = self.blocking.keys();
+        let ready = blocked.filter(|place| in_db(place) && is_there(&place.1));
+        self.ready.extend(ready.cloned());
     }
 
     /// A key has expired: tells everybody it concerns.
     #[cold]
     pub(super) fn expire(&mut self, classes: u32, key: &[u8], db: usize) {
-        self.touch(db, key);
+        self.touch_expired(db, key);
         self.notify(classes, Class::EXPIRED, "expired", key, db);
         if self.is_logging {
             self.expired.push((db, key.to_vec()));

@@ -1,6 +1,7 @@
 //! The write guard: everything that changes the data set.
 
 use super::read::is_stale;
+use super::signals::Presence;
 use super::{Class, Db, Keyspace};
 use crate::resp::Error;
 use crate::structures::table::{Content, Lookup, OwnedPayload, Payload, PayloadMut, Table};
@@ -439,7 +440,9 @@ impl Keyspace {
             return 0;
         };
         let removed = std::mem::replace(table, Table::new(self.seed.clone()));
-        self.signals.touch_db(db, |key| removed.contains(key));
+        let now_ms = self.now_ms;
+        let before = |key: &[u8]| presence(&removed, key, now_ms);
+        self.signals.touch_db(db, before, |_| Presence::Missing);
         self.signals.forget_stale(|place| place.0 == db);
         self.signals.flushed();
         self.object_bytes -= object_bytes_of(&removed);
@@ -454,12 +457,12 @@ impl Keyspace {
             return;
         }
         self.dbs.swap(one, other);
-        let (low, high) = self.dbs.split_at(one.max(other));
-        let (first, second) = (&low[one.min(other)], &high[0]);
-        for db in [one, other] {
-            self.signals
-                .touch_db(db, |key| first.contains(key) || second.contains(key));
-        }
+        let in_db = |db: usize| {
+            let (table, now_ms) = (self.dbs.get(db), self.now_ms);
+            move |key: &[u8]| table.map_or(Presence::Missing, |table| presence(table, key, now_ms))
+        };
+        self.signals.touch_db(one, in_db(other), in_db(one));
+        self.signals.touch_db(other, in_db(one), in_db(other));
         self.dirty += 1;
     }
 
@@ -479,6 +482,14 @@ fn kind_of(storing: &Storing<'_>, key: &[u8], had_expiry: bool, has_expiry: bool
             string::whole_kind(key.len(), bytes.len(), had_expiry, has_expiry)
         }
         _ => storing.kind,
+    }
+}
+
+fn presence(table: &Db, key: &[u8], now_ms: i64) -> Presence {
+    match table.find(key) {
+        None => Presence::Missing,
+        Some(view) if is_stale(&view, now_ms) => Presence::Stale,
+        Some(_) => Presence::Live,
     }
 }
 
