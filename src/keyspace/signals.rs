@@ -44,6 +44,11 @@ impl Signals {
         if !self.watches.is_empty() {
             self.touch_watchers(db, key);
         }
+        self.touch_others(db, key);
+    }
+
+    #[inline]
+    fn touch_others(&mut self, db: usize, key: &[u8]) {
         if !self.blocking.is_empty() {
             self.wake(db, key);
         }
@@ -68,9 +73,7 @@ impl Signals {
                 }
             }
         }
-        if !self.blocking.is_empty() {
-            self.wake(db, key);
-        }
+        self.touch_others(db, key);
     }
 
     #[cold]
