@@ -377,7 +377,7 @@ mod tests {
         let cases: [(&[u8], &str); 6] = [
             (b"*x\r\n", "ERR Protocol error: invalid multibulk length"),
             (
-                b"*1048577\r\n",
+                b"*2147483648\r\n",
                 "ERR Protocol error: invalid multibulk length",
             ),
             (b"*1\r\n:1\r\n", "ERR Protocol error: expected '$', got ':'"),

@@ -96,7 +96,7 @@ impl<'a> Source<'a> {
 
 /// Not run by random streams: they end the process, wait for the clock or ask the host for work.
 fn is_left_out(name: &[u8]) -> bool {
-    name == b"shutdown" || name.starts_with(b"debug")
+    matches!(name, b"shutdown" | b"client|pause") || name.starts_with(b"debug")
 }
 
 /// One random command, often valid.
