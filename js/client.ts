@@ -423,7 +423,7 @@ function syncMethod(entry: CommandEntry): (...args: never[]) => unknown {
 			return this.link.blocking((other) => other.runEntry(entry, list, this.mode));
 		};
 	}
-	if (entry.sub || STATEFUL.test(entry.name)) {
+	if (entry.sub || STATEFUL.has(entry.name)) {
 		return function (this: Client, ...args: never[]): MaybePromise<Reply> {
 			return this.link.connection.runEntry(entry, words(entry, args), this.mode);
 		};

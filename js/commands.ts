@@ -158,13 +158,25 @@ function addObject(entry: CommandEntry, object: Record<string, unknown>, out: Ar
 		}
 		return;
 	}
-	const given = new Map<string, unknown>();
-	for (const key of Object.keys(object)) {
+	const from = out.length;
+	let given = 0;
+	for (const [name, option] of options) {
+		const value = object[name];
+		if (value === undefined) continue;
+		given++;
+		addOption(entry, option, value, out);
+	}
+	const keys = Object.keys(object);
+	if (given === keys.length) return;
+	// Some are undefined, in capitals, or not known.
+	out.length = from;
+	const lower: Record<string, unknown> = {};
+	for (const key of keys) {
 		const name = key.toLowerCase();
 		if (!options.has(name)) throw new TypeError(`${entry.method}: there is no option "${key}"`);
-		given.set(name, object[key]);
+		lower[name] = object[key];
 	}
-	for (const [name, option] of options) addOption(entry, option, given.get(name), out);
+	for (const [name, option] of options) addOption(entry, option, lower[name], out);
 }
 
 function addOption(entry: CommandEntry, option: Option, value: unknown, out: Arg[]): void {

@@ -37,6 +37,7 @@ export class OpTable {
 	readonly ops: Uint16Array;
 	private readonly timed = new Uint8Array(65536 >> 3);
 	private readonly blocking = new Uint8Array(65536 >> 3);
+	private readonly stateful = new Uint8Array(65536 >> 3);
 
 	constructor(engine: Engine) {
 		this.ops = Uint16Array.from(ENTRIES, (entry) => {
@@ -46,6 +47,7 @@ export class OpTable {
 			return op;
 		});
 		this.mark(this.timed, NO_OP);
+		for (const name of STATEFUL) this.mark(this.stateful, engine.op(name));
 	}
 
 	private mark(set: Uint8Array, op: number): void {
@@ -56,10 +58,24 @@ export class OpTable {
 		return ((this.timed[op >> 3] as number) & (1 << (op & 7))) !== 0;
 	}
 
+	isStateful(op: number): boolean {
+		return ((this.stateful[op >> 3] as number) & (1 << (op & 7))) !== 0;
+	}
+
 	isBlocking(op: number): boolean {
 		return ((this.blocking[op >> 3] as number) & (1 << (op & 7))) !== 0;
 	}
 }
+
+/** Commands after which a session is not what it was. */
+export const STATEFUL: ReadonlySet<string> = new Set([
+	"MULTI",
+	"EXEC",
+	"DISCARD",
+	"SELECT",
+	"RESET",
+	"SHUTDOWN",
+]);
 
 export class Connection {
 	engine: Engine;
@@ -130,45 +146,57 @@ export class Connection {
 
 	/** Runs a command given by its words. */
 	run(name: string, args: readonly Arg[], mode: ReplyMode): Reply | Promise<Reply> {
+		const op = this.engine.op(name);
+		if (op !== NO_OP) return this.runOp(op, args, mode);
 		this.check();
-		const { engine, table } = this;
-		const op = engine.op(name);
-		if (op === NO_OP) return this.give(engine.call(this.id, op, [name, ...args], mode), mode);
-		const isTimed = table.isTimed(op);
-		let outcome: Outcome;
-		try {
-			switch (args.length) {
-				case 0:
-					outcome = engine.call0(this.id, op, isTimed, mode);
-					break;
-				case 1:
-					outcome = engine.call1(this.id, op, isTimed, args[0] as Arg, mode);
-					break;
-				case 2:
-					outcome = engine.call2(this.id, op, isTimed, args[0] as Arg, args[1] as Arg, mode);
-					break;
-				default:
-					outcome = engine.call(this.id, op, args, mode);
-			}
-		} finally {
-			if (STATEFUL.test(name)) this.observe(name.toUpperCase(), args);
-		}
-		return this.give(outcome, mode);
+		return this.give(this.engine.call(this.id, op, [name, ...args], mode), mode);
 	}
 
 	/** Runs an entry of the table with words already made. */
 	runEntry(entry: CommandEntry, args: readonly Arg[], mode: ReplyMode): Reply | Promise<Reply> {
-		return this.run(entry.name, args, mode);
+		const op = this.table.ops[entry.index] as number;
+		return op === NO_OP ? this.run(entry.name, args, mode) : this.runOp(op, args, mode);
 	}
 
-	/** Keeps track of what a helper connection has to know. An EXEC or DISCARD ends MULTI even when it fails. */
-	private observe(name: string, args: readonly Arg[]): void {
-		if (name === "SHUTDOWN") this.isEnding = true;
-		else if (name === "MULTI") this.isMulti = true;
-		else if (name === "SELECT") this.db = this.isMulti ? this.db : Number(args[0]);
-		else {
+	private runOp(op: number, args: readonly Arg[], mode: ReplyMode): Reply | Promise<Reply> {
+		this.check();
+		const { engine, table } = this;
+		const isStateful = table.isStateful(op);
+		if (isStateful) this.begin(op);
+		const isTimed = table.isTimed(op);
+		let outcome: Outcome;
+		switch (args.length) {
+			case 0:
+				outcome = engine.call0(this.id, op, isTimed, mode);
+				break;
+			case 1:
+				outcome = engine.call1(this.id, op, isTimed, args[0] as Arg, mode);
+				break;
+			case 2:
+				outcome = engine.call2(this.id, op, isTimed, args[0] as Arg, args[1] as Arg, mode);
+				break;
+			default:
+				outcome = engine.call(this.id, op, args, mode);
+		}
+		if (isStateful) this.end(op, args);
+		return this.give(outcome, mode);
+	}
+
+	/** Before a command that changes the session: EXEC and DISCARD end MULTI even when they fail. */
+	private begin(op: number): void {
+		const { engine } = this;
+		if (op === engine.op("SHUTDOWN")) this.isEnding = true;
+		else if (op === engine.op("EXEC") || op === engine.op("DISCARD")) this.isMulti = false;
+	}
+
+	/** After it has succeeded. */
+	private end(op: number, args: readonly Arg[]): void {
+		const { engine } = this;
+		if (op === engine.op("MULTI")) this.isMulti = true;
+		else if (op === engine.op("SELECT") && !this.isMulti) this.db = Number(args[0]);
+		else if (op === engine.op("RESET")) {
 			this.isMulti = false;
-			if (name === "RESET") this.db = 0;
+			this.db = 0;
 		}
 	}
 
@@ -281,8 +309,6 @@ export class Connection {
 	}
 }
 
-/** Commands after which a session is not what it was. */
-export const STATEFUL = /^(?:multi|exec|discard|select|reset|shutdown)$/i;
 const CONFIRMATIONS = new Set([
 	"subscribe",
 	"unsubscribe",

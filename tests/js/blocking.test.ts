@@ -27,6 +27,16 @@ describe("a blocking command", () => {
 		expect(connections.match(/ db=4 /g)?.length).toBeGreaterThan(4);
 	});
 
+	it("goes by the database that was really selected", async () => {
+		const db = await open();
+		expect(() => db.select(99)).toThrow(/out of range/);
+		expect(await db.wait(1, 5)).toBe(0);
+		db.select(3);
+		db.reset();
+		expect(await db.wait(1, 5)).toBe(0);
+		expect(db.clientList().match(/ db=0 /g)?.length).toBe(2);
+	});
+
 	it("keeps a session for itself until it is done", async () => {
 		const db = await open();
 		const session = db.session();
