@@ -5,6 +5,7 @@
 use crate::algorithms::glob;
 use crate::resp::{Encoding, Error, Reply};
 use crate::state::{PubSub, Published, ReplyMode, Scope, Session};
+use crate::structures::ordered::OrderedSet;
 use crate::table::{
     BASE, Command, Ctx, Flags, Group, KeyFlags, KeySpec, Outcome, Result, args, pattern, prose,
     string,
@@ -202,7 +203,7 @@ fn sunsubscribe(ctx: &mut Ctx) -> Result {
 }
 
 /// The session's own list of a scope.
-fn names(session: &mut Session, scope: Scope) -> &mut std::collections::BTreeSet<Vec<u8>> {
+fn names(session: &mut Session, scope: Scope) -> &mut OrderedSet<Vec<u8>> {
     match scope {
         Scope::Channel => &mut session.channels,
         Scope::Pattern => &mut session.patterns,

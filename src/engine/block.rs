@@ -6,11 +6,11 @@
 use super::{Called, Engine, SessionId};
 use crate::resp::{Encoding, Reply};
 use crate::state::{Block, BlockOn, Kind, Session, TimeoutReply, Waiting};
+use crate::structures::ordered::{OrderedMap, OrderedSet};
 use crate::table::Resolved;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Clients that wait for one key, with their tickets: the order of arrival.
-type Waiters = BTreeSet<(u64, SessionId)>;
+type Waiters = OrderedSet<(u64, SessionId)>;
 
 /// Who waits.
 #[derive(Debug, Default)]
@@ -19,9 +19,9 @@ pub(super) struct Blocked {
     /// The ticket of the client whose command runs again.
     kept_ticket: Option<u64>,
     /// (deadline in ms, ticket) of every client with a deadline.
-    deadlines: BTreeMap<(i64, u64), SessionId>,
+    deadlines: OrderedMap<(i64, u64), SessionId>,
     /// By (database, key).
-    by_key: BTreeMap<(usize, Vec<u8>), Waiters>,
+    by_key: OrderedMap<(usize, Vec<u8>), Waiters>,
 }
 
 impl Blocked {
@@ -60,7 +60,7 @@ impl Engine {
         if let BlockOn::Keys(keys) = &block.on {
             for key in keys {
                 self.keys.add_blocking(db, key);
-                let waiters = self.blocked.by_key.entry((db, key.clone())).or_default();
+                let waiters = self.blocked.by_key.or_default((db, key.clone()));
                 waiters.insert((ticket, session.handle));
             }
         }
@@ -140,7 +140,7 @@ impl Engine {
 
     /// Ends the waits whose time is up.
     pub(super) fn time_out(&mut self) {
-        while let Some((&(deadline_ms, _), &id)) = self.blocked.deadlines.iter().next() {
+        while let Some((&(deadline_ms, _), &id)) = self.blocked.deadlines.first() {
             if deadline_ms > self.now_ms {
                 return;
             }

@@ -1,7 +1,7 @@
 //! Who is to be told of changes: sessions that WATCH a key, sessions blocked on one, listeners of events.
 
 use super::{Class, Event, Keyspace};
-use std::collections::BTreeMap;
+use crate::structures::ordered::OrderedMap;
 
 /// A key with its database.
 type Place = (usize, Vec<u8>);
@@ -19,10 +19,10 @@ pub(super) enum Presence {
 #[derive(Debug, Default)]
 pub(super) struct Signals {
     /// The sessions that watch a key, each with whether the key had expired by then already.
-    watches: BTreeMap<Place, BTreeMap<u32, bool>>,
+    watches: OrderedMap<Place, OrderedMap<u32, bool>>,
     touched: Vec<u32>,
     /// How many clients are blocked on a key.
-    blocking: BTreeMap<Place, usize>,
+    blocking: OrderedMap<Place, usize>,
     ready: Vec<Place>,
     events: Vec<Event>,
     /// Keys a read found expired, still to be deleted.
@@ -92,7 +92,7 @@ impl Signals {
     /// Everything changed.
     pub(super) fn touch_all(&mut self) {
         self.touched
-            .extend(self.watches.values().flat_map(BTreeMap::keys));
+            .extend(self.watches.values().flat_map(OrderedMap::keys));
         self.ready.extend(self.blocking.keys().cloned());
     }
 
@@ -214,8 +214,7 @@ impl Keyspace {
         let was_stale = self.is_stale_in(self.selected, key);
         self.signals
             .watches
-            .entry((self.selected, key.to_vec()))
-            .or_default()
+            .or_default((self.selected, key.to_vec()))
             .insert(session, was_stale);
     }
 
@@ -243,7 +242,7 @@ impl Keyspace {
 
     /// One more client is blocked on `key`.
     pub fn add_blocking(&mut self, db: usize, key: &[u8]) {
-        *self.signals.blocking.entry((db, key.to_vec())).or_default() += 1;
+        *self.signals.blocking.or_default((db, key.to_vec())) += 1;
     }
 
     /// One client fewer is blocked on `key`.

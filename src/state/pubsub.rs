@@ -1,7 +1,7 @@
 //! Who listens to what.
 
 use crate::algorithms::glob;
-use std::collections::BTreeMap;
+use crate::structures::ordered::OrderedMap;
 
 /// The three kinds of subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub enum Scope {
 
 /// Subscribers by name, each list in the order of subscription.
 /// (Ordered maps: no hash to flood, the same order in every run.)
-type Listeners = BTreeMap<Vec<u8>, Vec<u32>>;
+type Listeners = OrderedMap<Vec<u8>, Vec<u32>>;
 
 /// The subscription maps.
 #[derive(Debug, Default)]

@@ -1,7 +1,8 @@
 //! The server itself: identity, counters, and what it asks of its host.
 
 use super::{Config, PubSub, TrackingTable};
-use std::collections::{BTreeMap, VecDeque};
+use crate::structures::ordered::OrderedMap;
+use std::collections::VecDeque;
 
 /// Counters of one command.
 #[derive(Debug, Clone, Copy, Default)]
@@ -28,7 +29,7 @@ pub struct Stats {
     /// Saves that succeeded.
     pub saves: u64,
     /// By the error's first word.
-    pub errors: BTreeMap<Vec<u8>, u64>,
+    pub errors: OrderedMap<Vec<u8>, u64>,
     /// By row number.
     pub by_command: Vec<CommandStats>,
 }

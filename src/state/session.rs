@@ -2,7 +2,8 @@
 
 use super::{Block, Tracking};
 use crate::resp::{Encoding, Parser, Reply};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use crate::structures::ordered::{OrderedMap, OrderedSet};
+use std::collections::VecDeque;
 
 /// How a session talks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,9 +97,9 @@ pub struct Session {
     pub watched: Vec<(usize, Vec<u8>)>,
     /// A watched key has changed.
     pub is_touched: bool,
-    pub channels: BTreeSet<Vec<u8>>,
-    pub patterns: BTreeSet<Vec<u8>>,
-    pub shard_channels: BTreeSet<Vec<u8>>,
+    pub channels: OrderedSet<Vec<u8>>,
+    pub patterns: OrderedSet<Vec<u8>>,
+    pub shard_channels: OrderedSet<Vec<u8>>,
     pub waiting: Option<Box<Waiting>>,
     pub reply_mode: ReplyMode,
     pub no_evict: bool,
@@ -147,9 +148,9 @@ impl Session {
             exec_length: None,
             watched: Vec::new(),
             is_touched: false,
-            channels: BTreeSet::new(),
-            patterns: BTreeSet::new(),
-            shard_channels: BTreeSet::new(),
+            channels: OrderedSet::new(),
+            patterns: OrderedSet::new(),
+            shard_channels: OrderedSet::new(),
             waiting: None,
             reply_mode: ReplyMode::On,
             no_evict: false,
@@ -227,7 +228,7 @@ pub struct Sessions {
     slots: Vec<Option<Box<Session>>>,
     free: Vec<u32>,
     /// Handles by CLIENT ID.
-    by_id: BTreeMap<u64, u32>,
+    by_id: OrderedMap<u64, u32>,
     last_id: u64,
     count: usize,
     /// Sessions with output or messages the host has not fetched, in the order they got it.

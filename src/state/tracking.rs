@@ -4,8 +4,7 @@
 //! changes. In broadcast mode it remembers nothing but prefixes and tells of every change below them, joined into one
 //! message for each prefix at the end of the input that was being processed.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
+use crate::structures::ordered::{OrderedMap, OrderedSet};
 
 /// How one session wants to hear of changes.
 #[derive(Debug, Default)]
@@ -24,7 +23,7 @@ pub struct Tracking {
     /// Changes of its own are no news.
     pub no_loop: bool,
     /// Of broadcast mode.
-    pub prefixes: BTreeSet<Vec<u8>>,
+    pub prefixes: OrderedSet<Vec<u8>>,
 }
 
 impl Tracking {
@@ -51,19 +50,19 @@ pub struct Invalidation {
 /// A prefix of broadcast mode.
 #[derive(Debug, Default)]
 struct Prefix {
-    clients: BTreeSet<u64>,
+    clients: OrderedSet<u64>,
     /// Keys changed since the last message, each with the client that changed it last (0: nobody, it expired).
-    changed: BTreeMap<Vec<u8>, u64>,
+    changed: OrderedMap<Vec<u8>, u64>,
 }
 
 /// Who holds what.
 #[derive(Debug, Default)]
 pub struct TrackingTable {
     /// Tracking clients; those with NOLOOP say so.
-    clients: BTreeMap<u64, Mode>,
+    clients: OrderedMap<u64, Mode>,
     /// The readers of each remembered key. Keys of the same name in different databases are one.
-    keys: BTreeMap<Vec<u8>, BTreeSet<u64>>,
-    prefixes: BTreeMap<Vec<u8>, Prefix>,
+    keys: OrderedMap<Vec<u8>, OrderedSet<u64>>,
+    prefixes: OrderedMap<Vec<u8>, Prefix>,
     /// Something changed below a prefix.
     has_broadcast: bool,
     /// To be told when the command is over.
@@ -89,7 +88,7 @@ impl TrackingTable {
 
     /// Tracking clients, remembered keys, pairs of key and reader, prefixes: what INFO shows.
     pub fn counts(&self) -> [usize; 4] {
-        let items = self.keys.values().map(BTreeSet::len).sum();
+        let items = self.keys.values().map(OrderedSet::len).sum();
         [
             self.clients.len(),
             self.keys.len(),
@@ -106,7 +105,7 @@ impl TrackingTable {
         };
         self.clients.insert(id, mode);
         for prefix in &tracking.prefixes {
-            let place = self.prefixes.entry(prefix.clone()).or_default();
+            let place = self.prefixes.or_default(prefix.clone());
             place.clients.insert(id);
         }
     }
@@ -132,10 +131,10 @@ impl TrackingTable {
                 readers.insert(id);
             }
             None => {
-                self.keys.insert(key.to_vec(), BTreeSet::from([id]));
+                self.keys.insert(key.to_vec(), OrderedSet::of(id));
                 if limit > 0
                     && self.keys.len() > limit
-                    && let Some(first) = self.keys.keys().next().cloned()
+                    && let Some(first) = self.keys.first().map(|(first, _)| first.clone())
                 {
                     self.tell_readers(&first, 0);
                 }
@@ -153,8 +152,10 @@ impl TrackingTable {
 
     fn note_prefixes(&mut self, writer: u64, key: &[u8]) {
         // Only a prefix of the key itself can match, and those sort no later than the key.
-        let upto = (Bound::Unbounded, Bound::Included(key));
-        for (prefix, place) in self.prefixes.range_mut::<[u8], _>(upto) {
+        for (prefix, place) in self.prefixes.iter_mut() {
+            if prefix.as_slice() > key {
+                break;
+            }
             if key.starts_with(prefix) {
                 place.changed.insert(key.to_vec(), writer);
                 self.has_broadcast = true;

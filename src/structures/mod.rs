@@ -3,5 +3,6 @@
 pub mod bitmap;
 pub mod entry;
 pub mod hyperloglog;
+pub mod ordered;
 pub mod slab;
 pub mod table;

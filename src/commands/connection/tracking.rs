@@ -3,8 +3,8 @@
 use crate::keyspace::Keyspace;
 use crate::resp::Error;
 use crate::state::{Server, Session, Tracking};
+use crate::structures::ordered::OrderedSet;
 use crate::table::{Ctx, Outcome, Result};
-use std::collections::BTreeSet;
 
 pub(super) fn caching(ctx: &mut Ctx) -> Result {
     let Some(tracking) = &mut ctx.session.tracking else {
@@ -103,12 +103,14 @@ fn start(ctx: &mut Ctx, wanted: Wanted) -> core::result::Result<(), Error> {
     check(ctx.session.tracking.as_deref(), &tracking, &prefixes)?;
     let old = ctx.session.tracking.take();
     if tracking.is_broadcast {
-        tracking.prefixes = old.map_or_else(BTreeSet::new, |old| old.prefixes);
+        tracking.prefixes = old.map_or_else(OrderedSet::new, |old| old.prefixes);
         match prefixes.is_empty() {
             true => {
                 tracking.prefixes.insert(Vec::new());
             }
-            false => tracking.prefixes.extend(prefixes),
+            false => prefixes.into_iter().for_each(|prefix| {
+                tracking.prefixes.insert(prefix);
+            }),
         }
     }
     ctx.server.tracking.start(ctx.session.id, &tracking);
@@ -220,7 +222,7 @@ pub(super) fn trackinginfo(ctx: &mut Ctx) -> Result {
         .int(tracking.map_or(-1, |tracking| tracking.redirect as i64));
     ctx.reply.bulk_str("prefixes");
     let prefixes = tracking.map(|tracking| &tracking.prefixes);
-    ctx.reply.array(prefixes.map_or(0, BTreeSet::len));
+    ctx.reply.array(prefixes.map_or(0, OrderedSet::len));
     for prefix in prefixes.into_iter().flatten() {
         ctx.reply.bulk(prefix);
     }

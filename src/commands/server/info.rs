@@ -454,7 +454,7 @@ fn commandstats(ctx: &Ctx, text: &mut Text) {
 }
 
 fn errorstats(ctx: &Ctx, text: &mut Text) {
-    for (code, count) in &ctx.server.stats.errors {
+    for (code, count) in ctx.server.stats.errors.iter() {
         text.add(&["errorstat_"]);
         text.0.extend_from_slice(code);
         text.add(&[":"]);
