@@ -67,7 +67,7 @@ impl Signals {
     /// A key's end by time: no change for those who began to watch it when its time was up already.
     fn touch_expired(&mut self, db: usize, key: &[u8]) {
         if let Some(sessions) = self.watches.get_mut(&(db, key.to_vec())) {
-            for (session, was_stale) in sessions {
+            for (session, was_stale) in sessions.iter_mut() {
                 if !std::mem::take(was_stale) {
                     self.touched.push(*session);
                 }
@@ -105,7 +105,7 @@ impl Signals {
         after: impl Fn(&[u8]) -> Presence,
     ) {
         let in_db = |place: &Place| place.0 == db;
-        for (place, sessions) in &mut self.watches {
+        for (place, sessions) in self.watches.iter_mut() {
             if !in_db(place) {
                 continue;
             }
@@ -113,7 +113,7 @@ impl Signals {
             if old == Presence::Missing && new == Presence::Missing {
                 continue;
             }
-            for (session, was_stale) in sessions {
+            for (session, was_stale) in sessions.iter_mut() {
                 match (*was_stale, old, new) {
                     (true, _, Presence::Missing) => *was_stale = false,
                     (true, _, Presence::Stale) => {}
