@@ -38,6 +38,10 @@ interface Shape {
 }
 
 interface Option {
+	/** Where it stands among the options. */
+	readonly place: number;
+	/** The key it was last given by. */
+	key: string;
 	/** The word in front; empty for none. */
 	readonly token: string;
 	/** `true`: the word alone. */
@@ -88,7 +92,10 @@ function shape(entry: CommandEntry): Shape {
 		if (word[0] === "?") {
 			const [, token = "", kind = "", fields = ""] = /^([^=*]*)([=*]?)(.*)$/.exec(rest) ?? [];
 			const names = fields ? fields.split(".") : [];
-			options.set((token || fields).toLowerCase(), {
+			const key = (token || fields).toLowerCase();
+			options.set(key, {
+				place: options.size,
+				key,
 				token,
 				isFlag: kind === "",
 				isRepeated: kind === "*",
@@ -158,25 +165,16 @@ function addObject(entry: CommandEntry, object: Record<string, unknown>, out: Ar
 		}
 		return;
 	}
-	const from = out.length;
-	let given = 0;
-	for (const [name, option] of options) {
-		const value = object[name];
-		if (value === undefined) continue;
-		given++;
-		addOption(entry, option, value, out);
+	const given: Option[] = [];
+	for (const key in object) {
+		const option = options.get(key) ?? options.get(key.toLowerCase());
+		if (!option) throw new TypeError(`${entry.method}: there is no option "${key}"`);
+		option.key = key;
+		given.push(option);
 	}
-	const keys = Object.keys(object);
-	if (given === keys.length) return;
-	// Some are undefined, in capitals, or not known.
-	out.length = from;
-	const lower: Record<string, unknown> = {};
-	for (const key of keys) {
-		const name = key.toLowerCase();
-		if (!options.has(name)) throw new TypeError(`${entry.method}: there is no option "${key}"`);
-		lower[name] = object[key];
-	}
-	for (const [name, option] of options) addOption(entry, option, lower[name], out);
+	// Redis takes some options in one order only.
+	if (given.length > 1) given.sort((a, b) => a.place - b.place);
+	for (const option of given) addOption(entry, option, object[option.key], out);
 }
 
 function addOption(entry: CommandEntry, option: Option, value: unknown, out: Arg[]): void {
