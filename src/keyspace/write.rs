@@ -224,6 +224,25 @@ impl Keyspace {
         key: &[u8],
         change: impl FnOnce(&mut Vec<u8>) -> Result<(Updated, R), Error>,
     ) -> Result<R, Error> {
+        // A thin shell, so that not every caller gets a copy of the whole.
+        let mut change = Some(change);
+        let mut result = Err(Error::WRONG_TYPE);
+        self.update_bytes(key, &mut |bytes| {
+            let Some(change) = change.take() else {
+                return Ok(Updated::No);
+            };
+            let (updated, value) = change(bytes)?;
+            result = Ok(value);
+            Ok(updated)
+        })?;
+        result
+    }
+
+    fn update_bytes(
+        &mut self,
+        key: &[u8],
+        change: &mut dyn FnMut(&mut Vec<u8>) -> Result<Updated, Error>,
+    ) -> Result<(), Error> {
         let db = self.selected;
         self.drop_if_stale(db, key);
         if let Some(mut entry) = self.dbs.get_mut(db).and_then(|table| table.find_mut(key))
@@ -232,17 +251,18 @@ impl Keyspace {
             let before = bytes.capacity();
             let outcome = change(bytes);
             self.object_bytes = self.object_bytes + bytes.capacity() - before;
-            let (updated, result) = outcome?;
+            let updated = outcome?;
             if updated != Updated::No {
                 entry.set_kind(string::CHANGED);
+                self.clock.touch(&entry.view());
             }
             if updated == Updated::Yes {
                 self.changed(db, key);
             }
-            return Ok(result);
+            return Ok(());
         }
         let mut bytes = self.peek_string(key)?.map_or_else(Vec::new, Str::to_vec);
-        let (updated, result) = change(&mut bytes)?;
+        let updated = change(&mut bytes)?;
         if updated != Updated::No {
             let content = match bytes.len() <= string::INLINE_LIMIT_BYTES {
                 true => Content::Inline(bytes.as_slice()),
@@ -260,7 +280,7 @@ impl Keyspace {
         if updated == Updated::Yes {
             self.changed(db, key);
         }
-        Ok(result)
+        Ok(())
     }
 
     /// Makes the string at `key` at least `length` bytes long, with zeros, and lets `change` change its bytes; that is
@@ -275,6 +295,25 @@ impl Keyspace {
         length: usize,
         change: impl FnOnce(&mut [u8], bool) -> (bool, R),
     ) -> Result<R, Error> {
+        let mut change = Some(change);
+        let mut result = Err(Error::WRONG_TYPE);
+        self.edit_bytes(key, length, &mut |bytes, has_grown| {
+            let Some(change) = change.take() else {
+                return false;
+            };
+            let (is_changed, value) = change(bytes, has_grown);
+            result = Ok(value);
+            is_changed
+        })?;
+        result
+    }
+
+    fn edit_bytes(
+        &mut self,
+        key: &[u8],
+        length: usize,
+        change: &mut dyn FnMut(&mut [u8], bool) -> bool,
+    ) -> Result<(), Error> {
         let db = self.selected;
         self.drop_if_stale(db, key);
         if length <= string::INLINE_LIMIT_BYTES
@@ -289,26 +328,22 @@ impl Keyspace {
             entry.set_kind(string::CHANGED);
             self.clock.touch(&entry.view());
             if let PayloadMut::Inline(bytes) = entry.payload_mut() {
-                let (is_changed, result) = change(bytes, has_grown);
-                if is_changed {
+                if change(bytes, has_grown) {
                     self.changed(db, key);
                 }
-                return Ok(result);
+                return Ok(());
             }
         }
-        self.update_string(key, |bytes| {
+        self.update_bytes(key, &mut |bytes| {
             let missing = length.saturating_sub(bytes.len());
             bytes.try_reserve(missing).map_err(|_| Error::OOM)?;
             bytes.resize(bytes.len() + missing, 0);
-            let (is_changed, result) = change(bytes, missing > 0);
-            Ok((
-                if is_changed {
-                    Updated::Yes
-                } else {
-                    Updated::Raw
-                },
-                result,
-            ))
+            let is_changed = change(bytes, missing > 0);
+            Ok(if is_changed {
+                Updated::Yes
+            } else {
+                Updated::Raw
+            })
         })
     }
 
