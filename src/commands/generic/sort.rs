@@ -1,6 +1,5 @@
 //! SORT: the elements of a list, set or sorted set in order, or what keys named after them hold.
 
-use crate::algorithms::num;
 use crate::keyspace::{Class, Keyspace};
 use crate::resp::Error;
 use crate::table::{
@@ -126,16 +125,7 @@ fn sort_and_reply(ctx: &mut Ctx, may_store: bool) -> Result {
         Some(entry) => elements_of(&entry)?,
         None => Vec::new(),
     };
-    if !request.is_unsorted() {
-        put_in_order(ctx.keys, &mut elements, &request)?;
-    }
-    let part = request.part(elements.len());
-    let results: Vec<Option<Vec<u8>>> = elements
-        .get(part)
-        .unwrap_or(&[])
-        .iter()
-        .flat_map(|element| results_for(ctx.keys, element, &request.get))
-        .collect();
+    let results = sorted(ctx.keys, &mut elements, &request)?;
     match request.store {
         Some(destination) => store(ctx, destination, &results),
         None => {
@@ -157,6 +147,24 @@ fn elements_of(entry: &Entry<'_>) -> core::result::Result<Vec<Vec<u8>>, Error> {
         Some(_) => Err(Error::WRONG_TYPE),
         None => Ok(Vec::new()),
     }
+}
+
+/// What is returned of the elements, in the order asked for.
+fn sorted(
+    keys: &mut Keyspace,
+    elements: &mut Vec<Vec<u8>>,
+    request: &Request<'_>,
+) -> core::result::Result<Vec<Option<Vec<u8>>>, Error> {
+    if !request.is_unsorted() {
+        put_in_order(keys, elements, request)?;
+    } else if request.is_descending {
+        elements.reverse();
+    }
+    let part = elements.get(request.part(elements.len()));
+    let results = part.unwrap_or(&[]).iter();
+    Ok(results
+        .flat_map(|element| results_for(keys, element, &request.get))
+        .collect())
 }
 
 /// What an element is compared by.
@@ -219,13 +227,14 @@ fn compare(one: &(Weight, Vec<u8>), other: &(Weight, Vec<u8>)) -> Ordering {
     }
 }
 
-/// A number as C's `strtod` reads it: spaces in front are forgiven, and nothing at all is zero.
+/// A decimal number, infinity or what grows into it, up to a zero byte; nothing at all is zero.
 fn parse_weight(text: &[u8]) -> Option<f64> {
-    let text = text.trim_ascii_start();
-    match text {
-        [] => Some(0.0),
-        text => num::parse_f64(text),
+    let text = text.split(|byte| *byte == 0).next().unwrap_or(&[]);
+    if text.is_empty() {
+        return Some(0.0);
     }
+    let number: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
+    Some(number).filter(|number| !number.is_nan())
 }
 
 /// What is returned for an element: itself, or what the GET patterns find.
@@ -269,4 +278,183 @@ fn store(ctx: &mut Ctx, destination: &[u8], results: &[Option<Vec<u8>>]) -> Resu
     }
     ctx.reply.count(results.len());
     Ok(Outcome::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::algorithms::hash::HashSeed;
+    use crate::keyspace::Expiry;
+
+    /// Sorts words, separated by spaces; `-` stands for nil. The expectations are a real server's answers.
+    fn sort(words: &str, request: &Request<'_>) -> String {
+        let mut keys = Keyspace::new(1, HashSeed::new(1, 2), 0);
+        for pair in ["w_1=3", "w_2=1", "w_3=2", "w_x=abc", "o_1=one", "o_2=two"] {
+            let (key, value) = pair.split_once('=').unwrap();
+            keys.set_string(key.as_bytes(), value.as_bytes(), Expiry::Clear);
+        }
+        let mut elements = words
+            .split(' ')
+            .map(|word| word.as_bytes().to_vec())
+            .collect();
+        match sorted(&mut keys, &mut elements, request) {
+            Ok(results) => {
+                let words = results.into_iter().map(|result| {
+                    result.map_or("-".to_owned(), |text| String::from_utf8(text).unwrap())
+                });
+                words.collect::<Vec<String>>().join(" ")
+            }
+            Err(error) => String::from_utf8(error.text().to_vec()).unwrap(),
+        }
+    }
+
+    fn plain() -> Request<'static> {
+        Request::default()
+    }
+
+    #[test]
+    fn numbers_and_text() {
+        let (is_alpha, is_descending) = (true, true);
+        assert_eq!(sort("3 1 2 10", &plain()), "1 2 3 10");
+        assert_eq!(
+            sort(
+                "3 1 2 10",
+                &Request {
+                    is_descending,
+                    ..plain()
+                }
+            ),
+            "10 3 2 1"
+        );
+        assert_eq!(
+            sort(
+                "3 1 2 10",
+                &Request {
+                    is_alpha,
+                    ..plain()
+                }
+            ),
+            "1 10 2 3"
+        );
+        assert_eq!(
+            sort(
+                "3 1 2 10",
+                &Request {
+                    is_alpha,
+                    is_descending,
+                    ..plain()
+                }
+            ),
+            "3 2 10 1"
+        );
+        assert_eq!(sort("1.0 1 01", &plain()), "01 1 1.0");
+        assert_eq!(
+            sort(
+                "1.0 1 01",
+                &Request {
+                    is_descending,
+                    ..plain()
+                }
+            ),
+            "1.0 1 01"
+        );
+        assert_eq!(sort("inf -inf 0 1e400 5", &plain()), "-inf 0 5 1e400 inf");
+    }
+
+    #[test]
+    fn what_is_a_number() {
+        for word in [
+            "",
+            "inf",
+            "+inf",
+            "-Infinity",
+            "+5",
+            "1e-400",
+            ".5",
+            "5.",
+            "1e+5",
+            "00005",
+            "5\0x",
+        ] {
+            assert_eq!(sort(word, &plain()), word);
+        }
+        for word in ["abc", ".", "-", "1e", "0x10", "nan", "1_0", "\t5", "1.5.5"] {
+            assert_eq!(
+                sort(word, &plain()),
+                "ERR One or more scores can't be converted into double"
+            );
+        }
+    }
+
+    #[test]
+    fn by_the_weight_of_other_keys() {
+        let (is_alpha, is_descending) = (true, true);
+        let by = Some(&b"w_*"[..]);
+        assert_eq!(sort("3 1 2 10", &Request { by, ..plain() }), "10 2 3 1");
+        assert_eq!(
+            sort(
+                "3 1 2 10",
+                &Request {
+                    by,
+                    is_descending,
+                    ..plain()
+                }
+            ),
+            "1 3 2 10"
+        );
+        assert_eq!(
+            sort(
+                "3 1 2 10",
+                &Request {
+                    by,
+                    is_alpha,
+                    ..plain()
+                }
+            ),
+            "10 2 3 1"
+        );
+        assert!(sort("x", &Request { by, ..plain() }).starts_with("ERR"));
+        let by = Some(&b"w_*->f"[..]);
+        assert_eq!(sort("x", &Request { by, ..plain() }), "x");
+        let by = Some(&b"nosort"[..]);
+        assert_eq!(sort("3 1 2 10", &Request { by, ..plain() }), "3 1 2 10");
+        assert_eq!(
+            sort(
+                "3 1 2 10",
+                &Request {
+                    by,
+                    is_descending,
+                    ..plain()
+                }
+            ),
+            "10 2 1 3"
+        );
+    }
+
+    #[test]
+    fn a_part_of_the_elements() {
+        let parts = [
+            ((1, 2), "2 3"),
+            ((-5, 2), "1 2"),
+            ((2, -1), "3 10"),
+            ((10, 5), ""),
+            ((0, 0), ""),
+            ((0, i64::MAX), "1 2 3 10"),
+            ((i64::MAX, i64::MAX), ""),
+        ];
+        for (limit, expected) in parts {
+            let limit = Some(limit);
+            assert_eq!(sort("3 1 2 10", &Request { limit, ..plain() }), expected);
+        }
+    }
+
+    #[test]
+    fn what_other_keys_hold() {
+        let get = vec![&b"#"[..], b"o_*"];
+        let request = Request { get, ..plain() };
+        assert_eq!(sort("3 1 2 10", &request), "1 one 2 two 3 - 10 -");
+        let get = vec![&b"o_*->f"[..], b"nostar", b"o_*->"];
+        let request = Request { get, ..plain() };
+        assert_eq!(sort("1", &request), "- - -");
+    }
 }
