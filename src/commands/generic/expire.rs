@@ -216,11 +216,18 @@ fn set(ctx: &mut Ctx, key: &[u8], at_ms: i64) -> bool {
     let is_set = ctx.keys.set_expiry(key, Some(at_ms));
     if is_set {
         ctx.keys.notify(Class::GENERIC, "expire", key);
+        log_moment(ctx, key, at_ms);
+    }
+    is_set
+}
+
+/// Logged is when the key ends, with the conditions as they were given.
+fn log_moment(ctx: &mut Ctx, key: &[u8], at_ms: i64) {
+    if ctx.keys.is_logging() {
         let at = num::format_i64(at_ms);
         let conditions = ctx.args.get(3..).unwrap_or(&[]);
         ctx.propagate(&[&[&b"PEXPIREAT"[..], key, at.as_bytes()], conditions].concat());
     }
-    is_set
 }
 
 fn persist(ctx: &mut Ctx) -> Result {

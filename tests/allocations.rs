@@ -1,0 +1,117 @@
+//! The commands that everything waits for ask the allocator for nothing once the engine is warm.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use redstart::engine::{Engine, Kind, Options};
+
+/// The system's allocator, counting.
+struct Counting;
+
+thread_local! {
+    /// Of this thread: tests run side by side.
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: every call is passed on unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller's promises are the system allocator's conditions.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the block came from `alloc` above.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+const KEYS: usize = 2000;
+const ROUNDS: usize = 3;
+
+/// Allocations of `ROUNDS` rounds of these commands over all keys, after one round to warm up.
+fn allocations(commands: &[&[&str]]) -> u64 {
+    let mut engine = Engine::new(Options {
+        seed: [1, 2],
+        now_ms: 1_700_000_000_000,
+        ..Options::default()
+    });
+    let client = engine.connect(Kind::Native3);
+    let keys: Vec<String> = (0..KEYS).map(|number| format!("key:{number}")).collect();
+    let mut round = || {
+        for key in &keys {
+            for command in commands {
+                let mut args: [&[u8]; 6] = [&[]; 6];
+                for (arg, word) in args.iter_mut().zip(*command) {
+                    *arg = if *word == "KEY" {
+                        key.as_bytes()
+                    } else {
+                        word.as_bytes()
+                    };
+                }
+                engine.call(client, &args[..command.len()]);
+            }
+        }
+    };
+    round();
+    let before = ALLOCATIONS.get();
+    (0..ROUNDS).for_each(|_| round());
+    ALLOCATIONS.get() - before
+}
+
+#[test]
+fn hot_commands_allocate_nothing() {
+    let value = "x".repeat(64);
+    let cases: [&[&[&str]]; 10] = [
+        &[&["SET", "KEY", &value], &["GET", "KEY"]],
+        &[
+            &["SET", "KEY", "12345"],
+            &["GET", "KEY"],
+            &["STRLEN", "KEY"],
+        ],
+        &[
+            &["GET", "KEY"],
+            &["EXISTS", "KEY"],
+            &["TTL", "KEY"],
+            &["TYPE", "KEY"],
+        ],
+        &[&["INCR", "KEY"], &["DECR", "KEY"], &["INCRBY", "KEY", "7"]],
+        &[&["SETNX", "KEY", "v"], &["SETNX", "KEY", "v"]],
+        &[
+            &["SET", "KEY", "v"],
+            &["EXPIRE", "KEY", "100"],
+            &["TTL", "KEY"],
+            &["PERSIST", "KEY"],
+        ],
+        &[
+            &["SETEX", "KEY", "100", &value],
+            &["GET", "KEY"],
+            &["EXISTS", "KEY"],
+        ],
+        &[
+            &["SET", "KEY", &value],
+            &["GETRANGE", "KEY", "3", "9"],
+            &["GETDEL", "KEY"],
+        ],
+        &[
+            &["SET", "KEY", &value, "XX", "EX", "100"],
+            &["SET", "KEY", &value, "KEEPTTL"],
+            &["GETEX", "KEY", "PX", "5000"],
+        ],
+        &[&["MSET", "KEY", "v"], &["MGET", "KEY"], &["TOUCH", "KEY"]],
+    ];
+    for commands in cases {
+        assert_eq!(allocations(commands), 0, "{commands:?}");
+    }
+}
+
+#[test]
+fn deleting_and_setting_again_allocates_next_to_nothing() {
+    // Segments of the table that empty are merged and split again.
+    let count = allocations(&[&["SET", "KEY", "value"], &["DEL", "KEY"]]);
+    assert!(count <= (KEYS * ROUNDS / 100) as u64, "{count} allocations");
+}
