@@ -7,7 +7,7 @@ import "./style/keys.css";
 import type { RedstartError } from "redstart";
 import { KeyBrowser } from "./browser/keys.ts";
 import { byId, formatCount, press } from "./dom.ts";
-import { DATABASE, openDatabase, type Start } from "./engine/open.ts";
+import { DATABASE, openDatabase } from "./engine/open.ts";
 import { PUBLISH_LINE } from "./examples.ts";
 import { wireMenu } from "./menu.ts";
 import { StatusBar } from "./status.ts";
@@ -32,19 +32,24 @@ function textStore(): Storage | undefined {
 	}
 }
 
-function greeting(start: Start): string {
+/** What stands in the terminal at first. `isCopy`: another tab owns the stored keys. */
+function greeting(keys: number, isCopy: boolean): string {
 	const faint = (text: string) => `\x1b[90m${text}\x1b[0m`;
-	const { keys } = start;
-	const kept =
-		keys === 0
-			? "What you write is kept in this browser."
-			: `${formatCount(keys)} ${keys === 1 ? "key is" : "keys are"} here from your last visit.`;
-	return [
-		`\x1b[1mRedstart\x1b[0m  a Redis server in this tab. ${kept}`,
-		faint("Type a command; Tab completes, help explains. Or press one of the examples above."),
-		"",
-		"",
-	].join("\n");
+	const count = `${formatCount(keys)} ${keys === 1 ? "key" : "keys"}`;
+	const kept = isCopy
+		? `It has a copy of ${count} of another tab.`
+		: keys > 0
+			? `${count} of your last visit ${keys === 1 ? "is" : "are"} here.`
+			: "What you write is kept in this browser.";
+	const next = isPublisher()
+		? "Press Enter and look at the other tab. PUBLISH counts receivers in this tab, so it answers 0."
+		: "Type a command; Tab completes, help explains. Or press one of the examples above.";
+	return `\x1b[1mRedstart\x1b[0m  a Redis server in this tab. ${kept}\n${faint(next)}\n\n`;
+}
+
+/** The tab was opened to publish to the one it came from. */
+function isPublisher(): boolean {
+	return location.hash === "#publish";
 }
 
 /** Keeps the page for offline use; a page that is not served over HTTPS or from localhost does without. */
@@ -71,6 +76,10 @@ async function main(): Promise<void> {
 		notice(`Not saved: ${error.message}.`);
 	};
 	for (const error of losses) onLost(error);
+	database.on("persistence-gained", () => {
+		status.regain();
+		notice("The other tab is closed: what is here is stored from now on.");
+	});
 	let seen = "";
 	const shell = new Shell({
 		output: {
@@ -107,7 +116,12 @@ async function main(): Promise<void> {
 	view.attach(shell);
 	fillStrip(byId("strip"), shell, () => view.focus());
 	wireMenu({ database, shell, view, notice, changed: look });
-	await shell.start(greeting(start));
+	await shell.start(
+		greeting(
+			start.keys,
+			losses.some((error) => /another tab/.test(error.message)),
+		),
+	);
 	setInterval(() => {
 		look();
 		keys.tick();
@@ -115,7 +129,7 @@ async function main(): Promise<void> {
 	look();
 	keys.rescan();
 	view.focus();
-	if (location.hash === "#publish") void shell.play([PUBLISH_LINE], 14, false);
+	if (isPublisher()) void shell.play([PUBLISH_LINE], 14, false);
 	document.documentElement.dataset.ready = DATABASE;
 	await keepOffline();
 }

@@ -32,6 +32,12 @@ export class StatusBar {
 		this.tick();
 	}
 
+	/** Changes are stored again. */
+	regain(): void {
+		this.lost = undefined;
+		this.tick();
+	}
+
 	/** How the page began. */
 	showStart(start: Start): void {
 		const transfer = start.transfer_bytes && start.transfer_bytes < start.wasm_bytes;

@@ -50,7 +50,7 @@ test("what is written survives a reload", async () => {
 	await page.reload();
 	await ready(page);
 	expect(await run(page, "GET kept")).toBe('"yes"\n');
-	expect(await screenText(page)).toContain("2 keys are here from your last visit");
+	expect(await screenText(page)).toContain("2 keys of your last visit are here");
 	await page.keyboard.press("ArrowUp");
 	await page.keyboard.press("ArrowUp");
 	await page.keyboard.press("ArrowUp");
@@ -67,7 +67,7 @@ test("a reload right after a write loses nothing", async () => {
 	expect(await run(page, "GET quick")).toBe('"yes"\n');
 });
 
-test("a second tab publishes to the first, and says that it does not save", async () => {
+test("a second tab publishes to the first, and saves once that one is closed", async () => {
 	visit = await playground.open();
 	const { page, context } = visit;
 	const opened = context.waitForEvent("page");
@@ -82,6 +82,12 @@ test("a second tab publishes to the first, and says that it does not save", asyn
 		.poll(() => screenText(page))
 		.toContain('1) "message"\n2) "news"\n3) "hello from the other tab"');
 	await expect.poll(() => other.locator("#notice").textContent()).toMatch(/another tab owns this database/);
+	await run(other, "SET later yes");
+	await page.close();
+	await other.waitForSelector('#saved[data-state="saved"]');
+	await other.reload();
+	await ready(other);
+	expect(await run(other, "GET later")).toBe('"yes"\n');
 	visit.complaints.splice(
 		0,
 		visit.complaints.length,
@@ -120,6 +126,7 @@ test("a value is looked at, edited, given a time and deleted, by keyboard alone"
 	visit = await playground.open();
 	const { page } = visit;
 	await run(page, `SET doc '{"a":[1,true],"b":"x"}'`);
+	await expect.poll(keyNames).toEqual(["doc"]);
 	await page.locator("#rows").focus();
 	await page.keyboard.press("Home");
 	await page.keyboard.press("Enter");
