@@ -449,6 +449,8 @@ async function attachIndexedDb(core: Core, name: string): Promise<void> {
 		core.hold(freed);
 		if (await persistence?.takeOver()) {
 			startSaving();
+			// The schedule begins with the next change; those made meanwhile are due now.
+			if (core.engine.dirty > 0) persistence?.saveSoon();
 			core.emit("persistence-gained", undefined);
 		} else {
 			freed();
