@@ -129,7 +129,11 @@ async function main(): Promise<void> {
 	look();
 	keys.rescan();
 	view.focus();
-	if (isPublisher()) void shell.play([PUBLISH_LINE], 14, false);
+	if (isPublisher()) {
+		void shell.play([PUBLISH_LINE], 14, false);
+		// A reload is an ordinary visit.
+		history.replaceState(null, "", location.pathname + location.search);
+	}
 	document.documentElement.dataset.ready = DATABASE;
 	await keepOffline();
 }
