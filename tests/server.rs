@@ -161,3 +161,83 @@ fn the_host_hears_of_what_it_must_obey() {
         ["config timeout 5", "config loglevel debug"]
     );
 }
+
+#[test]
+fn monitors_see_what_runs() {
+    let mut engine = engine(&["--requirepass", "x"]);
+    let (monitor, client) = (engine.connect(Kind::Wire), engine.connect(Kind::Wire));
+    engine.set_addresses(client, b"127.0.0.1:5", b"127.0.0.1:6379");
+    assert_eq!(ask(&mut engine, monitor, "AUTH x"), "+OK\r\n");
+    assert_eq!(ask(&mut engine, monitor, "MONITOR"), "+OK\r\n");
+    assert_eq!(ask(&mut engine, monitor, "MONITOR"), "");
+    engine.set_now(START_MS + 42);
+    for line in [
+        "AUTH x",
+        r#"SET k "a\"b\n\x01""#,
+        "GET",
+        "NOSUCH",
+        "CONFIG GET hz",
+        "SELECT 3",
+        "MULTI",
+        "INCR n",
+        "EXEC",
+    ] {
+        ask(&mut engine, client, line);
+    }
+    let seen = String::from_utf8(engine.drain(monitor)).expect("ASCII");
+    let expected = [
+        r#"0 127.0.0.1:5] "AUTH" "(redacted)""#,
+        r#"0 127.0.0.1:5] "SET" "k" "a\"b\n\x01""#,
+        r#"3 127.0.0.1:5] "SELECT" "3""#,
+        r#"3 127.0.0.1:5] "MULTI""#,
+        r#"3 127.0.0.1:5] "INCR" "n""#,
+        r#"3 127.0.0.1:5] "EXEC""#,
+    ];
+    let expected = expected.map(|line| format!("+1700000000.042000 [{line}\r\n"));
+    assert_eq!(seen, expected.concat());
+    let refused = "-ERR Replica can't interact with the keyspace\r\n";
+    assert_eq!(ask(&mut engine, monitor, "GET k"), refused);
+    let own = ask(&mut engine, monitor, "PING");
+    assert!(own.starts_with("+PONG\r\n+1700000000.042000 [0 ") && own.ends_with("\"PING\"\r\n"));
+    assert_eq!(ask(&mut engine, monitor, "RESET"), "+RESET\r\n");
+    ask(&mut engine, client, "PING");
+    assert_eq!(engine.drain(monitor), b"");
+}
+
+#[test]
+fn the_slow_log_keeps_commands_short() {
+    let mut engine = engine(&[
+        "--slowlog-log-slower-than",
+        "0",
+        "--enable-debug-command",
+        "yes",
+    ]);
+    let client = engine.connect(Kind::Wire);
+    engine.set_addresses(client, b"127.0.0.1:5", b"127.0.0.1:6379");
+    ask(&mut engine, client, "CONFIG SET requirepass secret hz 20");
+    ask(&mut engine, client, &format!("SET k {}", "y".repeat(129)));
+    ask(&mut engine, client, &format!("DEL {}", "k ".repeat(39)));
+    let reply = ask(&mut engine, client, "SLOWLOG GET 3");
+    for part in [
+        "*3\r\n*6\r\n:2\r\n:1700000000\r\n:0\r\n*32\r\n$3\r\nDEL\r\n$1\r\nk\r\n",
+        "$1\r\nk\r\n$22\r\n... (9 more arguments)\r\n$11\r\n127.0.0.1:5\r\n$0\r\n\r\n*6\r\n:1\r\n",
+        "yyyy... (1 more bytes)\r\n",
+        "$11\r\nrequirepass\r\n$10\r\n(redacted)\r\n$2\r\nhz\r\n$2\r\n20\r\n",
+    ] {
+        assert!(reply.contains(part), "{part:?} in {reply:?}");
+    }
+    ask(
+        &mut engine,
+        client,
+        "CONFIG SET slowlog-log-slower-than 10000",
+    );
+    ask(&mut engine, client, "SLOWLOG RESET");
+    ask(&mut engine, client, "DEBUG SLEEP 0.02");
+    advance(&mut engine, START_MS + 20);
+    engine.drain(client);
+    let reply = ask(&mut engine, client, "SLOWLOG GET");
+    assert!(
+        reply.contains(":20000\r\n*3\r\n$5\r\nDEBUG\r\n"),
+        "{reply:?}"
+    );
+}

@@ -34,4 +34,5 @@ pub const GROUPS: &[&[Command]] = &[
     server::debug::ROWS,
     server::info::ROWS,
     server::memory::ROWS,
+    server::observe::ROWS,
 ];

@@ -9,6 +9,7 @@ impl Engine {
     pub(super) fn has_aftermath(&self) -> bool {
         self.keys.has_aftermath()
             || !self.server.published.is_empty()
+            || !self.server.monitored.is_empty()
             || !self.server.kills.is_empty()
             || !self.server.unblocks.is_empty()
             || !self.server.tracking.told.is_empty()
@@ -43,6 +44,7 @@ impl Engine {
             self.deliver_invalidations();
             self.deliver_events();
             self.deliver_published();
+            self.deliver_monitored();
             for id in std::mem::take(&mut self.server.kills) {
                 self.kill(id);
             }

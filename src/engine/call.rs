@@ -192,6 +192,9 @@ impl Engine {
                 Called::Replied
             }
         };
+        if self.is_observed() && !is_retry {
+            self.observe(session, row, args);
+        }
         if self.server.tracking.is_active() {
             self.track(session, row, args);
         }

@@ -59,6 +59,7 @@ impl Engine {
             || self.server.is_loading
             || !self.server.is_last_save_ok
             || (self.server.config.maxmemory_bytes > 0)
+            || session.is_monitor
             || (session.multi.is_some() && row.is(Flags::NO_MULTI))
             || (row.name == "debug" && !is_debug_open(session, &self.server.config))
     }
@@ -108,6 +109,9 @@ impl Engine {
         }
         if self.server.is_loading && !command.is(Flags::LOADING) {
             return Some(Error::LOADING);
+        }
+        if session.is_monitor && command.is(Flags::WRITE | Flags::READONLY | Flags::MAY_REPLICATE) {
+            return Some(Error::new("ERR Replica can't interact with the keyspace"));
         }
         None
     }

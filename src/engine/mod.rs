@@ -19,6 +19,7 @@ mod caches;
 mod call;
 mod check;
 mod deliver;
+mod observe;
 mod persist;
 mod tick;
 mod wire;

@@ -5,6 +5,7 @@ pub mod config;
 mod pubsub;
 mod server;
 mod session;
+mod slowlog;
 mod tracking;
 
 pub use block::{Block, BlockOn, TimeoutReply};
@@ -12,4 +13,5 @@ pub use config::{Config, SaveRule};
 pub use pubsub::{PubSub, Scope};
 pub use server::{CommandStats, Published, Request, Server, Stats};
 pub use session::{Kind, Message, Multi, Queued, ReplyMode, Session, Sessions, Waiting};
+pub use slowlog::{SlowEntry, Slowlog};
 pub use tracking::{Invalidation, Tracking, TrackingTable};

@@ -1,6 +1,6 @@
 //! The server itself: identity, counters, and what it asks of its host.
 
-use super::{Config, PubSub, TrackingTable};
+use super::{Config, PubSub, Slowlog, TrackingTable};
 use crate::structures::ordered::OrderedMap;
 use std::collections::VecDeque;
 
@@ -74,6 +74,12 @@ pub struct Server {
     pub process_id: u64,
     /// DEBUG PAUSE-CRON: nothing happens by time.
     pub is_cron_paused: bool,
+    pub slowlog: Slowlog,
+    /// How long the running command said it takes, in microseconds.
+    pub spent_usec: u64,
+    /// Sessions in MONITOR, and the lines they have yet to be sent.
+    pub monitors: Vec<u32>,
+    pub monitored: Vec<Vec<u8>>,
     /// Sessions that wait in SAVE.
     pub save_waiters: Vec<u32>,
 }
@@ -116,6 +122,10 @@ impl Server {
             peak_ms: now_ms,
             process_id: 0,
             is_cron_paused: false,
+            slowlog: Slowlog::default(),
+            spent_usec: 0,
+            monitors: Vec::new(),
+            monitored: Vec::new(),
             save_waiters: Vec::new(),
         }
     }

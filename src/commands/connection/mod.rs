@@ -267,7 +267,7 @@ fn forget_all(session: &mut Session, server: &Server) {
     session.resp3 = false;
     session.name.clear();
     session.user = DEFAULT_USER.to_vec();
-    session.is_authenticated = server.config.requirepass.is_empty();
+    session.is_authenticated = session.kind != Kind::Wire || server.config.requirepass.is_empty();
     session.reply_mode = ReplyMode::On;
     session.no_evict = false;
     session.no_touch = false;

@@ -460,6 +460,7 @@ fn sleep(ctx: &mut Ctx) -> Result {
     if ms.is_nan() || ms < 1.0 {
         return ok(ctx);
     }
+    ctx.server.spent_usec = (ms * 1000.0) as u64;
     let until_ms = ctx.now_ms.saturating_add(ms as i64);
     ctx.server.paused_until_ms = ctx.server.paused_until_ms.max(until_ms);
     ctx.server.pause_writes_only = false;

@@ -8,6 +8,7 @@ pub mod debug;
 pub mod info;
 mod lolwut;
 pub mod memory;
+pub mod observe;
 
 /// The Redis this server behaves like.
 pub const VERSION: &str = "8.2.3";

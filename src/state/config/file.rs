@@ -320,7 +320,7 @@ fn double_quoted<'a>(mut rest: &'a [u8], word: &mut Vec<u8>) -> Option<&'a [u8]>
 }
 
 /// Appends `bytes` in double quotes, so that [`split_words`] reads them back.
-fn quote(text: &mut Vec<u8>, bytes: &[u8]) {
+pub fn quote(text: &mut Vec<u8>, bytes: &[u8]) {
     text.push(b'"');
     for &byte in bytes {
         match byte {

@@ -5,7 +5,7 @@ mod special;
 mod table;
 mod value;
 
-pub use file::{LoadError, split_words, with_command_line};
+pub use file::{LoadError, quote, split_words, with_command_line};
 pub use table::{EFFECT, HIDDEN, HOST, IMMUTABLE, Kind, PARAMETERS, PROTECTED, Parameter, Special};
 pub use value::Refusal;
 
@@ -35,6 +35,8 @@ pub struct Config {
     pub stop_writes_on_bgsave_error: bool,
     /// `save`: when to save by itself.
     pub save_rules: Vec<SaveRule>,
+    /// `slowlog-log-slower-than` is 0: every command counts as slow.
+    pub is_slow_free: bool,
     /// `notify-keyspace-events`, as [`Class`] bits.
     pub notify_classes: u32,
     /// The configuration file's name and its text as it was read.
@@ -63,6 +65,7 @@ impl Default for Config {
             is_debug_local: false,
             stop_writes_on_bgsave_error: true,
             save_rules: Vec::new(),
+            is_slow_free: false,
             notify_classes: 0,
             file: None,
             values: Vec::new(),
@@ -212,6 +215,7 @@ impl Config {
                 self.is_debug_allowed = is_allowed;
             }
             "stop-writes-on-bgsave-error" => self.stop_writes_on_bgsave_error = value == b"yes",
+            "slowlog-log-slower-than" => self.is_slow_free = number == 0,
             "requirepass" => self.requirepass = value.to_vec(),
             "notify-keyspace-events" => self.notify_classes = Class::parse(value).unwrap_or(0),
             "save" => self.save_rules = save_rules(value),

@@ -85,7 +85,6 @@ fn is_title(text: &[u8]) -> bool {
     const FILLED: usize = 4;
     let (mut rest, mut is_filled) = (text, false);
     while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
         if byte != b'{' || after.first() == Some(&b'{') {
             is_filled |= byte != b' ';
             rest = after
