@@ -4,8 +4,10 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { recordFile, transcriptFiles } from "../../scripts/record.mjs";
+import { transcriptFiles } from "../../scripts/record.mjs";
 import { root } from "../../scripts/shell.mjs";
+import { parse } from "../spec/format.mjs";
+import { runFile } from "../spec/runner.mjs";
 import { differential } from "./differential.mjs";
 import { findOracle, NoOracle, OracleHost, startOracle } from "./oracle.mjs";
 import { compareTables, wasmConnection } from "./table.mjs";
@@ -19,18 +21,16 @@ function summary(passed, failed, skipped = 0) {
 	if (failed > 0) process.exitCode = 1;
 }
 
+/** The transcripts run against the server as they run against the engine. */
 async function transcripts(program) {
 	const host = new OracleHost(program);
 	let [passed, failed] = [0, 0];
 	try {
 		for (const path of transcriptFiles()) {
-			const source = readFileSync(join(root, path), "utf8");
-			const { text, unstable } = await recordFile(host, source);
-			if (text === source && unstable.length === 0) passed++;
-			else {
-				failed++;
-				console.log(`${path}: not what the server says; \`npm run record\` shows the difference`);
-			}
+			const file = parse(readFileSync(join(root, path), "utf8"));
+			const counts = await runFile(host, file, path, (failure) => console.log(failure));
+			passed += counts.passed;
+			failed += counts.failed;
 		}
 	} finally {
 		await host.stop();

@@ -172,6 +172,7 @@ const SILENT_MS = 200;
 /** The oracle as a host for transcripts (see runner.mjs). */
 export class OracleHost {
 	#server = null;
+	#spare = null;
 	#clients = new Map();
 	#spoiled = true;
 	#isAlone = false;
@@ -185,8 +186,11 @@ export class OracleHost {
 		for (const client of this.#clients.values()) client.close();
 		this.#clients.clear();
 		if (this.#spoiled) {
-			await this.stop();
-			this.#server = await startOracle(this.program);
+			const used = this.#server;
+			this.#server = await (this.#spare ?? startOracle(this.program));
+			// The next one starts while this one works.
+			this.#spare = startOracle(this.program);
+			await used?.stop();
 		} else await this.#server.control.call("FLUSHALL");
 		this.#isAlone = testCase.steps.some((step) => WATCHES_CLIENTS.test(step.bytes ?? ""));
 		if (this.#isAlone) {
@@ -219,10 +223,12 @@ export class OracleHost {
 				waited += QUIET_MS;
 			}
 		} else {
-			await this.#server.control.call("PING");
-			await this.#server.control.call("PING");
-			await this.wait(1);
+			await this.#fence(1);
+			// What a command leaves to a thread (FLUSHALL) is answered later.
+			const asked = this.#clients.get(this.#asked);
+			if (asked?.received === "" && !asked.closed) await this.#fence(QUIET_MS * 2);
 		}
+		this.#asked = 0;
 		const found = new Map();
 		for (const [client, connection] of this.#clients) {
 			const bytes = connection.take();
@@ -230,6 +236,12 @@ export class OracleHost {
 			if (connection.closed) this.#clients.delete(client);
 		}
 		return found;
+	}
+
+	async #fence(ms) {
+		await this.#server.control.call("PING");
+		await this.#server.control.call("PING");
+		await this.wait(ms);
 	}
 
 	wait(ms) {
@@ -245,6 +257,8 @@ export class OracleHost {
 	async stop() {
 		for (const client of this.#clients.values()) client.close();
 		await this.#server?.stop();
+		await (await this.#spare)?.stop();
 		this.#server = null;
+		this.#spare = null;
 	}
 }
