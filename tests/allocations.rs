@@ -66,7 +66,7 @@ fn allocations(commands: &[&[&str]]) -> u64 {
 #[test]
 fn hot_commands_allocate_nothing() {
     let value = "x".repeat(64);
-    let cases: [&[&[&str]]; 10] = [
+    let cases: [&[&[&str]]; 11] = [
         &[&["SET", "KEY", &value], &["GET", "KEY"]],
         &[
             &["SET", "KEY", "12345"],
@@ -101,6 +101,12 @@ fn hot_commands_allocate_nothing() {
             &["SET", "KEY", &value, "XX", "EX", "100"],
             &["SET", "KEY", &value, "KEEPTTL"],
             &["GETEX", "KEY", "PX", "5000"],
+        ],
+        &[
+            &["SET", "KEY", "v"],
+            &["APPEND", "KEY", &value],
+            &["SETRANGE", "KEY", "5", "inside"],
+            &["SETRANGE", "KEY", "100", "at the end"],
         ],
         &[&["MSET", "KEY", "v"], &["MGET", "KEY"], &["TOUCH", "KEY"]],
     ];

@@ -627,23 +627,24 @@ fn setrange(ctx: &mut Ctx) -> Result {
     let offset =
         u64::try_from(ctx.integer(2)?).map_err(|_| Error::new("ERR offset is out of range"))?;
     let limit_bytes = ctx.server.config.proto_max_bulk_len_bytes;
-    let length = ctx.keys.update_string(key, |bytes| {
-        if value.is_empty() {
-            return Ok((Updated::No, bytes.len()));
-        }
-        let end = check_length(offset, value.len(), limit_bytes)?;
-        if let Some(more) = end.checked_sub(bytes.len()) {
-            bytes.try_reserve(more).map_err(|_| Error::OOM)?;
-            bytes.resize(end, 0);
-        }
+    if value.is_empty() {
+        ctx.keys.exists_for_write(key);
+        let length = ctx.keys.peek_string(key)?.map_or(0, Str::len);
+        ctx.reply.count(length);
+        return Ok(Outcome::Done);
+    }
+    // The wrong type is an error before the length is.
+    let end = match check_length(offset, value.len(), limit_bytes) {
+        Ok(end) => end,
+        Err(error) => return ctx.keys.peek_string(key).and(Err(error)),
+    };
+    let length = ctx.keys.edit_string(key, end, |bytes, _| {
         if let Some(part) = bytes.get_mut(end - value.len()..end) {
             part.copy_from_slice(value);
         }
-        Ok((Updated::Yes, bytes.len()))
+        (true, bytes.len())
     })?;
-    if !value.is_empty() {
-        ctx.keys.notify(Class::STRING, "setrange", key);
-    }
+    ctx.keys.notify(Class::STRING, "setrange", key);
     ctx.reply.count(length);
     Ok(Outcome::Done)
 }

@@ -55,6 +55,8 @@ pub struct Keyspace {
     expire_db: usize,
     /// Bytes inside boxed objects, over all databases.
     object_bytes: usize,
+    /// Where short strings are changed, to be stored again.
+    scratch: Vec<u8>,
 }
 
 impl std::fmt::Debug for Keyspace {
@@ -84,6 +86,7 @@ impl Keyspace {
             signals: Signals::default(),
             expire_db: 0,
             object_bytes: 0,
+            scratch: Vec::new(),
         }
     }
 

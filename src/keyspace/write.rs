@@ -5,7 +5,7 @@ use super::signals::Presence;
 use super::{Class, Db, Keyspace};
 use crate::resp::Error;
 use crate::structures::table::{Content, Lookup, OwnedPayload, Payload, PayloadMut, Table};
-use crate::values::string::{self, Str};
+use crate::values::string;
 use crate::values::{Entry, Kind, Object, Type};
 
 /// What becomes of a key's time to live when it is set.
@@ -261,8 +261,13 @@ impl Keyspace {
             }
             return Ok(());
         }
-        let mut bytes = self.peek_string(key)?.map_or_else(Vec::new, Str::to_vec);
-        let updated = change(&mut bytes)?;
+        let mut bytes = std::mem::take(&mut self.scratch);
+        bytes.clear();
+        if let Some(old) = self.peek_string(key)? {
+            bytes.extend_from_slice(&old.text());
+        }
+        let outcome = change(&mut bytes);
+        let updated = *outcome.as_ref().unwrap_or(&Updated::No);
         if updated != Updated::No {
             let content = match bytes.len() <= string::INLINE_LIMIT_BYTES {
                 true => Content::Inline(bytes.as_slice()),
@@ -280,7 +285,8 @@ impl Keyspace {
         if updated == Updated::Yes {
             self.changed(db, key);
         }
-        Ok(())
+        self.scratch = bytes;
+        outcome.map(|_| ())
     }
 
     /// Makes the string at `key` at least `length` bytes long, with zeros, and lets `change` change its bytes; that is
