@@ -6,6 +6,12 @@ import type { Engine } from "../engine.ts";
 /** Output of a client that does not read may pile up to this; then its input waits. */
 const OUTPUT_PAUSE_BYTES = 1 << 20;
 
+/**
+ * While its input waits, a client gets only messages. One that lets more than this pile up is cut off, as the default
+ * `client-output-buffer-limit pubsub 32mb` does.
+ */
+const MESSAGES_LIMIT_BYTES = 32 << 20;
+
 /** Where to listen. */
 export type Endpoint =
 	| { port: number; host?: string; backlog?: number; ipv6Only?: boolean }
@@ -58,7 +64,9 @@ class Peer {
 		const output = this.engine.drain(this.session);
 		if (output !== undefined && !this.socket.destroyed) {
 			this.socket.write(output);
-			if (this.socket.writableLength > OUTPUT_PAUSE_BYTES) this.socket.pause();
+			const pending_bytes = this.socket.writableLength;
+			if (pending_bytes > MESSAGES_LIMIT_BYTES && this.socket.isPaused()) this.socket.destroy();
+			else if (pending_bytes > OUTPUT_PAUSE_BYTES) this.socket.pause();
 		}
 		if (this.engine.isClosing(this.session)) this.socket.end();
 	}
