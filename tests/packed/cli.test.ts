@@ -47,7 +47,7 @@ function folder(): string {
 	return dir;
 }
 
-async function start(args: string[]): Promise<Running> {
+async function start(args: string[], password?: string): Promise<Running> {
 	const port = await freePort();
 	const child = spawn(process.execPath, [program(), ...args, "--port", String(port)]);
 	let log = "";
@@ -59,7 +59,13 @@ async function start(args: string[]): Promise<Running> {
 	});
 	cleanups.push(() => child.kill("SIGKILL"));
 	await expect.poll(() => log, { timeout: 15_000 }).toContain("Ready to accept connections tcp");
-	const redis = new Redis({ port, host: "127.0.0.1", maxRetriesPerRequest: 0, retryStrategy: () => null });
+	const redis = new Redis({
+		port,
+		host: "127.0.0.1",
+		password,
+		maxRetriesPerRequest: 0,
+		retryStrategy: () => null,
+	});
 	redis.on("error", () => {});
 	cleanups.push(() => redis.disconnect());
 	return { child, port, redis, log: () => log, exit };
@@ -102,9 +108,8 @@ describe("npx redstart", () => {
 	it("reads redis.conf, with the command line above it", async () => {
 		const conf = join(folder(), "redis.conf");
 		writeFileSync(conf, `databases 4\nmaxmemory 128mb\nrequirepass "a b"\nsave ""\ndir ${dir}\n`);
-		const { redis } = await start([conf, "--maxmemory", "64mb"]);
-		await expect(redis.ping()).rejects.toThrow("NOAUTH Authentication required.");
-		await redis.auth("a b");
+		const { redis } = await start([conf, "--maxmemory", "64mb"], "a b");
+		expect(await redis.config("GET", "requirepass")).toEqual(["requirepass", "a b"]);
 		expect(await redis.config("GET", "maxmemory")).toEqual(["maxmemory", "67108864"]);
 		expect(await redis.config("GET", "databases")).toEqual(["databases", "4"]);
 		await expect(redis.select(4)).rejects.toThrow("ERR DB index is out of range");
