@@ -721,25 +721,29 @@ fn lcs(ctx: &mut Ctx) -> Result {
             return Err(Error::SYNTAX);
         }
     }
-    match (len, idx) {
-        (true, true) => Err(Error::new(
+    if len && idx {
+        return Err(Error::new(
             "ERR If you want both the length and indexes, please just use IDX.",
-        )),
-        (true, false) => {
-            ctx.reply.count(subsequence::length(first, second));
-            Ok(Outcome::Done)
-        }
-        (false, _) => {
-            let found = subsequence::find(first, second).ok_or(Error::new(
-                "ERR Insufficient memory, failed allocating transient memory for LCS",
-            ))?;
-            match idx {
-                true => reply_runs(ctx, &found, min_length as u64, with_length),
-                false => ctx.reply.bulk(&found.text),
-            }
-            Ok(Outcome::Done)
-        }
+        ));
     }
+    let table_bytes = (first.len() as u64 + 1) * (second.len() as u64 + 1) * 4;
+    if table_bytes > ctx.server.config.proto_max_bulk_len_bytes as u64 {
+        return Err(Error::new(
+            "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len",
+        ));
+    }
+    if len {
+        ctx.reply.count(subsequence::length(first, second));
+        return Ok(Outcome::Done);
+    }
+    let found = subsequence::find(first, second).ok_or(Error::new(
+        "ERR Insufficient memory, failed allocating transient memory for LCS",
+    ))?;
+    match idx {
+        true => reply_runs(ctx, &found, min_length as u64, with_length),
+        false => ctx.reply.bulk(&found.text),
+    }
+    Ok(Outcome::Done)
 }
 
 /// The places of the common bytes, runs shorter than `min_length` left out.
