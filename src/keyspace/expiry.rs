@@ -79,8 +79,8 @@ impl Keyspace {
     /// Deletes the keys that reads found expired.
     #[inline]
     pub fn delete_stale(&mut self) {
-        if self.signals.has_stale() {
-            for (db, key) in self.signals.take_stale() {
+        if !self.signals.stale.is_empty() {
+            for (db, key) in self.signals.stale.take() {
                 self.forget(db, &key);
             }
         }
@@ -109,10 +109,8 @@ impl Keyspace {
 
     /// What follows from an expired key's deletion: counted, told, logged, unless a read has seen to it.
     pub(super) fn note_expired(&mut self, db: usize, key: &[u8]) {
-        if self.signals.is_stale(db, key) {
-            return self
-                .signals
-                .forget_stale(|place| place.0 == db && place.1 == key);
+        if self.signals.stale.remove(db, key) {
+            return;
         }
         self.stats.expired += 1;
         self.signals.expire(self.notify_classes, key, db);

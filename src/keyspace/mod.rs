@@ -12,6 +12,7 @@ mod events;
 mod expiry;
 mod read;
 mod signals;
+mod stale;
 mod write;
 
 pub use clock::Lfu;
@@ -192,7 +193,7 @@ impl Keyspace {
 
     /// Puts loaded databases in the place of the present ones. Every watched key counts as touched.
     pub fn replace(&mut self, dbs: Vec<Db>) {
-        self.signals.forget_stale(|_| true);
+        self.signals.stale.clear();
         self.dbs = dbs;
         self.object_bytes = self.dbs.iter().map(write::object_bytes_of).sum();
         self.signals.touch_all();

@@ -1,5 +1,6 @@
 //! Who is to be told of changes: sessions that WATCH a key, sessions blocked on one, listeners of events.
 
+use super::stale::StaleKeys;
 use super::{Class, Event, Keyspace};
 use crate::structures::ordered::OrderedMap;
 
@@ -26,7 +27,7 @@ pub(super) struct Signals {
     ready: Vec<Place>,
     events: Vec<Event>,
     /// Keys a read found expired, still to be deleted.
-    stale: Vec<Place>,
+    pub(super) stale: StaleKeys,
     /// Whether somebody reads `expired`.
     is_logging: bool,
     /// Keys that expired, for the log.
@@ -142,33 +143,11 @@ impl Signals {
     /// already.
     #[cold]
     pub(super) fn find_stale(&mut self, classes: u32, key: &[u8], db: usize) -> bool {
-        let is_news = !self.is_stale(db, key);
+        let is_news = self.stale.add(db, key);
         if is_news {
             self.expire(classes, key, db);
-            self.stale.push((db, key.to_vec()));
         }
         is_news
-    }
-
-    /// Whether a read has found this key expired.
-    pub(super) fn is_stale(&self, db: usize, key: &[u8]) -> bool {
-        self.stale
-            .iter()
-            .any(|(other, stale)| *other == db && stale == key)
-    }
-
-    /// Forgets the keys reads found expired that are `gone` otherwise.
-    pub(super) fn forget_stale(&mut self, gone: impl Fn(&Place) -> bool) {
-        self.stale.retain(|place| !gone(place));
-    }
-
-    #[inline]
-    pub(super) fn has_stale(&self) -> bool {
-        !self.stale.is_empty()
-    }
-
-    pub(super) fn take_stale(&mut self) -> Vec<Place> {
-        std::mem::take(&mut self.stale)
     }
 
     pub(super) fn notify(
@@ -289,7 +268,7 @@ impl Keyspace {
         !self.signals.events.is_empty()
             || !self.signals.touched.is_empty()
             || !self.signals.ready.is_empty()
-            || self.signals.has_stale()
+            || !self.signals.stale.is_empty()
             || self.has_modified()
     }
 

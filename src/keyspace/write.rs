@@ -484,7 +484,7 @@ impl Keyspace {
         let now_ms = self.now_ms;
         let before = |key: &[u8]| presence(&removed, key, now_ms);
         self.signals.touch_db(db, before, |_| Presence::Missing);
-        self.signals.forget_stale(|place| place.0 == db);
+        self.signals.stale.forget_db(db);
         self.signals.flushed();
         self.object_bytes -= object_bytes_of(&removed);
         self.dirty += removed.len() as u64;
