@@ -191,11 +191,23 @@ impl Config {
             Kind::Text | Kind::Special(_) => kind.is_list() && !value.is_empty(),
             _ => true,
         };
-        match is_plain {
-            true => text.extend_from_slice(value),
-            false => quote(text, value),
+        match (kind, num::parse_i64(value)) {
+            (Kind::Memory(..), Some(bytes)) => write_memory(text, bytes),
+            _ if is_plain => text.extend_from_slice(value),
+            _ => quote(text, value),
         }
     }
+}
+
+/// A size as short as it can be said exactly: `1mb`, `1536kb`, `1000`.
+fn write_memory(text: &mut Vec<u8>, bytes: i64) {
+    let units: [(i64, &[u8]); 3] = [(1 << 30, b"gb"), (1 << 20, b"mb"), (1 << 10, b"kb")];
+    let unit = units
+        .iter()
+        .find(|(unit, _)| bytes > 0 && bytes % unit == 0);
+    let (unit, name) = unit.copied().unwrap_or((1, b""));
+    num::write_i64(text, bytes / unit);
+    text.extend_from_slice(name);
 }
 
 /// The text that a file's text and a command line make: each `--name` begins a line, what follows are its values.
