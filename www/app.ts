@@ -4,7 +4,7 @@ import "./style/base.css";
 import "./style/frame.css";
 import "./style/console.css";
 import "./style/keys.css";
-import type { RedstartError } from "redstart";
+import type { Redstart, RedstartError } from "redstart";
 import { KeyBrowser } from "./browser/keys.ts";
 import { byId, formatCount, press } from "./dom.ts";
 import { DATABASE, openDatabase } from "./engine/open.ts";
@@ -59,29 +59,18 @@ async function keepOffline(): Promise<void> {
 	}
 }
 
-async function main(): Promise<void> {
-	byId("notice-close").addEventListener("click", () => notice(""));
-	const view = new TerminalView(byId("xterm"), byId("spoken"));
-	const losses: RedstartError[] = [];
-	let onLost = (error: RedstartError): void => {
-		losses.push(error);
-	};
-	const start = await openDatabase((error) => onLost(error));
-	const { database } = start;
-	const keys = new KeyBrowser(database, () => look());
-	const status = new StatusBar(database, () => keys.calls);
-	status.showStart(start);
-	onLost = (error) => {
-		status.lose(error.message);
-		notice(`Not saved: ${error.message}.`);
-	};
-	for (const error of losses) onLost(error);
-	database.on("persistence-gained", () => {
-		status.regain();
-		notice("The other tab is closed: what is here is stored from now on.");
-	});
-	let seen = "";
-	const shell = new Shell({
+/** What is kept where, and the parts that look at it. */
+interface Parts {
+	readonly database: Redstart;
+	readonly view: TerminalView;
+	readonly keys: KeyBrowser;
+	readonly status: StatusBar;
+	/** Looks whether anything was written or has expired, and shows it. */
+	look(): void;
+}
+
+function makeShell({ database, view, keys, status, look }: Parts): Shell {
+	return new Shell({
 		output: {
 			get cols() {
 				return view.terminal.cols;
@@ -101,27 +90,64 @@ async function main(): Promise<void> {
 			keys.select(state.db);
 		},
 	});
-	/** Keys are listed again when anything was written or has expired. */
+}
+
+function makeParts(database: Redstart, view: TerminalView): Parts {
+	let seen = "";
 	const look = () => {
+		if (database.isClosed) return;
 		const version = `${database.engine.writeVersion} ${database.stats().keys}`;
 		if (version !== seen) keys.refresh();
 		seen = version;
 		status.tick();
 	};
+	const keys = new KeyBrowser(database, look);
+	const status = new StatusBar(database, () => keys.calls);
+	return { database, view, keys, status, look };
+}
+
+/** Follows what happens to the database as a whole. */
+function watch({ database, keys, status }: Parts, shell: Shell): void {
+	database.on("persistence-gained", () => {
+		status.regain();
+		notice("The other tab is closed: what is here is stored from now on.");
+	});
 	database.on("reopen", () => {
 		notice("The engine stopped and was started again from storage.");
 		shell.renew();
 		keys.renew();
 	});
+	database.on("close", () => {
+		keys.stop();
+		shell.stop();
+		notice("The server was shut down. Reload the page to start it again.");
+	});
+}
+
+async function main(): Promise<void> {
+	byId("notice-close").addEventListener("click", () => notice(""));
+	const view = new TerminalView(byId("xterm"), byId("spoken"));
+	const losses: RedstartError[] = [];
+	let onLost = (error: RedstartError): void => {
+		losses.push(error);
+	};
+	const start = await openDatabase((error) => onLost(error));
+	const { database } = start;
+	const parts = makeParts(database, view);
+	const { keys, status, look } = parts;
+	status.showStart(start);
+	onLost = (error) => {
+		status.lose(error.message);
+		notice(`Not saved: ${error.message}.`);
+	};
+	for (const error of losses) onLost(error);
+	const shell = makeShell(parts);
+	watch(parts, shell);
 	view.attach(shell);
 	fillStrip(byId("strip"), shell, () => view.focus());
 	wireMenu({ database, shell, view, notice, changed: look });
-	await shell.start(
-		greeting(
-			start.keys,
-			losses.some((error) => /another tab/.test(error.message)),
-		),
-	);
+	const isCopy = losses.some((error) => /another tab/.test(error.message));
+	await shell.start(greeting(start.keys, isCopy));
 	setInterval(() => {
 		look();
 		keys.tick();

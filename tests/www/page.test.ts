@@ -241,3 +241,16 @@ test("Ctrl-V pastes, and runs the lines of the paste", async () => {
 	await page.keyboard.press("Control+v");
 	await expect.poll(() => screenText(page)).toContain("INCR pasted\n(integer) 2\nredstart> GET pas");
 });
+
+test("after SHUTDOWN the page says so, and a reload begins anew", async () => {
+	visit = await playground.open();
+	const { page } = visit;
+	await run(page, "SET before shutdown");
+	await run(page, "SHUTDOWN");
+	await expect.poll(() => page.locator("#notice").textContent()).toMatch(/was shut down/);
+	expect(await run(page, "PING")).toMatch(/closed/);
+	await page.waitForTimeout(1500);
+	await page.reload();
+	await ready(page);
+	expect(await run(page, "GET before")).toBe('"shutdown"\n');
+});

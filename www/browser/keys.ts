@@ -33,6 +33,7 @@ export class KeyBrowser {
 	private timer: ReturnType<typeof setTimeout> | undefined;
 	private isScanning = false;
 	private isDue = false;
+	private isStopped = false;
 
 	constructor(database: Redstart, onRun: () => void) {
 		this.database = database;
@@ -91,9 +92,17 @@ export class KeyBrowser {
 		this.rescan();
 	}
 
+	/** There is no engine any more: what is seen stays, and nothing is asked. */
+	stop(): void {
+		this.isStopped = true;
+		this.generation++;
+		clearTimeout(this.timer);
+		this.panel.close();
+	}
+
 	/** Shows another database. */
 	select(db: number): void {
-		if (db === this.db) return;
+		if (db === this.db || this.isStopped) return;
 		this.db = db;
 		this.session.call("SELECT", db);
 		byId("keys-db").textContent = `db ${db}`;
@@ -112,7 +121,7 @@ export class KeyBrowser {
 	}
 
 	private factsOf(key: KeyName): RowFacts | undefined {
-		if (this.facts.has(key.label)) return this.facts.get(key.label);
+		if (this.isStopped || this.facts.has(key.label)) return this.facts.get(key.label);
 		const type = this.session.text("TYPE", key.arg);
 		const facts = type === "none" ? undefined : { type, expires_ms: this.session.expires_ms(key.arg) };
 		this.facts.set(key.label, facts);
@@ -121,6 +130,7 @@ export class KeyBrowser {
 
 	/** Something was written: what is seen at once, the whole as soon as it is cheap. */
 	refresh(): void {
+		if (this.isStopped) return;
 		this.facts.clear();
 		this.list.schedule();
 		this.panel.refresh(this.session);
@@ -135,6 +145,7 @@ export class KeyBrowser {
 
 	/** Scans at once, dropping a scan under way. */
 	rescan(): void {
+		if (this.isStopped) return;
 		this.generation++;
 		this.facts.clear();
 		this.isDue = true;
@@ -150,7 +161,8 @@ export class KeyBrowser {
 				this.isDue = false;
 				const { generation } = this;
 				const options = { match: patternOf(this.filter.value), type: this.typeFilter.value };
-				const scan = await scanKeys(this.session, options, () => generation !== this.generation);
+				const isStale = () => generation !== this.generation;
+				const scan = await scanKeys(this.session, options, this.scan, isStale);
 				if (!scan) continue;
 				this.scan = scan;
 				this.arrange();
@@ -187,6 +199,7 @@ export class KeyBrowser {
 
 	/** Each second: countdowns, and keys that expired meanwhile. */
 	tick(): void {
+		if (this.isStopped) return;
 		const now_ms = Date.now();
 		let hasExpired = false;
 		for (const [label, facts] of this.facts) {

@@ -24,10 +24,11 @@ const nextTurn = () =>
 		port1.postMessage(0);
 	});
 
-/** Keys sorted by label; undefined when `isStale` says that nobody wants them any more. */
+/** Keys sorted by label, those of `before` where they are the same; undefined when `isStale` says that nobody wants them any more. */
 export async function scanKeys(
 	session: KeySession,
 	options: { match: string | undefined; type: string },
+	before: Scan,
 	isStale: () => boolean,
 ): Promise<Scan | undefined> {
 	const words: string[] = ["COUNT", String(PER_STEP)];
@@ -49,9 +50,14 @@ export async function scanKeys(
 			slice_ms = performance.now();
 		}
 	} while (!isZero(cursor) && found.size < MOST_KEYS);
+	const isCut = !isZero(cursor);
+	// Most writes change values, not which keys there are; sorting many keys would be felt.
+	const { keys: sorted } = before;
+	if (sorted.length === found.size && sorted.every(({ label }) => found.has(label)))
+		return { keys: sorted, isCut };
 	const keys = [...found.values()];
 	keys.sort((a, b) => (a.label < b.label ? -1 : a.label > b.label ? 1 : 0));
-	return { keys, isCut: !isZero(cursor) };
+	return { keys, isCut };
 }
 
 function isZero(cursor: string | Uint8Array): boolean {

@@ -120,6 +120,11 @@ export class Shell {
 		this.reconnect();
 	}
 
+	/** There is no engine any more; a command that waits ends without a reply. */
+	stop(): void {
+		this.session.abandon();
+	}
+
 	private ask(...words: string[]): Promise<Exchange> {
 		return this.session.call(words.map(encodeText));
 	}
