@@ -84,10 +84,14 @@ function wireData({ database, notice, changed }: Parts, close: () => void): void
 	});
 }
 
+/** Work on a file goes on this long before the page gets its turn. */
+const SLICE_MS = 12;
+
 /** Runs each line of a file; what became of it in a sentence. */
 export async function runFile(database: Redstart, text: string): Promise<string> {
 	const session = database.session();
 	let done = 0;
+	let from_ms = performance.now();
 	const failed: string[] = [];
 	try {
 		for (const [i, line] of text.split("\n").entries()) {
@@ -101,7 +105,10 @@ export async function runFile(database: Redstart, text: string): Promise<string>
 			} catch (error) {
 				failed.push(`line ${i + 1}: ${(error as Error).message}`);
 			}
-			if (i % 1000 === 999) await new Promise((resolve) => setTimeout(resolve));
+			if (performance.now() - from_ms > SLICE_MS) {
+				await new Promise((resolve) => setTimeout(resolve));
+				from_ms = performance.now();
+			}
 		}
 	} finally {
 		session.close();

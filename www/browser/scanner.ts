@@ -50,14 +50,35 @@ export async function scanKeys(
 			slice_ms = performance.now();
 		}
 	} while (!isZero(cursor) && found.size < MOST_KEYS);
-	const isCut = !isZero(cursor);
-	// Most writes change values, not which keys there are; sorting many keys would be felt.
-	const { keys: sorted } = before;
-	if (sorted.length === found.size && sorted.every(({ label }) => found.has(label)))
-		return { keys: sorted, isCut };
-	const keys = [...found.values()];
-	keys.sort((a, b) => (a.label < b.label ? -1 : a.label > b.label ? 1 : 0));
-	return { keys, isCut };
+	return { keys: sortLike(before.keys, found), isCut: !isZero(cursor) };
+}
+
+const byLabel = (a: KeyName, b: KeyName) => (a.label < b.label ? -1 : a.label > b.label ? 1 : 0);
+
+/**
+ * The keys of `found`, sorted. Most of them stand in `sorted` already: only new ones are sorted, and merged in. When
+ * they are the same keys it is the same array. O(n) plus the sorting of new keys.
+ */
+export function sortLike(
+	sorted: readonly KeyName[],
+	found: ReadonlyMap<string, KeyName>,
+): readonly KeyName[] {
+	const kept = sorted.filter(({ label }) => found.has(label));
+	if (kept.length === found.size) return kept.length === sorted.length ? sorted : kept;
+	const old = new Set<string>();
+	for (const { label } of kept) old.add(label);
+	const fresh: KeyName[] = [];
+	for (const key of found.values()) if (!old.has(key.label)) fresh.push(key);
+	fresh.sort(byLabel);
+	const merged: KeyName[] = [];
+	let next = 0;
+	for (const key of kept) {
+		while (next < fresh.length && (fresh[next] as KeyName).label < key.label)
+			merged.push(fresh[next++] as KeyName);
+		merged.push(key);
+	}
+	for (; next < fresh.length; next++) merged.push(fresh[next] as KeyName);
+	return merged;
 }
 
 function isZero(cursor: string | Uint8Array): boolean {

@@ -37,6 +37,8 @@ class Gathered {
 	}
 
 	end(from: number, to: number): Word {
+		// Without escapes the text is what was typed.
+		if (this.bytes.length === 0) return { bytes: encoder.encode(this.text), text: this.text, from, to };
 		this.flush();
 		const bytes = Uint8Array.from(this.bytes);
 		return { bytes, text: new TextDecoder().decode(bytes), from, to };
