@@ -1,7 +1,7 @@
 //! Values with rules of their own.
 
 use super::table::Special;
-use super::value::{Refusal, decimal, say};
+use super::value::{Refusal, say};
 use crate::algorithms::num;
 use crate::keyspace::Class;
 
@@ -124,23 +124,34 @@ fn lenient_number(text: &[u8]) -> Option<i64> {
     Some(if is_negative { -number } else { number })
 }
 
-#[inline(never)]
-fn join<T: AsRef<[u8]>>(words: &[T]) -> Vec<u8> {
-    let mut text = Vec::new();
-    for word in words {
-        if !text.is_empty() {
-            text.push(b' ');
+/// Words with spaces between them.
+#[derive(Default)]
+struct Words(Vec<u8>);
+
+impl Words {
+    #[inline(never)]
+    fn push(&mut self, word: &[u8]) {
+        if !self.0.is_empty() {
+            self.0.push(b' ');
         }
-        text.extend_from_slice(word.as_ref());
+        self.0.extend_from_slice(word);
     }
-    text
+
+    #[inline(never)]
+    fn number(&mut self, number: i64) {
+        self.push(num::format_i64(number).as_bytes());
+    }
 }
 
 fn bind(args: &[&[u8]]) -> Result<Vec<u8>, Refusal> {
     const ADDRESSES: usize = 16;
     match args.len() > ADDRESSES {
         true => Err(say("Too many bind addresses specified.")),
-        false => Ok(join(args)),
+        false => {
+            let mut words = Words::default();
+            args.iter().for_each(|arg| words.push(arg));
+            Ok(words.0)
+        }
     }
 }
 
@@ -159,55 +170,44 @@ fn replica(args: &[&[u8]]) -> Result<Vec<u8>, Refusal> {
 }
 
 fn save(args: &[&[u8]], old: &[u8]) -> Result<Vec<u8>, Refusal> {
-    let refusal = || say("Invalid save parameters");
     if args == [b""] {
         return Ok(Vec::new());
     }
-    if !args.len().is_multiple_of(2) {
-        return Err(refusal());
-    }
-    let mut words = Vec::new();
-    if !old.is_empty() {
-        words.push(old.to_vec());
-    }
+    let mut words = Words(old.to_vec());
     for (index, arg) in args.iter().enumerate() {
         let is_seconds = index % 2 == 0;
         let value = lenient_number(arg).filter(|value| *value >= i64::from(is_seconds));
-        let value = value.ok_or_else(refusal)?;
+        let value = value.filter(|_| args.len().is_multiple_of(2));
+        let value = value.ok_or(say("Invalid save parameters"))?;
         // Redis keeps the number of changes in 32 bits.
-        words.push(decimal(if is_seconds {
+        words.number(if is_seconds {
             value
         } else {
             i64::from(value as i32)
-        }));
+        });
     }
-    Ok(join(&words))
+    Ok(words.0)
 }
 
 fn oom_scores(args: &[&[u8]]) -> Result<Vec<u8>, Refusal> {
     if args.len() != 3 {
         return Err(say("wrong number of arguments"));
     }
-    let mut words = Vec::new();
+    let mut words = Words::default();
     for arg in args {
         let score = lenient_number(arg).filter(|score| (-2000..=2000).contains(score));
-        let score = score.ok_or_else(|| {
-            say("Invalid oom-score-adj-values, elements must be between -2000 and 2000.")
-        })?;
-        words.push(decimal(score));
+        words.number(score.ok_or(say(
+            "Invalid oom-score-adj-values, elements must be between -2000 and 2000.",
+        ))?);
     }
-    Ok(join(&words))
+    Ok(words.0)
 }
 
 fn percentiles(args: &[&[u8]]) -> Result<Vec<u8>, Refusal> {
-    let mut words = Vec::new();
-    if args == [b""] {
-        return Ok(Vec::new());
-    }
-    for arg in args {
+    let mut words = Words::default();
+    for arg in args.iter().filter(|_| args != [b""]) {
         let value = num::parse_f64(arg).filter(|value| !value.is_nan());
-        let value =
-            value.ok_or_else(|| say("Invalid latency-tracking-info-percentiles parameters"))?;
+        let value = value.ok_or(say("Invalid latency-tracking-info-percentiles parameters"))?;
         if !(0.0..=100.0).contains(&value) {
             return Err(say(
                 "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]",
@@ -217,47 +217,50 @@ fn percentiles(args: &[&[u8]]) -> Result<Vec<u8>, Refusal> {
         num::write_fixed(&mut text, value, 6);
         let kept = text.iter().rposition(|byte| *byte != b'0').unwrap_or(0);
         text.truncate(if text[kept] == b'.' { kept } else { kept + 1 });
-        words.push(text);
+        words.push(&text);
     }
-    Ok(join(&words))
+    Ok(words.0)
 }
 
 /// Groups of class, hard limit, soft limit, seconds; classes not named stay as they were.
 fn output_limits(args: &[&[u8]], old: &[u8]) -> Result<Vec<u8>, Refusal> {
+    /// Each class with its other name.
+    const CLASSES: [[&str; 2]; 3] = [["normal", ""], ["slave", "replica"], ["pubsub", ""]];
     if !args.len().is_multiple_of(4) {
         return Err(say(
             "Wrong number of arguments in buffer limit configuration.",
         ));
     }
-    let mut words: Vec<Vec<u8>> = old
-        .split(|byte| *byte == b' ')
-        .map(<[u8]>::to_vec)
-        .collect();
+    let mut limits = [0u64; 9];
+    let known = old.split(|byte| *byte == b' ').filter_map(num::parse_u64);
+    limits
+        .iter_mut()
+        .zip(known)
+        .for_each(|(limit, number)| *limit = number);
     for group in args.chunks_exact(4) {
-        let class = match group[0].to_ascii_lowercase().as_slice() {
-            b"normal" => 0,
-            b"slave" | b"replica" => 1,
-            b"pubsub" => 2,
-            _ => {
-                return Err(say(
-                    "Invalid client class specified in buffer limit configuration.",
-                ));
-            }
-        };
-        let limits = [
-            num::parse_memory(group[1]),
-            num::parse_memory(group[2]),
-            // 32 bits, as in Redis.
-            lenient_number(group[3]).and_then(|seconds| u64::try_from(seconds as i32).ok()),
-        ];
-        for (index, limit) in limits.into_iter().enumerate() {
-            let limit = limit.ok_or_else(|| {
-                say("Error in hard, soft or soft_seconds setting in buffer limit configuration.")
-            })?;
-            if let Some(word) = words.get_mut(class * 4 + 1 + index) {
-                *word = num::format_u64(limit).as_bytes().to_vec();
-            }
+        let is_named =
+            |name: &&str| !name.is_empty() && group[0].eq_ignore_ascii_case(name.as_bytes());
+        let class = CLASSES.iter().position(|names| names.iter().any(is_named));
+        let class = class.ok_or(say(
+            "Invalid client class specified in buffer limit configuration.",
+        ))?;
+        for (index, text) in group.iter().enumerate().skip(1) {
+            let limit = match index {
+                // 32 bits, as in Redis.
+                3 => lenient_number(text).and_then(|seconds| u64::try_from(seconds as i32).ok()),
+                _ => num::parse_memory(text),
+            };
+            limits[class * 3 + index - 1] = limit.ok_or(say(
+                "Error in hard, soft or soft_seconds setting in buffer limit configuration.",
+            ))?;
         }
     }
-    Ok(join(&words))
+    let mut words = Words::default();
+    for (names, numbers) in CLASSES.iter().zip(limits.chunks_exact(3)) {
+        words.push(names[0].as_bytes());
+        numbers
+            .iter()
+            .for_each(|number| words.push(num::format_u64(*number).as_bytes()));
+    }
+    Ok(words.0)
 }
