@@ -309,12 +309,9 @@ fn receive(
                 return Ok(());
             }
             let table = dbs.get_mut(*db).ok_or("no such database")?;
-            table.insert(
-                &key,
-                string::WHOLE,
-                string::content(&value),
-                attributes.expire_ms,
-            );
+            let expiry_ms = attributes.expire_ms;
+            let kind = string::moved_kind(string::WHOLE, key.len(), value.len(), expiry_ms);
+            table.insert(&key, kind, string::content(&value), expiry_ms);
             let idle_s = match attributes.usage {
                 Some(Usage::IdleSeconds(idle_s)) => idle_s,
                 _ => 0,
