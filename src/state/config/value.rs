@@ -97,9 +97,13 @@ fn percent(text: &[u8]) -> Result<Vec<u8>, Refusal> {
 }
 
 fn octal(text: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let (sign, text) = text.split_at(usize::from(text.starts_with(b"-")));
     let is_octal = text.iter().all(|byte| matches!(byte, b'0'..=b'7'));
     if !is_octal {
         return Err(say("argument couldn't be parsed as an octal number"));
+    }
+    if !sign.is_empty() {
+        return Err(say("argument must be greater or equal to 0"));
     }
     let leading = text.iter().take_while(|byte| **byte == b'0').count();
     match &text[leading..] {
