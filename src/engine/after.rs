@@ -16,12 +16,20 @@ impl Engine {
             || (!self.paused.is_empty() && !self.is_paused_now())
     }
 
-    /// Carries out what the request left to do.
+    /// Carries out what the request left to do; `has_messages` is true when the session has some for the host.
     #[inline]
-    pub(super) fn after_request(&mut self, id: SessionId) {
+    pub(super) fn after_request(&mut self, id: SessionId, has_messages: bool) {
         if self.has_aftermath() {
             self.settle();
+            self.announce(id);
+        } else if has_messages {
+            self.announce(id);
         }
+    }
+
+    /// Tells the host of the messages of a session.
+    #[cold]
+    fn announce(&mut self, id: SessionId) {
         if self
             .sessions
             .get(id)

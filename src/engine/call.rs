@@ -44,14 +44,40 @@ impl Engine {
         reply.set_resp3(session.resp3);
         let called = self.request(&mut session, row, args, &mut reply);
         self.spare_reply = Some(std::mem::replace(&mut self.reply, reply));
+        let has_messages = !session.messages.is_empty();
         self.sessions.put(session);
-        self.after_request(id);
+        self.after_request(id, has_messages);
         self.broadcast_changes();
         called
     }
 
     /// One request of a session: checks, queueing, running, and the reply's fate.
+    #[inline]
     pub(super) fn request(
+        &mut self,
+        session: &mut Session,
+        row: Option<Resolved>,
+        args: &[&[u8]],
+        reply: &mut Reply,
+    ) -> Called {
+        session.active_ms = self.now_ms;
+        match row {
+            Some(row) if self.is_usual(session, row.row, args.len()) => {
+                let mark = reply.mark();
+                session.last_command = Some(row.number);
+                let called = self.run(session, row, args, reply, false);
+                if called == Called::Replied && reply.unchanged_since(mark) {
+                    return Called::Silent;
+                }
+                called
+            }
+            row => self.request_unusual(session, row, args, reply),
+        }
+    }
+
+    /// A request that may be refused, queued, or not be replied to.
+    #[inline(never)]
+    fn request_unusual(
         &mut self,
         session: &mut Session,
         row: Option<Resolved>,
@@ -62,7 +88,6 @@ impl Engine {
             return Called::Silent;
         };
         let mark = reply.mark();
-        session.active_ms = self.now_ms;
         let called = match self.admit(session, row, name, args) {
             Ok(row) if session.multi.is_some() && !runs_inside_multi(row) => {
                 session.last_command = Some(row.number);
@@ -175,6 +200,32 @@ impl Engine {
         let db = self.keys.selected();
         let called = match outcome {
             Ok(Outcome::Done) => Called::Replied,
+            outcome => self.conclude(session, row, args, reply, outcome),
+        };
+        if self.is_observed() && !is_retry {
+            self.observe(session, row, args);
+        }
+        if self.server.tracking.is_active() {
+            self.track(session, row, args);
+        }
+        if self.is_logging {
+            self.log_run(session, row, db, args, dirty_before);
+        }
+        called
+    }
+
+    /// What is left to do after a command that did not simply reply.
+    #[inline(never)]
+    fn conclude(
+        &mut self,
+        session: &mut Session,
+        row: Resolved,
+        args: &[&[u8]],
+        reply: &mut Reply,
+        outcome: Result<Outcome, Error>,
+    ) -> Called {
+        match outcome {
+            Ok(Outcome::Done) => Called::Replied,
             Ok(Outcome::Exec) => self.run_queue(session, reply),
             Ok(Outcome::Reload) => self.reload(reply),
             Ok(Outcome::Block(block)) => self.wait(session, row, args, *block, reply),
@@ -191,21 +242,24 @@ impl Engine {
                 reply.error(error.text());
                 Called::Replied
             }
-        };
-        if self.is_observed() && !is_retry {
-            self.observe(session, row, args);
         }
-        if self.server.tracking.is_active() {
-            self.track(session, row, args);
+    }
+
+    /// Notes what a command wrote, in the frame of its transaction.
+    #[inline(never)]
+    fn log_run(
+        &mut self,
+        session: &Session,
+        row: Resolved,
+        db: usize,
+        args: &[&[u8]],
+        dirty_before: u64,
+    ) {
+        let log_start = self.log.len();
+        self.record(row, db, args, dirty_before);
+        if session.exec_length.is_none() {
+            self.frame_transaction(log_start);
         }
-        if self.is_logging {
-            let log_start = self.log.len();
-            self.record(row, db, args, dirty_before);
-            if session.exec_length.is_none() {
-                self.frame_transaction(log_start);
-            }
-        }
-        called
     }
 
     /// Notes a write for AOF and replicas.

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::resp::Error;
-use crate::state::{Config, Session};
+use crate::state::{Config, ReplyMode, Session};
 use crate::table::{Command, Flags, Resolved};
 
 /// A refused command: the error, and the row if there is one (for its counters).
@@ -10,7 +10,6 @@ type Refused = (Error, Option<Resolved>);
 
 impl Engine {
     /// The row to run (a container's subcommand resolved), or why it may not run now.
-    #[inline]
     pub(super) fn admit(
         &self,
         session: &Session,
@@ -49,6 +48,18 @@ impl Engine {
             ];
             (Error::concat(&parts), None)
         })
+    }
+
+    /// Whether a command of `count` arguments runs at once and replies as it likes: the check of nearly every call.
+    /// Only a container's subcommands change what makes a session unusual.
+    #[inline(always)]
+    pub(super) fn is_usual(&self, session: &Session, row: &Command, count: usize) -> bool {
+        row.subs.is_empty()
+            && row.accepts(count)
+            && session.multi.is_none()
+            && session.tracking.is_none()
+            && session.reply_mode == ReplyMode::On
+            && !self.is_anything_special(session, row)
     }
 
     /// One quick look for the usual case: nothing stands in the way of anything.

@@ -77,7 +77,7 @@ impl Engine {
             session.parser = parser;
             session.output = output;
             self.sessions.put(session);
-            self.after_request(id);
+            self.after_request(id, false);
             if !goes_on {
                 break;
             }

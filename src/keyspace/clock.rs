@@ -20,6 +20,7 @@ pub struct Lfu {
 /// The clock of the running command.
 #[derive(Debug, Default)]
 pub(super) struct AccessClock {
+    now_ms: i64,
     now_s: u32,
     /// CLIENT NO-TOUCH: reads leave the bits alone.
     no_touch: bool,
@@ -31,7 +32,11 @@ pub(super) struct AccessClock {
 impl AccessClock {
     #[inline]
     pub(super) fn begin(&mut self, now_ms: i64, no_touch: bool) {
-        self.now_s = (now_ms / 1000) as u32;
+        // Many commands run in the same millisecond, and a division costs as much as a hash.
+        if self.now_ms != now_ms {
+            self.now_ms = now_ms;
+            self.now_s = (now_ms / 1000) as u32;
+        }
         self.no_touch = no_touch;
     }
 

@@ -80,9 +80,14 @@ impl Keyspace {
     #[inline]
     pub fn delete_stale(&mut self) {
         if !self.signals.stale.is_empty() {
-            for (db, key) in self.signals.stale.take() {
-                self.forget(db, &key);
-            }
+            self.forget_stale();
+        }
+    }
+
+    #[cold]
+    fn forget_stale(&mut self) {
+        for (db, key) in self.signals.stale.take() {
+            self.forget(db, &key);
         }
     }
 

@@ -96,8 +96,8 @@ impl Keyspace {
     pub fn begin(&mut self, db: usize, now_ms: i64, no_touch: bool) {
         self.delete_stale();
         self.selected = db;
-        self.now_ms = now_ms;
         self.clock.begin(now_ms, no_touch);
+        self.now_ms = now_ms;
     }
 
     /// Counts accesses from now on (an LFU `maxmemory-policy`), or with None remembers when the last one was.

@@ -5,6 +5,7 @@
 //! them, so that JavaScript decodes the text of a whole reply once and cuts it into strings.
 
 use crate::algorithms::num;
+use crate::structures::bytes::append;
 
 /// How a session reads its replies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,9 +177,10 @@ impl Reply {
         self.text.extend_from_slice(b"\r\n");
     }
 
+    #[inline]
     fn text_cell(&mut self, kind: Cell, text: &[u8]) {
         self.cell(kind, text.len() as u32);
-        self.text.extend_from_slice(text);
+        append(&mut self.text, text);
     }
 
     /// `OK`.
@@ -244,7 +246,7 @@ impl Reply {
         match self.encoding {
             Encoding::Wire => {
                 self.header(b'$', bytes.len() as i64);
-                self.text.extend_from_slice(bytes);
+                append(&mut self.text, bytes);
                 self.text.extend_from_slice(b"\r\n");
             }
             Encoding::Cells => self.text_cell(Cell::Bulk, bytes),

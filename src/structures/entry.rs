@@ -21,6 +21,7 @@
 use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
 
+use super::bytes::copy;
 use super::slab::{Slab, footprint};
 
 const KIND_AT: usize = 0;
@@ -368,7 +369,7 @@ impl EntryRef {
             let at = start.as_ptr();
             at.add(CLOCK_AT).write_bytes(0, 3);
             write_varint(at.add(KEY_LENGTH_AT), key.len());
-            ptr::copy_nonoverlapping(key.as_ptr(), at.add(key_at), key.len());
+            copy(key.as_ptr(), at.add(key_at), key.len());
             write_rest(
                 at,
                 header.kind,
@@ -627,7 +628,7 @@ unsafe fn write_content<B>(at: *mut u8, content: Content<'_, B>) {
         match content {
             Content::Inline(bytes) => {
                 write_varint(at, bytes.len());
-                ptr::copy_nonoverlapping(
+                copy(
                     bytes.as_ptr(),
                     at.add(varint_width(bytes.len())),
                     bytes.len(),

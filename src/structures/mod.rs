@@ -1,6 +1,7 @@
 //! The structures layer; see the code map in the crate documentation.
 
 pub mod bitmap;
+pub mod bytes;
 pub mod entry;
 pub mod hyperloglog;
 pub mod ordered;

@@ -123,14 +123,10 @@ impl Command {
     }
 
     /// Whether `count` arguments, name included, are as many as the command takes.
+    #[inline]
     pub fn accepts(&self, count: usize) -> bool {
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        let arity = i64::from(self.arity);
-        if arity >= 0 {
-            count == arity
-        } else {
-            count >= -arity
-        }
+        let least = usize::from(self.arity.unsigned_abs());
+        count == least || (self.arity < 0 && count > least)
     }
 
     /// All ACL categories: the row's own and those that follow from its flags.

@@ -11,7 +11,7 @@ use crate::table::Resolved;
 /// Not a row's number: the name is the first argument.
 const NO_OP: u32 = 0xffff;
 /// Most calls have no more arguments than this; their list needs no allocation.
-const FEW_ARGS: usize = 16;
+const FEW_ARGS: usize = 8;
 /// Request memory kept between calls.
 const KEEP_REQUEST_BYTES: usize = 1 << 20;
 /// How long a snapshot chunk is.
@@ -103,13 +103,14 @@ pub extern "C" fn rs_op(length: usize) -> u32 {
 #[unsafe(no_mangle)]
 pub extern "C" fn rs_exec(session: u32, op: u32, count: usize, length: usize) -> i32 {
     or_nothing(instance::with(|instance| {
-        let request = std::mem::take(&mut instance.request);
+        let Instance {
+            engine, request, ..
+        } = &mut *instance;
         let mut cursor = Cursor {
             bytes: request.get(..length).unwrap_or(&[]),
         };
-        instance.engine.start_reply(session);
-        let called = call(&mut instance.engine, session, op, count, &mut cursor);
-        instance.request = request;
+        engine.start_reply(session);
+        let called = call(engine, session, op, count, &mut cursor);
         let result = instance.finish(called);
         instance.trim_request(KEEP_REQUEST_BYTES);
         result
@@ -143,8 +144,10 @@ pub extern "C" fn rs_f3(session: u32, op: u32, l1: usize, l2: usize, l3: usize) 
 #[inline(always)]
 fn fast<const N: usize>(session: u32, op: u32, lengths: [usize; N]) -> i32 {
     or_nothing(instance::with(|instance| {
-        let row = instance.engine.lookup().row(op as u16);
-        let request = std::mem::take(&mut instance.request);
+        let Instance {
+            engine, request, ..
+        } = &mut *instance;
+        let row = engine.lookup().row(op as u16);
         let mut args: [&[u8]; 4] = [
             row.map_or(&[], |row| row.row.name.as_bytes()),
             &[],
@@ -155,10 +158,7 @@ fn fast<const N: usize>(session: u32, op: u32, lengths: [usize; N]) -> i32 {
         for (arg, length) in args.iter_mut().skip(1).zip(lengths) {
             (*arg, rest) = rest.split_at_checked(length).unwrap_or((&[], &[]));
         }
-        let called = instance
-            .engine
-            .call_row(session, row, args.get(..=N).unwrap_or(&[]));
-        instance.request = request;
+        let called = engine.call_row(session, row, args.get(..=N).unwrap_or(&[]));
         instance.finish(called)
     }))
 }
@@ -168,28 +168,23 @@ fn fast<const N: usize>(session: u32, op: u32, lengths: [usize; N]) -> i32 {
 #[unsafe(no_mangle)]
 pub extern "C" fn rs_batch(session: u32, count: usize, length: usize) -> i32 {
     or_nothing(instance::with(|instance| {
-        let request = std::mem::take(&mut instance.request);
+        let Instance {
+            engine, request, ..
+        } = &mut *instance;
         let mut cursor = Cursor {
             bytes: request.get(..length).unwrap_or(&[]),
         };
-        instance.engine.start_reply(session);
-        instance.engine.set_may_block(session, false);
+        engine.start_reply(session);
+        engine.set_may_block(session, false);
         for _ in 0..count {
             let (op, args) = (cursor.word(), cursor.word());
-            let called = call(
-                &mut instance.engine,
-                session,
-                op,
-                args as usize,
-                &mut cursor,
-            );
+            let called = call(engine, session, op, args as usize, &mut cursor);
             if called != Called::Replied {
                 // Every request has its place among the replies.
-                instance.engine.reply_nil();
+                engine.reply_nil();
             }
         }
-        instance.engine.set_may_block(session, true);
-        instance.request = request;
+        engine.set_may_block(session, true);
         let result = instance.finish_batch();
         instance.trim_request(KEEP_REQUEST_BYTES);
         result

@@ -3,6 +3,7 @@
 use crate::engine::{Called, Engine};
 use crate::resp::{Cell, Encoding, Reply};
 use crate::state::Message;
+use crate::structures::bytes::is_ascii;
 use std::cell::UnsafeCell;
 
 /// Words of the control block, by index.
@@ -84,6 +85,9 @@ pub struct Instance {
     /// A message or host request being read.
     pub message: Option<Message>,
     refreshed_at: u64,
+    /// What the control block's words on changes were made of.
+    published_dirty: u64,
+    published_saved: u64,
 }
 
 /// The address of the control block.
@@ -124,6 +128,8 @@ pub fn start(engine: Engine) {
         side: Vec::new(),
         message: None,
         refreshed_at: 0,
+        published_dirty: 0,
+        published_saved: 0,
     };
     // SAFETY: one thread, and no call is under way: JavaScript calls this once, first.
     unsafe { *SLOT.0.get() = Some(instance) };
@@ -222,10 +228,14 @@ impl Instance {
     /// deadline make it matter.
     #[inline]
     pub fn publish(&mut self) {
-        let keys = self.engine.keys();
-        let dirty = keys.dirty;
         write_word(word::READY, self.engine.ready_count() as u32);
         write_word(word::REQUESTS, self.engine.request_count() as u32);
+        let keys = self.engine.keys();
+        let dirty = keys.dirty;
+        if dirty == self.published_dirty && keys.dirty_saved == self.published_saved {
+            return;
+        }
+        (self.published_dirty, self.published_saved) = (dirty, keys.dirty_saved);
         write_word(word::WRITE_VERSION, dirty as u32);
         let changes = dirty - keys.dirty_saved;
         write_word(word::DIRTY, changes as u32);
@@ -262,7 +272,7 @@ fn point(text: &[u8], cells: &[u32]) {
     write_word(word::TEXT_LEN, text.len() as u32);
     write_word(word::CELLS_PTR, cells.as_ptr() as u32);
     write_word(word::CELLS_LEN, cells.len() as u32);
-    write_word(word::FLAGS, if text.is_ascii() { FLAG_ASCII } else { 0 });
+    write_word(word::FLAGS, if is_ascii(text) { FLAG_ASCII } else { 0 });
 }
 
 #[inline]
@@ -276,7 +286,7 @@ fn encode_parts(text: &[u8], cells: &[u32]) -> i32 {
     match *cells {
         [kind, value] if kind == Cell::Bulk as u32 => {
             write_word(word::TEXT_PTR, text.as_ptr() as u32);
-            write_word(word::FLAGS, if text.is_ascii() { FLAG_ASCII } else { 0 });
+            write_word(word::FLAGS, if is_ascii(text) { FLAG_ASCII } else { 0 });
             tag::BULK | (value as i32) << 3
         }
         [kind, value] if kind == Cell::Int as u32 => encode_int(value as i32),
