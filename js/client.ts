@@ -179,10 +179,10 @@ export class Client<M extends "text" | "bytes" = "text"> extends (Base as unknow
 	call<T = Reply>(name: string, ...args: Arg[]): T {
 		const { connection } = this.link;
 		const op = connection.engine.op(name);
-		if (connection.table.isBlocking(op) && !connection.isMulti) {
-			return this.link.blocking((other) => other.run(name, args, this.mode)) as T;
-		}
-		return connection.run(name, args, this.mode) as T;
+		if (op === NO_OP) return connection.run(name, args, this.mode) as T;
+		// No closure here: it would cost every call the memory for what it holds.
+		if (connection.table.isBlocking(op) && !connection.isMulti) return lend(this, op, args) as T;
+		return connection.runOp(op, args, this.mode) as T;
 	}
 
 	/** The same client with other replies: `db.with({ bigint: true })`. */
@@ -412,6 +412,11 @@ function runBatch(
 	throw cause;
 }
 
+/** Runs a command that may wait on a session of its own. */
+function lend({ link, mode }: Base, op: number, args: readonly Arg[]): Promise<Reply> {
+	return link.blocking((other) => other.runOp(op, args, mode));
+}
+
 /** The method of a command for clients that answer at once. Up to three plain arguments take the short road. */
 function syncMethod(entry: CommandEntry): (...args: never[]) => unknown {
 	const { index, isTimed } = entry;
@@ -468,7 +473,7 @@ install(Pipeline.prototype, (entry) => {
 	return function (this: Pipeline, ...args: never[]): Pipeline {
 		const { connection } = (this as unknown as { link: Link }).link;
 		const op = connection.table.ops[entry.index] as number;
-		const list = words(entry, args);
+		const list = !entry.sub && args.every(isArg) ? args : words(entry, args);
 		return this.add(op, op === NO_OP ? [entry.name, ...list] : list);
 	};
 });

@@ -158,7 +158,8 @@ export class Connection {
 		return op === NO_OP ? this.run(entry.name, args, mode) : this.runOp(op, args, mode);
 	}
 
-	private runOp(op: number, args: readonly Arg[], mode: ReplyMode): Reply | Promise<Reply> {
+	/** Runs the command of a number. */
+	runOp(op: number, args: readonly Arg[], mode: ReplyMode): Reply | Promise<Reply> {
 		this.check();
 		const { engine, table } = this;
 		const isStateful = table.isStateful(op);
@@ -174,6 +175,9 @@ export class Connection {
 				break;
 			case 2:
 				outcome = engine.call2(this.id, op, isTimed, args[0] as Arg, args[1] as Arg, mode);
+				break;
+			case 3:
+				outcome = engine.call3(this.id, op, isTimed, args[0] as Arg, args[1] as Arg, args[2] as Arg, mode);
 				break;
 			default:
 				outcome = engine.call(this.id, op, args, mode);
