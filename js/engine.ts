@@ -259,6 +259,11 @@ export class Engine {
 		this.after();
 	}
 
+	/** The process INFO tells of. */
+	setProcessId(id: number): void {
+		this.guard(() => this.exports.rs_process_id(id));
+	}
+
 	/** Gives bytes from the wire to a session; what it answers is in {@link drain}. */
 	feed(session: number, input: Uint8Array): void {
 		this.guard(() => {

@@ -19,6 +19,7 @@ export interface EngineExports {
 	rs_f3(session: number, op: number, length1: number, length2: number, length3: number): number;
 	rs_batch(session: number, count: number, length: number): number;
 	rs_configure(count: number, length: number): number;
+	rs_process_id(id: number): void;
 	rs_feed(session: number, length: number): number;
 	rs_drain(session: number): number;
 	rs_closing(session: number): number;

@@ -61,6 +61,7 @@ class Program {
 		this.engine = new Engine(exports);
 		this.line = parseCommandLine(argv);
 		this.loadConfig();
+		this.engine.setProcessId(process.pid);
 		this.session = this.engine.connect(2, { onReady() {} });
 		this.log.level = this.config("loglevel") as LogLevel;
 		this.log.file = this.config("logfile");

@@ -277,6 +277,12 @@ pub extern "C" fn rs_configure(count: usize, length: usize) -> i32 {
     }))
 }
 
+/// The process INFO tells of.
+#[unsafe(no_mangle)]
+pub extern "C" fn rs_process_id(id: u32) {
+    instance::with(|instance| instance.engine.server_mut().process_id = u64::from(id));
+}
+
 /// Bytes of the request go to a wire session.
 #[unsafe(no_mangle)]
 pub extern "C" fn rs_feed(session: u32, length: usize) -> i32 {

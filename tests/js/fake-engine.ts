@@ -290,6 +290,8 @@ export class FakeEngine implements EngineExports {
 		return 0;
 	}
 
+	rs_process_id(): void {}
+
 	rs_feed(): number {
 		return 0;
 	}
