@@ -194,6 +194,7 @@ impl Reply {
     }
 
     /// A status line of bytes; the caller guarantees that it holds no line break.
+    #[inline(never)]
     pub fn status_bytes(&mut self, text: &[u8]) {
         match self.encoding {
             Encoding::Wire => self.line(b'+', text),
@@ -201,6 +202,7 @@ impl Reply {
         }
     }
 
+    #[inline(never)]
     pub fn error(&mut self, text: &[u8]) {
         match self.encoding {
             Encoding::Wire => self.line(b'-', text),
@@ -208,7 +210,7 @@ impl Reply {
         }
     }
 
-    #[inline]
+    #[inline(never)]
     pub fn int(&mut self, value: i64) {
         match self.encoding {
             Encoding::Wire => self.header(b':', value),
@@ -241,7 +243,7 @@ impl Reply {
         }
     }
 
-    #[inline]
+    #[inline(never)]
     pub fn bulk(&mut self, bytes: &[u8]) {
         match self.encoding {
             Encoding::Wire => {
@@ -315,7 +317,7 @@ impl Reply {
     }
 
     /// Nothing: `_` in RESP3, the nil bulk in RESP2.
-    #[inline]
+    #[inline(never)]
     pub fn nil(&mut self) {
         match (self.encoding, self.resp3) {
             (Encoding::Wire, true) => self.text.extend_from_slice(b"_\r\n"),
@@ -354,6 +356,7 @@ impl Reply {
         self.aggregate(Cell::Push, count);
     }
 
+    #[inline(never)]
     fn aggregate(&mut self, kind: Cell, count: usize) {
         let (kind, sigil, count) = self.aggregate_form(kind, count);
         match self.encoding {
