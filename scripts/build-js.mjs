@@ -18,7 +18,7 @@ const ENTRIES = [
 	{ name: "inline", platform: "neutral", external: ["./wasm-text.js"] },
 	{ name: "wasm-text", platform: "neutral", external: [] },
 	{ name: "serve", platform: "node", external: [] },
-	{ name: "cli", platform: "node", external: ["./redstart_bg.wasm"] },
+	{ name: "cli", platform: "node", external: [] },
 ];
 
 /**

@@ -1,31 +1,49 @@
 // Builds pkg/: the engine as wasm (wasm-pack: cargo, wasm-bindgen, wasm-opt) and the TypeScript face around it.
 // Each half is rebuilt only when its sources changed. `--dev` builds a debug engine: quick to compile, slow to run.
+// There are two modules with the same exports: redstart_bg.wasm for applications, without the prose of COMMAND DOCS, and
+// redstart_docs_bg.wasm with it, for people: `npx redstart` and the playground. A debug build is one module, with prose.
 
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { brotliCompressSync, gzipSync } from "node:zlib";
-import { ask, hashOf, isMain, isStamped, root, run, seconds, stamp } from "./shell.mjs";
+import { ask, cacheDir, hashOf, isMain, isStamped, root, run, seconds, stamp } from "./shell.mjs";
 
 const WASM = join(root, "pkg", "redstart_bg.wasm");
+const WASM_WITH_DOCS = join(root, "pkg", "redstart_docs_bg.wasm");
 const WASM_SOURCES = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "src", "scripts/build.mjs"];
 
 async function buildWasm(dev) {
 	const hash = hashOf(WASM_SOURCES, ask("rustc", ["--version"]) ?? "", dev ? "dev" : "release");
-	if (existsSync(WASM) && isStamped("wasm", hash)) return "up to date";
+	if (existsSync(WASM) && existsSync(WASM_WITH_DOCS) && isStamped("wasm", hash)) return "up to date";
 	mkdirSync(join(root, "pkg"), { recursive: true });
-	const profile = dev ? ["--dev"] : ["--release"];
-	const names = ["--out-dir", "pkg", "--out-name", "redstart"];
-	const args = ["build", "--target", "web", ...profile, "--mode", "no-install", "--no-pack", ...names];
-	const { code } = await run("wasm-pack", args, { show: "failure" });
-	if (code !== 0) throw new Error("wasm-pack build failed");
+	if (dev) {
+		await wasmPack("pkg", "--dev", []);
+		copyFileSync(WASM, WASM_WITH_DOCS);
+	} else {
+		const withDocs = join(cacheDir, "with-docs");
+		await wasmPack(withDocs, "--release", []);
+		await wasmPack("pkg", "--release", ["--no-default-features"]);
+		copyFileSync(join(withDocs, "redstart_bg.wasm"), WASM_WITH_DOCS);
+		const scripts = [join(withDocs, "redstart.js"), join(root, "pkg", "redstart.js")];
+		const [one, other] = scripts.map((path) => readFileSync(path, "utf8"));
+		if (one !== other) throw new Error("the two modules need different scripts");
+	}
 	rmSync(join(root, "pkg", ".gitignore"), { force: true });
 	stamp("wasm", hash);
-	return dev ? `debug, ${statSync(WASM).size} bytes` : sizes();
+	if (dev) return `debug, ${statSync(WASM).size} bytes`;
+	return `${sizes(WASM)}; with docs ${sizes(WASM_WITH_DOCS)}`;
 }
 
-function sizes() {
-	const bytes = readFileSync(WASM);
+async function wasmPack(out, profile, cargoArgs) {
+	const names = ["--out-dir", out, "--out-name", "redstart"];
+	const args = ["build", "--target", "web", profile, "--mode", "no-install", "--no-pack", ...names];
+	const { code } = await run("wasm-pack", [...args, ".", "--", ...cargoArgs], { show: "failure" });
+	if (code !== 0) throw new Error("wasm-pack build failed");
+}
+
+function sizes(path) {
+	const bytes = readFileSync(path);
 	const kib = (length) => `${(length / 1024).toFixed(1)} KiB`;
 	return `${kib(bytes.length)}, gzip ${kib(gzipSync(bytes, { level: 9 }).length)}, brotli ${kib(brotliCompressSync(bytes).length)}`;
 }

@@ -4,6 +4,7 @@
 
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { build } from "./build.mjs";
 import { CHECKS } from "./lint.mjs";
 import { findBrowser, setUp } from "./setup.mjs";
@@ -84,6 +85,16 @@ async function wasmPackTest() {
 	return sum;
 }
 
+/** What the module for applications may weigh, compressed: every visitor of a page loads it. */
+const GZIP_LIMIT_BYTES = 180 * 1024;
+
+function size() {
+	const bytes = readFileSync(join(root, "pkg", "redstart_bg.wasm"));
+	const packed = gzipSync(bytes, { level: 9 }).length;
+	console.log(`pkg/redstart_bg.wasm: ${bytes.length} bytes, gzip ${packed} of ${GZIP_LIMIT_BYTES} bytes`);
+	return oneCheck({ code: packed <= GZIP_LIMIT_BYTES ? 0 : 1 });
+}
+
 const transcripts = (host) => () => runAndCount("node", ["tests/spec/run.mjs", "--in", host]);
 
 /** Name, work, and whether there is anything to run. */
@@ -93,6 +104,7 @@ const SUITES = [
 		"native: Rust tests, models, transcripts, tidy",
 		() => runAndCount("cargo", ["test", "--no-fail-fast", "--quiet"]),
 	],
+	["size: what a page loads", size],
 	["spec in wasm under Node", transcripts("node"), () => existsSync(join(root, "tests/spec/run.mjs"))],
 	["spec in headless Chrome", transcripts("chrome"), () => existsSync(join(root, "tests/spec/run.mjs"))],
 	["spec in workerd", transcripts("workerd"), () => existsSync(join(root, "tests/spec/run.mjs"))],

@@ -42,6 +42,18 @@ function withoutTextCopy(): Plugin {
 	};
 }
 
+/** The terminal explains commands with the module that has COMMAND DOCS' prose: the other would only be a second one. */
+function withDocs(): Plugin {
+	return {
+		name: "with-docs",
+		enforce: "pre",
+		transform: (code, id) =>
+			id === join(pkg, "browser.js")
+				? code.replace("./redstart_bg.wasm", "./redstart_docs_bg.wasm")
+				: undefined,
+	};
+}
+
 /** The policy, in builds only as the development server needs more; and the script that runs before the first paint. */
 function pageHead(): Plugin {
 	let isBuild = false;
@@ -105,7 +117,7 @@ export default defineConfig({
 	root: here,
 	base: "./",
 	resolve: { alias: { redstart: join(pkg, "browser.js") } },
-	plugins: [withoutTextCopy(), pageHead(), serviceWorker()],
+	plugins: [withoutTextCopy(), withDocs(), pageHead(), serviceWorker()],
 	build: {
 		target: "es2022",
 		outDir: "dist",

@@ -9,6 +9,7 @@ pub mod lcs;
 pub mod lzf;
 pub mod murmur;
 pub mod num;
+pub mod order;
 pub mod rng;
 pub mod sha1;
 pub mod sha256;

@@ -403,13 +403,24 @@ impl Reply {
                 header[0] = sigil;
                 header[1..=digits.len()].copy_from_slice(digits);
                 header[digits.len() + 1..digits.len() + 3].copy_from_slice(b"\r\n");
-                let header = header.iter().copied().take(digits.len() + 3);
-                self.text.splice(mark.text..mark.text, header);
+                if let Some(header) = header.get(..digits.len() + 3) {
+                    insert(&mut self.text, mark.text, header);
+                }
             }
             Encoding::Cells => {
-                self.cells
-                    .splice(mark.cells..mark.cells, [kind as u32, count as u32]);
+                insert(&mut self.cells, mark.cells, &[kind as u32, count as u32]);
             }
         }
+    }
+}
+
+/// Puts a few items in front of those from `place` on.
+fn insert<T: Copy>(target: &mut Vec<T>, place: usize, items: &[T]) {
+    let len = target.len();
+    let place = place.min(len);
+    target.extend_from_slice(items);
+    target.copy_within(place..len, place + items.len());
+    if let Some(gap) = target.get_mut(place..place + items.len()) {
+        gap.copy_from_slice(items);
     }
 }

@@ -104,16 +104,9 @@ macro_rules! prose {
 pub(crate) use prose;
 
 /// Argument descriptions that a build without feature `docs` does not carry; for those within a `oneof` or `block` too.
-#[cfg(feature = "docs")]
 macro_rules! args {
     // A block of its own: a constant within a constant lives long enough.
-    ($($arg:expr),* $(,)?) => { const { &[$($arg),*] } };
-}
-#[cfg(not(feature = "docs"))]
-macro_rules! args {
-    ($($arg:expr),* $(,)?) => {
-        &[]
-    };
+    ($($arg:expr),* $(,)?) => { if cfg!(feature = "docs") { const { &[$($arg),*] } } else { &[] } };
 }
 pub(crate) use args;
 

@@ -33,7 +33,7 @@ class EngineConnection {
 
 export async function engineInWasm() {
 	const { initSync } = await import("../../pkg/redstart.js");
-	const module = new WebAssembly.Module(readFileSync(join(root, "pkg", "redstart_bg.wasm")));
+	const module = new WebAssembly.Module(readFileSync(join(root, "pkg", "redstart_docs_bg.wasm")));
 	return new EngineConnection(new WasmHost(initSync({ module })));
 }
 

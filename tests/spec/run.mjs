@@ -6,24 +6,31 @@ import { transcriptFiles } from "../../scripts/record.mjs";
 import { root } from "../../scripts/shell.mjs";
 import { runTranscripts } from "./wasm-host.mjs";
 
-async function inNode(files) {
-	const { initSync } = await import("../../pkg/redstart.js");
-	const module = new WebAssembly.Module(readFileSync(join(root, "pkg", "redstart_bg.wasm")));
+/** What is about COMMAND DOCS runs in the module that has its prose. */
+const WITH_DOCS = /\/command\.resp$/;
+
+// The script holds one instance: a module of its own for each.
+async function inNode(files, wasm) {
+	const { initSync } = await import(`../../pkg/redstart.js?${wasm}`);
+	const module = new WebAssembly.Module(readFileSync(join(root, "pkg", wasm)));
 	return runTranscripts(initSync({ module }), files);
 }
 
-async function inChrome(files) {
+async function inChrome(files, wasm) {
 	const { launchChromium, serveFiles } = await import("../chromium.mjs");
 	const server = await serveFiles({ "/": "<!doctype html><title>transcripts</title>" });
 	const browser = await launchChromium();
 	try {
 		const page = await browser.newPage();
 		await page.goto(server.url);
-		return await page.evaluate(async (given) => {
-			const { default: init } = await import("/pkg/redstart.js");
-			const { runTranscripts } = await import("/tests/spec/wasm-host.mjs");
-			return runTranscripts(await init(), given);
-		}, files);
+		return await page.evaluate(
+			async ([given, name]) => {
+				const { default: init } = await import("/pkg/redstart.js");
+				const { runTranscripts } = await import("/tests/spec/wasm-host.mjs");
+				return runTranscripts(await init({ module_or_path: `/pkg/${name}` }), given);
+			},
+			[files, wasm],
+		);
 	} finally {
 		await browser.close();
 		await server.close();
@@ -32,7 +39,7 @@ async function inChrome(files) {
 
 const WORKER = `
 import { initSync } from "./pkg/redstart.js";
-import module from "./pkg/redstart_bg.wasm";
+import module from "./pkg/engine.wasm";
 import { runTranscripts } from "./tests/spec/wasm-host.mjs";
 let exports;
 export default {
@@ -42,16 +49,19 @@ export default {
 	},
 };`;
 
-async function inWorkerd(files) {
+async function inWorkerd(files, wasm) {
 	const { Miniflare } = await import("miniflare");
 	const text = (path) => ({ type: "ESModule", path, contents: readFileSync(join(root, path), "utf8") });
-	const wasm = "pkg/redstart_bg.wasm";
 	const worker = new Miniflare({
 		modulesRoot: root,
 		modules: [
 			{ type: "ESModule", path: "worker.mjs", contents: WORKER },
 			text("pkg/redstart.js"),
-			{ type: "CompiledWasm", path: wasm, contents: readFileSync(join(root, wasm)) },
+			{
+				type: "CompiledWasm",
+				path: "pkg/engine.wasm",
+				contents: readFileSync(join(root, "pkg", wasm)),
+			},
 			...["wasm-host", "runner", "format"].map((name) => text(`tests/spec/${name}.mjs`)),
 		],
 		compatibilityDate: "2026-07-01",
@@ -79,8 +89,18 @@ async function main() {
 		name: path,
 		source: readFileSync(join(root, path), "utf8"),
 	}));
-	const { passed, failed, failures } = await host(files);
-	for (const failure of failures) console.log(failure);
+	let [passed, failed] = [0, 0];
+	for (const [wasm, hasDocs] of [
+		["redstart_bg.wasm", false],
+		["redstart_docs_bg.wasm", true],
+	]) {
+		const part = files.filter(({ name }) => WITH_DOCS.test(name) === hasDocs);
+		if (part.length === 0) continue;
+		const result = await host(part, wasm);
+		passed += result.passed;
+		failed += result.failed;
+		for (const failure of result.failures) console.log(failure);
+	}
 	console.log(
 		`test result: ${failed === 0 ? "ok" : "FAILED"}. ${passed} passed; ${failed} failed; 0 ignored`,
 	);

@@ -1,5 +1,6 @@
 /** The terminal's behaviour on the real engine, without a page. */
 
+import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Redstart as Database } from "../../js/index.ts";
 import { History } from "../../www/terminal/history.ts";
@@ -8,6 +9,9 @@ import { SessionState } from "../../www/terminal/state.ts";
 import { loadPackage } from "./package.ts";
 
 const { Redstart } = await loadPackage();
+const wasm = new WebAssembly.Module(
+	readFileSync(new URL("../../pkg/redstart_docs_bg.wasm", import.meta.url)),
+);
 const ESCAPES = /\x1b\[[\d;?]*[A-Za-z]/g;
 
 let database: Database;
@@ -17,7 +21,7 @@ let spoken: string[] = [];
 let timings: (readonly [string, number])[] = [];
 
 beforeEach(async () => {
-	database = await Redstart.open("memory://");
+	database = await Redstart.open("memory://", { wasm });
 	written = "";
 	spoken = [];
 	timings = [];

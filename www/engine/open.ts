@@ -1,7 +1,7 @@
 /** Opens the page's database and measures how long that takes. */
 
 import { Redstart, type RedstartError } from "redstart";
-import wasmUrl from "../../pkg/redstart_bg.wasm?url";
+import wasmUrl from "../../pkg/redstart_docs_bg.wasm?url";
 
 export interface Start {
 	readonly database: Redstart;

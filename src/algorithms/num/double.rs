@@ -50,6 +50,25 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
     Some(if negative { -value } else { value })
 }
 
+/// Reads a decimal number (no hexadecimal), as [`parse_f64`] does; one that overflows is infinite, one that vanishes is zero.
+pub fn parse_decimal_f64(text: &[u8]) -> Option<f64> {
+    if let Scan::Decimal {
+        negative,
+        digits,
+        exp10,
+    } = scan(text)?
+    {
+        let value = match DOUBLE.round_decimal(digits, exp10) {
+            Rounded::Zero { .. } => 0.0,
+            Rounded::Overflow => f64::INFINITY,
+            Rounded::Finite { mantissa, exp } => assemble(mantissa, exp),
+        };
+        return Some(if negative { -value } else { value });
+    }
+    // Infinite: hexadecimal text never gets as far, as only a finite number can be too small or too large.
+    parse_f64(text).filter(|value| value.is_infinite())
+}
+
 /// Reads a plain number of up to 15 digits, without an exponent: both its digits and the power of ten are exact doubles,
 /// so that one division rounds correctly. `None`: not such a number, look closer.
 fn parse_short(text: &[u8]) -> Option<f64> {

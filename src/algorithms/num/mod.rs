@@ -12,7 +12,7 @@ pub mod double;
 pub mod integer;
 pub mod long_double;
 
-pub use double::{parse_f64, write_f64, write_fixed};
+pub use double::{parse_decimal_f64, parse_f64, write_f64, write_fixed};
 pub use integer::{
     IntText, format_i64, format_u64, parse_i64, parse_memory, parse_percent, parse_u64, write_i64,
     write_u64,

@@ -1,6 +1,7 @@
 //! CLIENT LIST, INFO and KILL: connections seen from outside.
 
 use crate::algorithms::num;
+use crate::algorithms::order::order;
 use crate::resp::Error;
 use crate::state::{Multi, Session};
 use crate::table::{Ctx, Lookup, Outcome, Result};
@@ -188,10 +189,11 @@ fn sessions<'c>(ctx: &'c Ctx) -> impl Iterator<Item = &'c Session> {
 
 /// The lines of the connections that `is_wanted` lets through, the oldest connection first.
 fn lines(ctx: &Ctx, is_wanted: impl Fn(&Session) -> bool) -> Vec<u8> {
-    let mut wanted: Vec<&Session> = sessions(ctx).filter(|session| is_wanted(session)).collect();
-    wanted.sort_by_key(|session| session.id);
+    let wanted: Vec<&Session> = sessions(ctx).filter(|session| is_wanted(session)).collect();
+    let id = |place: usize| wanted.get(place).map(|session| session.id);
+    let sorted = order(wanted.len(), &mut |one, other| id(one).cmp(&id(other)));
     let mut text = Vec::new();
-    for session in wanted {
+    for session in sorted.into_iter().filter_map(|place| wanted.get(place)) {
         let view = match session.id == ctx.session.id {
             true => View::of_caller(ctx),
             false => View::of_other(ctx),

@@ -1,5 +1,7 @@
 //! SORT: the elements of a list, set or sorted set in order, or what keys named after them hold.
 
+use crate::algorithms::num;
+use crate::algorithms::order::order;
 use crate::keyspace::{Class, Keyspace};
 use crate::resp::Error;
 use crate::table::{
@@ -203,15 +205,19 @@ fn put_in_order(
             "ERR One or more scores can't be converted into double",
         ));
     }
-    weighed.sort_by(|one, other| {
-        let order = compare(one, other);
-        if request.is_descending {
-            order.reverse()
-        } else {
-            order
+    let sorted = order(weighed.len(), &mut |one, other| {
+        let pair = weighed.get(one).zip(weighed.get(other));
+        let order = pair.map_or(Ordering::Equal, |(one, other)| compare(one, other));
+        match request.is_descending {
+            true => order.reverse(),
+            false => order,
         }
     });
-    elements.extend(weighed.into_iter().map(|(_, element)| element));
+    for place in sorted {
+        if let Some((_, element)) = weighed.get_mut(place) {
+            elements.push(core::mem::take(element));
+        }
+    }
     Ok(())
 }
 
@@ -233,8 +239,7 @@ fn parse_weight(text: &[u8]) -> Option<f64> {
     if text.is_empty() {
         return Some(0.0);
     }
-    let number: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
-    Some(number).filter(|number| !number.is_nan())
+    num::parse_decimal_f64(text)
 }
 
 /// What is returned for an element: itself, or what the GET patterns find.

@@ -439,7 +439,7 @@ fn write_docs(reply: &mut Reply, lookup: &Lookup, row: Resolved) {
             pairs.text("deprecated_since", deprecated.since);
             pairs.text("replaced_by", deprecated.replaced_by);
         }
-        if !command.args.is_empty() {
+        if cfg!(feature = "docs") && !command.args.is_empty() {
             write_args(pairs.name("arguments"), command.args);
         }
         if !command.subs.is_empty() {
