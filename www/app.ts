@@ -13,8 +13,10 @@ import { wireMenu } from "./menu.ts";
 import { StatusBar } from "./status.ts";
 import { fillStrip } from "./strip.ts";
 import { History } from "./terminal/history.ts";
+import { styled } from "./terminal/screen.ts";
 import { Shell } from "./terminal/shell.ts";
 import { TerminalView } from "./terminal/view.ts";
+import { wrapWords } from "./terminal/width.ts";
 
 const TICK_MS = 1000;
 
@@ -33,8 +35,7 @@ function textStore(): Storage | undefined {
 }
 
 /** What stands in the terminal at first. `isCopy`: another tab owns the stored keys. */
-function greeting(keys: number, isCopy: boolean): string {
-	const faint = (text: string) => `\x1b[90m${text}\x1b[0m`;
+function greeting(keys: number, isCopy: boolean, columns: number): string {
 	const count = `${formatCount(keys)} ${keys === 1 ? "key" : "keys"}`;
 	const kept = isCopy
 		? `It has a copy of ${count} of another tab.`
@@ -44,7 +45,10 @@ function greeting(keys: number, isCopy: boolean): string {
 	const next = isPublisher()
 		? "Press Enter and look at the other tab. PUBLISH counts receivers in this tab, so it answers 0."
 		: "Type a command; Tab completes, help explains. Or press one of the examples above.";
-	return `\x1b[1mRedstart\x1b[0m  a Redis server in this tab. ${kept}\n${faint(next)}\n\n`;
+	const [first = "", ...rest] = wrapWords(`Redstart: a Redis server in this tab. ${kept}`, columns);
+	const faint = wrapWords(next, columns).map((line) => styled("faint", line));
+	const title = first.replace("Redstart", styled("title", "Redstart"));
+	return `${[title, ...rest, ...faint].join("\n")}\n\n`;
 }
 
 /** The tab was opened to publish to the one it came from. */
@@ -147,7 +151,7 @@ async function main(): Promise<void> {
 	fillStrip(byId("strip"), shell, () => view.focus());
 	wireMenu({ database, shell, view, notice, changed: look });
 	const isCopy = losses.some((error) => /another tab/.test(error.message));
-	await shell.start(greeting(start.keys, isCopy));
+	await shell.start(greeting(start.keys, isCopy, view.terminal.cols));
 	setInterval(() => {
 		look();
 		keys.tick();

@@ -46,9 +46,27 @@ export function wireMenu(parts: Parts): void {
 		close();
 		menu.querySelector("summary")?.focus();
 	});
+	wireTouchKeys(shell, view);
 	wireData(parts, close);
 	wireInstall();
 	wireViews(view);
+}
+
+const TOUCH_KEYS: Readonly<Record<string, string>> = {
+	tab: "\t",
+	up: "\x1b[A",
+	down: "\x1b[B",
+	interrupt: "\x03",
+};
+
+/** Keys for touch screens; the keyboard stays open. */
+function wireTouchKeys(shell: Shell, view: TerminalView): void {
+	for (const button of document.querySelectorAll<HTMLElement>("#touch-keys button")) {
+		button.addEventListener("click", () => {
+			shell.input(TOUCH_KEYS[button.dataset.send ?? ""] ?? "");
+			view.focus();
+		});
+	}
 }
 
 /** Subscribes here unless something is subscribed already, and opens a tab that has a PUBLISH typed. */

@@ -181,4 +181,9 @@ test("fits a phone, with terminal and keys in turn", async () => {
 	expect(await overflow()).toBe(0);
 	await page.getByRole("button", { name: "Terminal" }).tap();
 	expect(await screenText(page)).toContain("redstart> SET phone yes");
+	await page.getByRole("button", { name: "Previous line" }).tap();
+	await page.getByRole("button", { name: "Ctrl-C" }).tap();
+	await page.keyboard.type("dbsi");
+	await page.getByRole("button", { name: "Tab", exact: true }).tap();
+	await expect.poll(() => screenText(page)).toContain("redstart> SET phone yes^C\nredstart> dbsize");
 });

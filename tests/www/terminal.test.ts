@@ -8,7 +8,7 @@ import { History, type TextStore } from "../../www/terminal/history.ts";
 import { type Key, readKeys } from "../../www/terminal/keys.ts";
 import { Screen } from "../../www/terminal/screen.ts";
 import { quoteWord, splitLine } from "../../www/terminal/split.ts";
-import { positionAfter, textWidth } from "../../www/terminal/width.ts";
+import { positionAfter, textWidth, wrapWords } from "../../www/terminal/width.ts";
 
 const words = (line: string) => splitLine(line)?.map((word) => Buffer.from(word.bytes).toString("latin1"));
 
@@ -149,6 +149,12 @@ test("widths", () => {
 	expect(textWidth("a\u4e16e\u0301")).toBe(4);
 	expect(positionAfter("abcde", 5)).toEqual({ row: 1, column: 0 });
 	expect(positionAfter("abcd\u4e16", 5)).toEqual({ row: 1, column: 2 });
+});
+
+test("wraps between words", () => {
+	expect(wrapWords("one two three", 7)).toEqual(["one two", "three"]);
+	expect(wrapWords("longer-than-that no", 5)).toEqual(["longer-than-that", "no"]);
+	expect(wrapWords("", 5)).toEqual([""]);
 });
 
 /** What a real terminal makes of what the screen writes: its rows, and where the cursor is. */

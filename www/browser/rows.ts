@@ -1,6 +1,6 @@
 /** A list of any length of which only what is seen exists as elements. Works by mouse and by keyboard. */
 
-import { icon, make } from "../dom.ts";
+import { formatCount, icon, make } from "../dom.ts";
 import type { Row } from "./tree.ts";
 
 const ROW_PX = 28;
@@ -115,7 +115,7 @@ export class RowList {
 			element.append(
 				icon("M5 2l6 6-6 6", "twist"),
 				name,
-				make("span", { class: "count" }, String(row.count)),
+				make("span", { class: "count" }, formatCount(row.count)),
 			);
 			return element;
 		}

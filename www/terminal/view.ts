@@ -38,6 +38,8 @@ const DARK: ITheme = {
 	scrollbarSliderHoverBackground: "#e3e9ef40",
 	scrollbarSliderActiveBackground: "#e3e9ef59",
 };
+/** On narrower pages letters are smaller, so that lines wrap less. */
+const NARROW_PX = 500;
 /** So many replies stay in the log that screen readers walk through. */
 const SPOKEN_LINES = 60;
 const SPOKEN_CHARACTERS = 2000;
@@ -53,7 +55,7 @@ export class TerminalView {
 		this.terminal = new Terminal({
 			cursorBlink: !matchMedia("(prefers-reduced-motion: reduce)").matches,
 			fontFamily: getComputedStyle(document.documentElement).getPropertyValue("--mono").trim(),
-			fontSize: 14,
+			fontSize: innerWidth < NARROW_PX ? 12 : 14,
 			lineHeight: 1.25,
 			minimumContrastRatio: 4.5,
 			scrollback: 5000,

@@ -44,3 +44,16 @@ export function positionAfter(text: string, columns: number): { row: number; col
 	if (column === columns) return { row: row + 1, column: 0 };
 	return { row, column };
 }
+
+/** Text broken between words into lines of at most `columns` columns. */
+export function wrapWords(text: string, columns: number): string[] {
+	const lines: string[] = [];
+	let line = "";
+	for (const word of text.split(" ")) {
+		if (line !== "" && textWidth(line) + 1 + textWidth(word) > columns) {
+			lines.push(line);
+			line = word;
+		} else line = line === "" ? word : `${line} ${word}`;
+	}
+	return [...lines, line];
+}
