@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import Redis from "ioredis";
 import { keysOf, ratio, report, text, timeWhole, walk } from "./measure.mjs";
 
-const CALLS = 20_000;
+const CALLS = 5000;
 
 async function awaited(db, redis, count) {
 	const where = count === 1000 ? "hot" : "100k keys";
@@ -78,7 +78,7 @@ async function batched(db, port) {
 		[16, 3.5],
 		[100, 1.8],
 	]) {
-		const native = redisBenchmark(port, depth, 500_000);
+		const native = redisBenchmark(port, depth, 300_000);
 		for (const name of ["GET", "SET", "INCR"]) {
 			if (!native[name]) continue;
 			const rate = 100_000 / (took[name] / 1000);
@@ -93,8 +93,8 @@ async function batched(db, port) {
 /** `npx redstart` beside redis-server, both under redis-benchmark. */
 export function servers(ports) {
 	for (const [depth, calls] of [
-		[1, 200_000],
-		[16, 500_000],
+		[1, 60_000],
+		[16, 300_000],
 	]) {
 		const native = redisBenchmark(ports.redis, depth, calls);
 		const ours = redisBenchmark(ports.redstart, depth, calls);

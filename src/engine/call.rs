@@ -22,7 +22,8 @@ impl Engine {
     /// The same, for a row that was looked up before; `args` starts with the command's name all the same.
     #[inline]
     pub fn call_row(&mut self, id: SessionId, row: Option<Resolved>, args: &[&[u8]]) -> Called {
-        self.start_reply(id);
+        let resp3 = self.reply.is_resp3();
+        self.reply.restart(resp3, KEEP_REPLY_BYTES);
         self.call_more(id, row, args)
     }
 
