@@ -25,8 +25,10 @@ async function inNode(bytes) {
 	const { Redstart } = await import(join(root, "pkg", "node.js"));
 	const took = [];
 	for (let i = 0; i < 15; i++) {
+		// V8 knows a module it has compiled by its bytes: a section of its own makes each one new.
+		const wasm = Buffer.concat([bytes, Buffer.from([0, 3, 1, 120, i])]);
 		const start = performance.now();
-		const db = await Redstart.open("memory://", { wasm: bytes });
+		const db = await Redstart.open("memory://", { wasm });
 		db.set("k", "v");
 		took.push(performance.now() - start);
 		await db.close();
