@@ -288,6 +288,12 @@ export interface Commands<M extends Mode> {
 	shutdown(options?: { nosave?: boolean; save?: boolean; now?: boolean; force?: boolean; abort?: boolean }): Result<M, "OK">;
 	/** The older name of REPLICAOF. @deprecated since Redis 5.0.0 */
 	slaveof(...args: Arg[]): Result<M, "OK">;
+	/** The newest entries: id, time, microseconds, arguments, address and name of the client. */
+	slowlogGet(count?: Int): Result<M, Reply[]>;
+	/** How many entries there are. */
+	slowlogLen(): Result<M, number>;
+	/** Forgets all entries. */
+	slowlogReset(): Result<M, "OK">;
 	/** The elements of a list, set or sorted set in order; on request, stored as a list. */
 	sort(key: Key, options?: { by?: Key; limit?: { offset: Int; count: Int } | readonly [Int, Int]; get?: Key | readonly (Key)[]; asc?: boolean; desc?: boolean; alpha?: boolean; store?: Key }): Result<M, (string | null)[] | number>;
 	/** The elements of a list, set or sorted set in order. */
@@ -436,6 +442,9 @@ setnx
 setrange
 shutdown t ?NOSAVE ?SAVE ?NOW ?FORCE ?ABORT
 slaveof t
+slowlog|get t
+slowlog|len t
+slowlog|reset t
 sort - ?BY= ?LIMIT=offset.count ?GET* ?ASC ?DESC ?ALPHA ?STORE=
 sort_ro - ?BY= ?LIMIT=offset.count ?GET* ?ASC ?DESC ?ALPHA
 spublish t

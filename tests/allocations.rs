@@ -1,4 +1,5 @@
 //! The commands that everything waits for ask the allocator for nothing once the engine is warm.
+#![cfg(not(target_arch = "wasm32"))] // The module has an allocator of its own there.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

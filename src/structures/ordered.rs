@@ -32,9 +32,7 @@ impl<K, V> Default for OrderedMap<K, V> {
 
 impl<K: fmt::Debug, V: fmt::Debug> fmt::Debug for OrderedMap<K, V> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_map()
-            .entries(self.iter().map(|(key, value)| (key, value)))
-            .finish()
+        out.debug_map().entries(self.iter()).finish()
     }
 }
 
