@@ -1,51 +1,63 @@
 //! Keys that reads found expired: told of already, still to be deleted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::structures::ordered::OrderedSet;
 
-/// The keys by database; no empty sets.
+/// The keys, each behind the four bytes of its database's number, highest first.
 #[derive(Debug, Default)]
 pub(super) struct StaleKeys {
-    dbs: BTreeMap<usize, BTreeSet<Vec<u8>>>,
+    places: OrderedSet<Vec<u8>>,
+}
+
+fn place(db: usize, key: &[u8]) -> Vec<u8> {
+    [&(db as u32).to_be_bytes(), key].concat()
+}
+
+/// Database and key; see [`place`].
+fn parts(place: &[u8]) -> Option<(usize, &[u8])> {
+    let (db, key) = place.split_first_chunk()?;
+    Some((u32::from_be_bytes(*db) as usize, key))
 }
 
 impl StaleKeys {
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.dbs.is_empty()
+        self.places.is_empty()
     }
 
     /// Adds a key; false when it was known. O(log n).
     pub(super) fn add(&mut self, db: usize, key: &[u8]) -> bool {
-        let keys = self.dbs.entry(db).or_default();
-        !keys.contains(key) && keys.insert(key.to_vec())
+        self.places.insert(place(db, key))
     }
 
     /// Removes a key; false when it was not known. O(log n).
     pub(super) fn remove(&mut self, db: usize, key: &[u8]) -> bool {
-        let Some(keys) = self.dbs.get_mut(&db) else {
-            return false;
-        };
-        let was_known = keys.remove(key);
-        if keys.is_empty() {
-            self.dbs.remove(&db);
-        }
-        was_known
+        self.places.remove(&place(db, key))
     }
 
-    /// Forgets the keys of a database that was emptied.
+    /// Forgets the keys of a database that was emptied. O(n).
     pub(super) fn forget_db(&mut self, db: usize) {
-        self.dbs.remove(&db);
+        if self.is_empty() {
+            return;
+        }
+        let mut kept = OrderedSet::new();
+        for place in core::mem::take(&mut self.places) {
+            if parts(&place).is_some_and(|(other, _)| other != db) {
+                kept.insert(place);
+            }
+        }
+        self.places = kept;
     }
 
     pub(super) fn clear(&mut self) {
-        self.dbs.clear();
+        self.places.clear();
     }
 
     /// Hands all of them over.
     pub(super) fn take(&mut self) -> impl Iterator<Item = (usize, Vec<u8>)> + use<> {
-        let dbs = std::mem::take(&mut self.dbs);
-        dbs.into_iter()
-            .flat_map(|(db, keys)| keys.into_iter().map(move |key| (db, key)))
+        let places = core::mem::take(&mut self.places);
+        places
+            .into_iter()
+            .filter_map(|place| parts(&place).map(|(db, key)| (db, key.to_vec())))
     }
 }
 

@@ -9,7 +9,23 @@
 //! 8 KiB of code for every pair of types; these maps hold thousands at most, and are in a module that people download.
 
 use core::borrow::Borrow;
+use core::cmp::Ordering;
 use core::fmt;
+
+/// The place below `count` that compares as equal, or the first that compares as greater. Once for all types.
+#[inline(never)]
+fn search(count: usize, compare: &dyn Fn(usize) -> Ordering) -> Result<usize, usize> {
+    let (mut from, mut to) = (0, count);
+    while from < to {
+        let middle = from + (to - from) / 2;
+        match compare(middle) {
+            Ordering::Less => from = middle + 1,
+            Ordering::Equal => return Ok(middle),
+            Ordering::Greater => to = middle,
+        }
+    }
+    Err(from)
+}
 
 /// A chunk is split when it would hold more pairs than this.
 const CHUNK: usize = 128;
@@ -47,16 +63,20 @@ impl<K: Ord, V> OrderedMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        let after = self.chunks.partition_point(|chunk| {
-            chunk
-                .first()
-                .is_some_and(|(first, _)| first.borrow() <= key)
+        let order = |pair: Option<&(K, V)>| {
+            pair.map_or(Ordering::Greater, |(other, _)| other.borrow().cmp(key))
+        };
+        let found = search(self.chunks.len(), &|at| {
+            order(self.chunks.get(at).and_then(|chunk| chunk.first()))
         });
-        let at = after.saturating_sub(1);
+        let at = match found {
+            Ok(at) => return Ok((at, 0)),
+            Err(after) => after.saturating_sub(1),
+        };
         let Some(chunk) = self.chunks.get(at) else {
             return Err((0, 0));
         };
-        let found = chunk.binary_search_by(|(other, _)| other.borrow().cmp(key));
+        let found = search(chunk.len(), &|place| order(chunk.get(place)));
         found.map(|place| (at, place)).map_err(|place| (at, place))
     }
 
