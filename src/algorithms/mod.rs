@@ -1,6 +1,7 @@
 //! Pure functions on bytes. Nothing here knows a Redis type, reads a clock or draws a random number.
 
 mod blocks;
+pub mod bytes;
 pub mod crc16;
 pub mod crc64;
 pub mod glob;

@@ -2,6 +2,7 @@
 //!
 //! <https://redis.io/docs/latest/develop/data-types/bitmaps/>
 
+use crate::algorithms::bytes::Bytes;
 use crate::algorithms::num;
 use crate::keyspace::Class;
 use crate::resp::Error;
@@ -199,9 +200,9 @@ enum Unit {
 }
 
 fn unit(word: &[u8]) -> core::result::Result<Unit, Error> {
-    if word.eq_ignore_ascii_case(b"BYTE") {
+    if word.is_word(b"BYTE") {
         Ok(Unit::Byte)
-    } else if word.eq_ignore_ascii_case(b"BIT") {
+    } else if word.is_word(b"BIT") {
         Ok(Unit::Bit)
     } else {
         Err(Error::SYNTAX)
@@ -293,7 +294,7 @@ fn bitop(ctx: &mut Ctx) -> Result {
     let word = ctx.arg(1);
     let (name, operation) = OPERATIONS
         .into_iter()
-        .find(|(name, _)| word.eq_ignore_ascii_case(name.as_bytes()))
+        .find(|(name, _)| word.is_word(name.as_bytes()))
         .ok_or(Error::SYNTAX)?;
     let sources = ctx.args.get(3..).unwrap_or_default();
     if operation == Operation::Not && sources.len() != 1 {

@@ -2,6 +2,7 @@
 //!
 //! <https://redis.io/docs/latest/develop/pubsub/>
 
+use crate::algorithms::bytes::Bytes;
 use crate::algorithms::glob;
 use crate::resp::{Encoding, Error, Reply};
 use crate::state::{PubSub, Published, ReplyMode, Scope, Session};
@@ -221,7 +222,7 @@ fn count(session: &Session, scope: Scope) -> usize {
 
 fn add(ctx: &mut Ctx, words: &Words) -> Result {
     for name in ctx.args.iter().skip(1) {
-        if names(ctx.session, words.scope).insert(name.to_vec()) {
+        if names(ctx.session, words.scope).insert(name.owned()) {
             ctx.server.pubsub.add(words.scope, name, ctx.session.handle);
         }
         tell(ctx, words.subscribe, Some(name), words.scope);
@@ -232,7 +233,7 @@ fn add(ctx: &mut Ctx, words: &Words) -> Result {
 fn remove(ctx: &mut Ctx, words: &Words) -> Result {
     let named: Vec<Vec<u8>> = match ctx.args.len() {
         1 => names(ctx.session, words.scope).iter().cloned().collect(),
-        _ => ctx.args.iter().skip(1).map(|name| name.to_vec()).collect(),
+        _ => ctx.args.iter().skip(1).map(|name| name.owned()).collect(),
     };
     if named.is_empty() {
         tell(ctx, words.unsubscribe, None, words.scope);
@@ -291,8 +292,8 @@ fn send(ctx: &mut Ctx, is_sharded: bool, word: &str, receivers: usize) -> Result
     if receivers > 0 {
         let message = Published {
             is_sharded,
-            channel: channel.to_vec(),
-            payload: payload.to_vec(),
+            channel: channel.owned(),
+            payload: payload.owned(),
         };
         ctx.server.published.push(message);
     }

@@ -2,6 +2,7 @@
 //!
 //! <https://redis.io/docs/latest/develop/data-types/strings/>
 
+use crate::algorithms::bytes::{Append, Bytes};
 use crate::algorithms::lcs as subsequence;
 use crate::algorithms::num::{self, LongDouble};
 use crate::keyspace::{Class, Condition, Expiry, Updated};
@@ -308,7 +309,7 @@ fn after_set(ctx: &mut Ctx, value: &[u8], expiry: Expiry, get: bool) {
         let at = num::format_i64(at_ms);
         ctx.propagate(&[b"SET", key, value, b"PXAT", at.as_bytes()]);
     } else if get {
-        let is_get = |at: usize, arg: &[u8]| at > 2 && arg.eq_ignore_ascii_case(b"get");
+        let is_get = |at: usize, arg: &[u8]| at > 2 && arg.is_word(b"get");
         let args = ctx.args.iter().copied().enumerate();
         let logged: Vec<&[u8]> = args
             .filter(|(at, arg)| !is_get(*at, arg))
@@ -575,7 +576,7 @@ fn append(ctx: &mut Ctx) -> Result {
         ctx.keys.update_string(key, |bytes| {
             let length = check_length(bytes.len() as u64, value.len(), limit_bytes)?;
             bytes.try_reserve(value.len()).map_err(|_| Error::OOM)?;
-            bytes.extend_from_slice(value);
+            bytes.put(value);
             Ok((Updated::Yes, length))
         })?
     };

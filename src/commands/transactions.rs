@@ -2,6 +2,7 @@
 //!
 //! <https://redis.io/docs/latest/develop/using-commands/transactions/>
 
+use crate::algorithms::bytes::Bytes;
 use crate::resp::Error;
 use crate::state::Multi;
 use crate::table::{
@@ -106,7 +107,7 @@ fn watch(ctx: &mut Ctx) -> Result {
     // Once touched, EXEC will refuse anyway: nothing more to remember.
     if !ctx.session.is_touched {
         for key in ctx.args.iter().skip(1) {
-            let place = (ctx.keys.selected(), key.to_vec());
+            let place = (ctx.keys.selected(), key.owned());
             if !ctx.session.watched.contains(&place) {
                 ctx.keys.watch(key, ctx.session.handle);
                 ctx.session.watched.push(place);

@@ -4,6 +4,7 @@
 //! it was not. Clients are served in the order in which they began to wait.
 
 use super::{Called, Engine, SessionId};
+use crate::algorithms::bytes::{Append, Bytes};
 use crate::resp::{Encoding, Reply};
 use crate::state::{Block, BlockOn, Kind, Session, TimeoutReply, Waiting};
 use crate::structures::ordered::{OrderedMap, OrderedSet};
@@ -64,7 +65,7 @@ impl Engine {
                 waiters.insert((ticket, session.handle));
             }
         }
-        let args = args.iter().map(|arg| arg.to_vec()).collect();
+        let args = args.iter().map(|arg| arg.owned()).collect();
         session.waiting = Some(Box::new(Waiting {
             block,
             number: row.number,
@@ -189,7 +190,7 @@ impl Engine {
 fn finish(session: &mut Session, late: Reply) {
     let (text, cells) = late.into_parts();
     match session.encoding() {
-        Encoding::Wire => session.output.extend_from_slice(&text),
+        Encoding::Wire => session.output.put(&text),
         Encoding::Cells => {
             session.messages.push_back(crate::state::Message {
                 cells,

@@ -1,6 +1,7 @@
 //! What is checked before a command runs, in Redis' order: the first check that fails is the reply.
 
 use super::Engine;
+use crate::algorithms::bytes::Append;
 use crate::resp::Error;
 use crate::state::{Config, ReplyMode, Session};
 use crate::table::{Command, Flags, Resolved};
@@ -173,8 +174,8 @@ fn unknown_command(name: &[u8], args: &[&[u8]]) -> Error {
         }
         let left = QUOTED_BYTES - shown.len();
         shown.push(b'\'');
-        shown.extend_from_slice(quoted(arg, left));
-        shown.extend_from_slice(b"' ");
+        shown.put(quoted(arg, left));
+        shown.put(b"' ");
     }
     Error::concat(&[
         b"ERR unknown command '",

@@ -27,6 +27,7 @@ mod wire;
 pub use crate::state::config::LoadError;
 pub use crate::state::{Kind, Message, Request};
 
+use crate::algorithms::bytes::Bytes;
 use crate::algorithms::hash::HashSeed;
 use crate::algorithms::rng::Rng;
 use crate::commands;
@@ -134,7 +135,7 @@ impl Engine {
     ) -> Result<(), LoadError> {
         let mut config = Config::load(&with_command_line(file, words))?;
         if !file_name.is_empty() {
-            config.file = Some((file_name.to_vec(), file.to_vec()));
+            config.file = Some((file_name.owned(), file.owned()));
         }
         self.keys.set_db_count(config.databases);
         self.keys.notify_classes = config.notify_classes;
@@ -158,8 +159,8 @@ impl Engine {
     /// Tells what CLIENT LIST shows as the session's ends.
     pub fn set_addresses(&mut self, id: SessionId, peer: &[u8], local: &[u8]) {
         if let Some(session) = self.sessions.get_mut(id) {
-            session.address = peer.to_vec();
-            session.local_address = local.to_vec();
+            session.address = peer.owned();
+            session.local_address = local.owned();
         }
     }
 

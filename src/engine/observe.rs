@@ -1,6 +1,7 @@
 //! Commands that have run are shown to those who ask: MONITOR and the slow log.
 
 use super::Engine;
+use crate::algorithms::bytes::{Append, Bytes};
 use crate::algorithms::num;
 use crate::state::{Session, SlowEntry};
 use crate::table::{Flags, Resolved};
@@ -74,11 +75,11 @@ fn monitor_line(session: &Session, args: &[&[u8]], now_ms: i64) -> Vec<u8> {
     num::write_i64(&mut line, now_ms.div_euclid(1000));
     let usec = num::format_i64(1_000_000 + now_ms.rem_euclid(1000) * 1000);
     line.push(b'.');
-    line.extend_from_slice(&usec.as_bytes()[1..]);
-    line.extend_from_slice(b" [");
+    line.put(&usec.as_bytes()[1..]);
+    line.put(b" [");
     num::write_u64(&mut line, session.db as u64);
     line.push(b' ');
-    line.extend_from_slice(&session.address);
+    line.put(&session.address);
     line.push(b']');
     for arg in args {
         line.push(b' ');
@@ -99,13 +100,9 @@ fn redacted<'a>(row: Resolved, args: &[&'a [u8]]) -> Vec<&'a [u8]> {
             "tls-key-file-pass",
             "tls-client-key-file-pass",
         ];
-        secrets
-            .iter()
-            .any(|secret| word.eq_ignore_ascii_case(secret.as_bytes()))
+        secrets.iter().any(|secret| word.is_word(secret.as_bytes()))
     };
-    let auth = args
-        .iter()
-        .position(|word| word.eq_ignore_ascii_case(b"auth"));
+    let auth = args.iter().position(|word| word.is_word(b"auth"));
     for (at, arg) in shown.iter_mut().enumerate().skip(1) {
         let is_hidden = match (container, row.row.name) {
             ("", "auth") => true,
@@ -144,7 +141,7 @@ fn shortened(args: &[&[u8]]) -> Vec<Vec<u8>> {
             Some((start, left)) if !left.is_empty() => {
                 [start, &more(left.len(), b"bytes")].concat()
             }
-            _ => arg.to_vec(),
+            _ => arg.owned(),
         });
     }
     if !rest.is_empty() {

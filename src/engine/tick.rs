@@ -1,6 +1,7 @@
 //! Time: expiry, waits that end, pauses that end, saves that are due.
 
 use super::Engine;
+use crate::algorithms::bytes::Bytes;
 use std::mem;
 
 /// How many keys one tick looks at for expiry: bounds its length to well below a millisecond.
@@ -71,7 +72,7 @@ impl Engine {
         if self.is_logging {
             let records = expired.into_iter().map(|(db, key)| super::LogRecord {
                 db,
-                command: vec![b"DEL".to_vec(), key],
+                command: vec![b"DEL".owned(), key],
             });
             self.log.extend(records);
         }

@@ -2,6 +2,7 @@
 //! bytes), both little-endian.
 
 use super::rdb::{self, Cursor, Object, ReadError};
+use crate::algorithms::bytes::Append;
 use crate::algorithms::crc64::crc64;
 use crate::algorithms::lzf::Compressor;
 
@@ -24,9 +25,9 @@ pub fn write_string(out: &mut Vec<u8>, text: &[u8], compressor: Option<&mut Comp
 
 /// Ends the payload that starts at `start` with version and checksum.
 pub fn write_footer(out: &mut Vec<u8>, start: usize) {
-    out.extend_from_slice(&rdb::VERSION.to_le_bytes());
+    out.put(&rdb::VERSION.to_le_bytes());
     let checksum = crc64(0, out.get(start..).unwrap_or_default());
-    out.extend_from_slice(&checksum.to_le_bytes());
+    out.put(&checksum.to_le_bytes());
 }
 
 /// Checks version and checksum, then reads the object. Bytes behind it are ignored, and an object may even reach into the

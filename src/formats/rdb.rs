@@ -4,6 +4,7 @@
 //! big-endian. A string is a length and its bytes, or a byte `11xxxxxx` and a special form: 0, 1, 2 an integer of 1, 2
 //! or 4 bytes little-endian that stands for its decimal text, 3 an LZF stream behind its two lengths.
 
+use crate::algorithms::bytes::{Append, Bytes};
 use std::borrow::Cow;
 
 use crate::algorithms::lzf::{self, Compressor};
@@ -48,15 +49,15 @@ pub enum Object<'a> {
 pub fn write_length(out: &mut Vec<u8>, length: u64) {
     match length {
         0..64 => out.push(length as u8),
-        64..16384 => out.extend_from_slice(&(length as u16 | 0x4000).to_be_bytes()),
+        64..16384 => out.put(&(length as u16 | 0x4000).to_be_bytes()),
         _ => match u32::try_from(length) {
             Ok(short) => {
                 out.push(0x80);
-                out.extend_from_slice(&short.to_be_bytes());
+                out.put(&short.to_be_bytes());
             }
             Err(_) => {
                 out.push(0x81);
-                out.extend_from_slice(&length.to_be_bytes());
+                out.put(&length.to_be_bytes());
             }
         },
     }
@@ -78,18 +79,18 @@ pub fn write_string(out: &mut Vec<u8>, text: &[u8], compressor: Option<&mut Comp
         return;
     }
     write_length(out, text.len() as u64);
-    out.extend_from_slice(text);
+    out.put(text);
 }
 
 fn write_integer(out: &mut Vec<u8>, value: i64) -> bool {
     if let Ok(value) = i8::try_from(value) {
-        out.extend_from_slice(&[INT8, value as u8]);
+        out.put(&[INT8, value as u8]);
     } else if let Ok(value) = i16::try_from(value) {
         out.push(INT16);
-        out.extend_from_slice(&value.to_le_bytes());
+        out.put(&value.to_le_bytes());
     } else if let Ok(value) = i32::try_from(value) {
         out.push(INT32);
-        out.extend_from_slice(&value.to_le_bytes());
+        out.put(&value.to_le_bytes());
     } else {
         return false;
     }
@@ -104,7 +105,7 @@ fn write_compressed(out: &mut Vec<u8>, text: &[u8], compressor: &mut Compressor)
     out.push(LZF);
     write_length(out, packed.len() as u64);
     write_length(out, text.len() as u64);
-    out.extend_from_slice(&packed);
+    out.put(&packed);
     true
 }
 
@@ -166,7 +167,7 @@ impl<'a> Cursor<'a> {
 
     /// A string. Borrowed unless it was stored as an integer or compressed.
     pub fn string(&mut self) -> Result<Cow<'a, [u8]>, ReadError> {
-        let integer = |value: i64| Ok(Cow::Owned(format_i64(value).to_vec()));
+        let integer = |value: i64| Ok(Cow::Owned(format_i64(value).owned()));
         match self.byte()? {
             INT8 => integer(i8::from_le_bytes(self.array()?) as i64),
             INT16 => integer(i16::from_le_bytes(self.array()?) as i64),

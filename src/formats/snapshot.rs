@@ -7,6 +7,7 @@
 //! hands over what is complete. Neither knows a keyspace: who reads collects the entries aside and takes them over when
 //! [`Reader::finish`] has found the file whole.
 
+use crate::algorithms::bytes::{Append, Bytes};
 use std::borrow::Cow;
 
 use super::rdb::{self, Cursor, Object, ReadError};
@@ -112,10 +113,10 @@ impl Writer {
     /// Appends the header.
     pub fn begin(&mut self, out: &mut Vec<u8>) {
         self.summed(out, |_, out| {
-            out.extend_from_slice(MAGIC);
+            out.put(MAGIC);
             let version = rdb::VERSION;
             let digit = |unit: u16| b'0' + (version / unit % 10) as u8;
-            out.extend_from_slice(&[digit(1000), digit(100), digit(10), digit(1)]);
+            out.put(&[digit(1000), digit(100), digit(10), digit(1)]);
         });
     }
 
@@ -161,21 +162,21 @@ impl Writer {
     pub fn end(&mut self, out: &mut Vec<u8>) {
         self.summed(out, |_, out| out.push(END));
         let checksum = self.checksum.as_ref().map_or(0, Crc64::value);
-        out.extend_from_slice(&checksum.to_le_bytes());
+        out.put(&checksum.to_le_bytes());
     }
 }
 
 fn write_attributes(out: &mut Vec<u8>, attributes: &Attributes) {
     if let Some(expire_ms) = attributes.expire_ms {
         out.push(EXPIRE_MS);
-        out.extend_from_slice(&expire_ms.to_le_bytes());
+        out.put(&expire_ms.to_le_bytes());
     }
     match attributes.usage {
         Some(Usage::IdleSeconds(seconds)) => {
             out.push(IDLE);
             rdb::write_length(out, seconds);
         }
-        Some(Usage::Frequency(frequency)) => out.extend_from_slice(&[FREQUENCY, frequency]),
+        Some(Usage::Frequency(frequency)) => out.put(&[FREQUENCY, frequency]),
         None => {}
     }
 }
@@ -219,7 +220,7 @@ impl LoadError {
         let text: &[u8] = match self.problem {
             Problem::NotASnapshot => b"not a snapshot: wrong signature",
             Problem::Version(version) => {
-                out.extend_from_slice(b"unsupported snapshot version ");
+                out.put(b"unsupported snapshot version ");
                 number(&mut out, version);
                 b""
             }
@@ -227,15 +228,15 @@ impl LoadError {
             Problem::Trailing => b"unexpected data behind the end of the snapshot",
             Problem::Checksum => b"the snapshot's checksum is wrong",
             Problem::Corrupt(what) => {
-                out.extend_from_slice(b"the snapshot is corrupt: ");
+                out.put(b"the snapshot is corrupt: ");
                 what.as_bytes()
             }
             Problem::Type(kind) => {
-                out.extend_from_slice(b"the snapshot has a value of unsupported type ");
+                out.put(b"the snapshot has a value of unsupported type ");
                 number(&mut out, kind as u64);
                 if let Some(name) = rdb::type_name(kind) {
-                    out.extend_from_slice(b" (");
-                    out.extend_from_slice(name.as_bytes());
+                    out.put(b" (");
+                    out.put(name.as_bytes());
                     out.push(b')');
                 }
                 b""
@@ -243,8 +244,8 @@ impl LoadError {
             Problem::Module => b"the snapshot has module data, which is not supported",
             Problem::Refused(why) => why.as_bytes(),
         };
-        out.extend_from_slice(text);
-        out.extend_from_slice(b", at byte ");
+        out.put(text);
+        out.put(b", at byte ");
         number(&mut out, self.offset_bytes);
         out
     }
@@ -307,14 +308,14 @@ impl Reader {
         let bytes = if joined.is_empty() {
             piece
         } else {
-            joined.extend_from_slice(piece);
+            joined.put(piece);
             joined.as_slice()
         };
         let used = self
             .read(bytes, &mut receive)
             .inspect_err(|error| self.failed = Some(*error))?;
         if joined.is_empty() {
-            self.pending = piece.get(used..).unwrap_or_default().to_vec();
+            self.pending = piece.get(used..).unwrap_or_default().owned();
         } else {
             joined.drain(..used);
             self.pending = joined;

@@ -1,5 +1,6 @@
 //! Who listens to what.
 
+use crate::algorithms::bytes::Bytes;
 use crate::algorithms::glob;
 use crate::structures::ordered::OrderedMap;
 
@@ -39,9 +40,9 @@ impl PubSub {
         if let Some(listeners) = self.map(scope).get_mut(name) {
             return listeners.push(handle);
         }
-        self.map(scope).insert(name.to_vec(), vec![handle]);
+        self.map(scope).insert(name.owned(), vec![handle]);
         if scope == Scope::Pattern {
-            self.pattern_order.push(name.to_vec());
+            self.pattern_order.push(name.owned());
         }
     }
 

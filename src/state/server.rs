@@ -1,6 +1,7 @@
 //! The server itself: identity, counters, and what it asks of its host.
 
 use super::{Config, PubSub, Slowlog, TrackingTable};
+use crate::algorithms::bytes::Bytes;
 use crate::structures::ordered::OrderedMap;
 use std::collections::VecDeque;
 
@@ -133,7 +134,7 @@ impl Server {
     /// Asks the host for something.
     pub fn request(&mut self, parts: &[&[u8]]) {
         self.requests
-            .push_back(parts.iter().map(|part| part.to_vec()).collect());
+            .push_back(parts.iter().map(|part| part.owned()).collect());
     }
 
     /// Remembers the highest use of memory.
@@ -152,7 +153,7 @@ impl Server {
         if let Some(count) = self.stats.errors.get_mut(code) {
             *count += 1;
         } else if self.stats.errors.len() < CODES_LIMIT {
-            self.stats.errors.insert(code.to_vec(), 1);
+            self.stats.errors.insert(code.owned(), 1);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Sessions: what Redis calls clients.
 
 use super::{Block, Tracking};
+use crate::algorithms::bytes::Bytes;
 use crate::resp::{Encoding, Parser, Reply};
 use crate::structures::ordered::{OrderedMap, OrderedSet};
 use std::collections::VecDeque;
@@ -133,7 +134,7 @@ impl Session {
             name: Vec::new(),
             lib_name: Vec::new(),
             lib_version: Vec::new(),
-            user: b"default".to_vec(),
+            user: b"default".owned(),
             is_authenticated: true,
             address: Vec::new(),
             local_address: Vec::new(),

@@ -4,6 +4,7 @@
 //! changes. In broadcast mode it remembers nothing but prefixes and tells of every change below them, joined into one
 //! message for each prefix at the end of the input that was being processed.
 
+use crate::algorithms::bytes::Bytes;
 use crate::structures::ordered::{OrderedMap, OrderedSet};
 
 /// How one session wants to hear of changes.
@@ -131,7 +132,7 @@ impl TrackingTable {
                 readers.insert(id);
             }
             None => {
-                self.keys.insert(key.to_vec(), OrderedSet::of(id));
+                self.keys.insert(key.owned(), OrderedSet::of(id));
                 if limit > 0
                     && self.keys.len() > limit
                     && let Some(first) = self.keys.first().map(|(first, _)| first.clone())
@@ -157,7 +158,7 @@ impl TrackingTable {
                 break;
             }
             if key.starts_with(prefix) {
-                place.changed.insert(key.to_vec(), writer);
+                place.changed.insert(key.owned(), writer);
                 self.has_broadcast = true;
             }
         }
@@ -167,7 +168,7 @@ impl TrackingTable {
         for client in self.keys.remove(key).unwrap_or_default() {
             let hears = |mode: &Mode| !(mode.is_broadcast || mode.no_loop && client == writer);
             if self.clients.get(&client).is_some_and(hears) {
-                let keys = Some(vec![key.to_vec()]);
+                let keys = Some(vec![key.owned()]);
                 self.told.push(Invalidation { client, keys });
             }
         }

@@ -1,6 +1,7 @@
 //! What a command gets, and what it gives back.
 
 use super::{Command, Lookup, Options};
+use crate::algorithms::bytes::Bytes;
 use crate::algorithms::rng::Rng;
 use crate::keyspace::Keyspace;
 use crate::resp::{Error, Reply};
@@ -68,7 +69,7 @@ impl<'a> Ctx<'a> {
         if !self.keys.is_logging() {
             return;
         }
-        let command = command.iter().map(|arg| arg.to_vec()).collect();
+        let command = command.iter().map(|arg| arg.owned()).collect();
         self.effects.get_or_insert_default().push(command);
     }
 

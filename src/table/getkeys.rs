@@ -4,6 +4,7 @@
 //! a key may stand anywhere (SORT ... STORE). Their rows name a function of this file.
 
 use super::{Begin, Command, Find, KeyFlags, KeySpec};
+use crate::algorithms::bytes::Bytes;
 
 /// A key among the arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +90,7 @@ fn one(at: usize, flags: u32) -> Vec<FoundKey> {
 }
 
 fn is_word(arg: &[u8], word: &str) -> bool {
-    arg.eq_ignore_ascii_case(word.as_bytes())
+    arg.is_word(word.as_bytes())
 }
 
 /// SET reads the old value with GET.

@@ -1,6 +1,7 @@
 //! Key specs: where a command's keys stand among its arguments, and what the command does with them.
 
 use super::command::bits;
+use crate::algorithms::bytes::Bytes;
 use crate::algorithms::num;
 
 bits! {
@@ -157,7 +158,7 @@ impl KeySpec {
 fn find_keyword(args: &[&[u8]], word: &str, from: i16) -> Option<i64> {
     let is_word = |at: &usize| {
         args.get(*at)
-            .is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
+            .is_some_and(|arg| arg.is_word(word.as_bytes()))
     };
     let found = if from > 0 {
         (from as usize..args.len()).find(is_word)

@@ -1,5 +1,6 @@
 //! A cursor over a command's arguments, for the options behind the fixed ones.
 
+use crate::algorithms::bytes::Bytes;
 use crate::algorithms::num;
 use crate::resp::Error;
 
@@ -42,18 +43,14 @@ impl<'a> Options<'a> {
 
     /// Consumes the next argument when it is `word`.
     pub fn take(&mut self, word: &str) -> bool {
-        let is_word = self
-            .peek()
-            .is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()));
+        let is_word = self.peek().is_some_and(|arg| arg.is_word(word.as_bytes()));
         self.at += usize::from(is_word);
         is_word
     }
 
     /// Consumes `word` and the value behind it; nothing is consumed when the value is missing.
     pub fn take_value(&mut self, word: &str) -> Option<&'a [u8]> {
-        let is_word = self
-            .peek()
-            .is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()));
+        let is_word = self.peek().is_some_and(|arg| arg.is_word(word.as_bytes()));
         let value = self.args.get(self.at + 1).copied().filter(|_| is_word)?;
         self.at += 2;
         Some(value)

@@ -1,6 +1,7 @@
 //! CLIENT: what connections there are, and what they may ask for themselves.
 
 use super::{listing, tracking};
+use crate::algorithms::bytes::Bytes;
 use crate::algorithms::num;
 use crate::resp::Error;
 use crate::state::ReplyMode;
@@ -229,8 +230,8 @@ fn no_touch(ctx: &mut Ctx) -> Result {
 
 fn on_or_off(word: &[u8]) -> core::result::Result<bool, Error> {
     match word {
-        _ if word.eq_ignore_ascii_case(b"ON") => Ok(true),
-        _ if word.eq_ignore_ascii_case(b"OFF") => Ok(false),
+        _ if word.is_word(b"ON") => Ok(true),
+        _ if word.is_word(b"OFF") => Ok(false),
         _ => Err(Error::SYNTAX),
     }
 }
@@ -238,8 +239,8 @@ fn on_or_off(word: &[u8]) -> core::result::Result<bool, Error> {
 fn pause(ctx: &mut Ctx) -> Result {
     let writes_only = match ctx.args.get(3..).unwrap_or(&[]) {
         [] => false,
-        [mode] if mode.eq_ignore_ascii_case(b"ALL") => false,
-        [mode] if mode.eq_ignore_ascii_case(b"WRITE") => true,
+        [mode] if mode.is_word(b"ALL") => false,
+        [mode] if mode.is_word(b"WRITE") => true,
         [_] => {
             return Err(Error::new("ERR CLIENT PAUSE mode must be WRITE or ALL"));
         }
@@ -268,9 +269,9 @@ fn pause(ctx: &mut Ctx) -> Result {
 
 fn reply(ctx: &mut Ctx) -> Result {
     let mode = match ctx.arg(2) {
-        word if word.eq_ignore_ascii_case(b"ON") => ReplyMode::On,
-        word if word.eq_ignore_ascii_case(b"OFF") => ReplyMode::Off,
-        word if word.eq_ignore_ascii_case(b"SKIP") => match ctx.session.reply_mode {
+        word if word.is_word(b"ON") => ReplyMode::On,
+        word if word.is_word(b"OFF") => ReplyMode::Off,
+        word if word.is_word(b"SKIP") => match ctx.session.reply_mode {
             ReplyMode::Off => ReplyMode::Off,
             _ => ReplyMode::SkipNext,
         },
@@ -283,8 +284,8 @@ fn reply(ctx: &mut Ctx) -> Result {
 
 fn setinfo(ctx: &mut Ctx) -> Result {
     let (word, value) = (ctx.arg(2), ctx.arg(3));
-    let is_name = word.eq_ignore_ascii_case(b"LIB-NAME");
-    if !is_name && !word.eq_ignore_ascii_case(b"LIB-VER") {
+    let is_name = word.is_word(b"LIB-NAME");
+    if !is_name && !word.is_word(b"LIB-VER") {
         return Err(Error::concat(&[b"ERR Unrecognized option '", word, b"'"]));
     }
     if !is_printable(value) {
@@ -298,14 +299,14 @@ fn setinfo(ctx: &mut Ctx) -> Result {
         true => &mut ctx.session.lib_name,
         false => &mut ctx.session.lib_version,
     };
-    *field = value.to_vec();
+    *field = value.owned();
     ctx.reply.ok();
     Ok(Outcome::Done)
 }
 
 fn setname(ctx: &mut Ctx) -> Result {
     check_name(ctx.arg(2))?;
-    ctx.session.name = ctx.arg(2).to_vec();
+    ctx.session.name = ctx.arg(2).owned();
     ctx.reply.ok();
     Ok(Outcome::Done)
 }
@@ -327,8 +328,8 @@ fn is_printable(text: &[u8]) -> bool {
 fn unblock(ctx: &mut Ctx) -> Result {
     let with_error = match ctx.args.get(3..).unwrap_or(&[]) {
         [] => false,
-        [word] if word.eq_ignore_ascii_case(b"TIMEOUT") => false,
-        [word] if word.eq_ignore_ascii_case(b"ERROR") => true,
+        [word] if word.is_word(b"TIMEOUT") => false,
+        [word] if word.is_word(b"ERROR") => true,
         [_] => {
             return Err(Error::new(
                 "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR",

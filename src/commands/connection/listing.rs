@@ -1,5 +1,6 @@
 //! CLIENT LIST, INFO and KILL: connections seen from outside.
 
+use crate::algorithms::bytes::{Append, Bytes};
 use crate::algorithms::num;
 use crate::algorithms::order::order;
 use crate::resp::Error;
@@ -19,11 +20,11 @@ pub(super) fn info(ctx: &mut Ctx) -> Result {
 pub(super) fn list(ctx: &mut Ctx) -> Result {
     let text = match ctx.args.get(2..).unwrap_or(&[]) {
         [] => lines(ctx, |_| true),
-        [word, class] if word.eq_ignore_ascii_case(b"TYPE") => {
+        [word, class] if word.is_word(b"TYPE") => {
             let class = Class::parse(class)?;
             lines(ctx, |session| Class::of(session) == class)
         }
-        [word, ids @ ..] if word.eq_ignore_ascii_case(b"ID") && !ids.is_empty() => {
+        [word, ids @ ..] if word.is_word(b"ID") && !ids.is_empty() => {
             let ids = ids.iter().map(|id| num::parse_i64(id));
             let ids: Option<Vec<i64>> = ids.collect();
             let ids = ids.ok_or(Error::new("ERR Invalid client ID"))?;
@@ -113,8 +114,8 @@ impl<'a> Filter<'a> {
                 b"USER" => return Err(Error::concat(&[b"ERR No such user '", value, b"'"])),
                 b"ADDR" => filter.address = Some(value),
                 b"LADDR" => filter.local_address = Some(value),
-                b"SKIPME" if value.eq_ignore_ascii_case(b"YES") => filter.skips_caller = true,
-                b"SKIPME" if value.eq_ignore_ascii_case(b"NO") => filter.skips_caller = false,
+                b"SKIPME" if value.is_word(b"YES") => filter.skips_caller = true,
+                b"SKIPME" if value.is_word(b"NO") => filter.skips_caller = false,
                 b"MAXAGE" => filter.min_age_s = Some(parse_age_s(value)?),
                 _ => return Err(Error::SYNTAX),
             }
@@ -259,7 +260,7 @@ fn write_line(out: &mut Vec<u8>, session: &Session, view: &View) {
     let command = session
         .last_command
         .and_then(|number| view.lookup.row(number));
-    let command = command.map_or_else(|| b"NULL".to_vec(), |row| row.full_name());
+    let command = command.map_or_else(|| b"NULL".owned(), |row| row.full_name());
     line.text(" cmd", &command);
     line.text(" user", &session.user);
     let redirect = session.tracking.as_ref();
@@ -339,7 +340,7 @@ fn flags(session: &Session) -> Vec<u8> {
     let letters = letters.iter().filter(|(_, is_set)| *is_set);
     let letters: Vec<u8> = letters.map(|(letter, _)| *letter).collect();
     match letters.is_empty() {
-        true => b"N".to_vec(),
+        true => b"N".owned(),
         false => letters,
     }
 }
@@ -351,9 +352,9 @@ struct Line<'a> {
 
 impl Line<'_> {
     fn text(&mut self, name: &str, value: &[u8]) {
-        self.out.extend_from_slice(name.as_bytes());
+        self.out.put(name.as_bytes());
         self.out.push(b'=');
-        self.out.extend_from_slice(value);
+        self.out.put(value);
     }
 
     fn int(&mut self, name: &str, value: i64) {

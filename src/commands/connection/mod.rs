@@ -6,6 +6,7 @@ pub mod client;
 mod listing;
 pub mod tracking;
 
+use crate::algorithms::bytes::Bytes;
 use crate::algorithms::num;
 use crate::resp::{Error, Reply};
 use crate::state::{Kind, ReplyMode, Server, Session};
@@ -121,7 +122,7 @@ fn authenticate(ctx: &mut Ctx, user: &[u8], password: &[u8]) -> core::result::Re
             "WRONGPASS invalid username-password pair or user is disabled.",
         ));
     }
-    ctx.session.user = user.to_vec();
+    ctx.session.user = user.owned();
     ctx.session.is_authenticated = true;
     Ok(())
 }
@@ -157,9 +158,9 @@ impl<'a> Greeting<'a> {
         }
         let mut options = ctx.options(2);
         while let Some(word) = options.next() {
-            if word.eq_ignore_ascii_case(b"AUTH") && options.left() >= 2 {
+            if word.is_word(b"AUTH") && options.left() >= 2 {
                 greeting.credentials = Some((options.value()?, options.value()?));
-            } else if word.eq_ignore_ascii_case(b"SETNAME") && options.left() >= 1 {
+            } else if word.is_word(b"SETNAME") && options.left() >= 1 {
                 let name = options.value()?;
                 client::check_name(name)?;
                 greeting.name = Some(name);
@@ -188,7 +189,7 @@ fn hello(ctx: &mut Ctx) -> Result {
         ));
     }
     if let Some(name) = greeting.name {
-        ctx.session.name = name.to_vec();
+        ctx.session.name = name.owned();
     }
     if let Some(version) = greeting.version {
         ctx.session.resp3 = version == 3;
@@ -266,7 +267,7 @@ fn forget_all(session: &mut Session, server: &Server) {
     session.db = 0;
     session.resp3 = false;
     session.name.clear();
-    session.user = DEFAULT_USER.to_vec();
+    session.user = DEFAULT_USER.owned();
     session.is_authenticated = session.kind != Kind::Wire || server.config.requirepass.is_empty();
     session.reply_mode = ReplyMode::On;
     session.no_evict = false;

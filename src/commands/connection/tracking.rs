@@ -1,5 +1,6 @@
 //! CLIENT TRACKING: how a connection hears of changes to keys it holds in a cache of its own.
 
+use crate::algorithms::bytes::Bytes;
 use crate::keyspace::Keyspace;
 use crate::resp::Error;
 use crate::state::{Server, Session, Tracking};
@@ -13,13 +14,13 @@ pub(super) fn caching(ctx: &mut Ctx) -> Result {
         ));
     };
     let word = ctx.args.get(2).copied().unwrap_or(&[]);
-    if word.eq_ignore_ascii_case(b"YES") {
+    if word.is_word(b"YES") {
         if !tracking.is_opt_in {
             return Err(Error::new(
                 "ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.",
             ));
         }
-    } else if word.eq_ignore_ascii_case(b"NO") {
+    } else if word.is_word(b"NO") {
         if !tracking.is_opt_out {
             return Err(Error::new(
                 "ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.",
@@ -43,9 +44,9 @@ pub(super) fn getredir(ctx: &mut Ctx) -> Result {
 pub(super) fn tracking(ctx: &mut Ctx) -> Result {
     let wanted = parse(ctx)?;
     let word = ctx.arg(2);
-    if word.eq_ignore_ascii_case(b"ON") {
+    if word.is_word(b"ON") {
         start(ctx, wanted)?;
-    } else if word.eq_ignore_ascii_case(b"OFF") {
+    } else if word.is_word(b"OFF") {
         stop(ctx.server, ctx.keys, ctx.session);
     } else {
         return Err(Error::SYNTAX);
@@ -74,7 +75,7 @@ fn parse(ctx: &Ctx) -> core::result::Result<Wanted, Error> {
                 }
                 tracking.redirect = find_target(ctx, options.integer()?)?;
             }
-            b"PREFIX" if !options.is_done() => prefixes.push(options.value()?.to_vec()),
+            b"PREFIX" if !options.is_done() => prefixes.push(options.value()?.owned()),
             b"BCAST" => tracking.is_broadcast = true,
             b"OPTIN" => tracking.is_opt_in = true,
             b"OPTOUT" => tracking.is_opt_out = true,

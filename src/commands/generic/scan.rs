@@ -1,5 +1,6 @@
 //! Looking through the keys of a database.
 
+use crate::algorithms::bytes::Append;
 use crate::algorithms::{glob, num};
 use crate::resp::Error;
 use crate::table::{
@@ -100,7 +101,7 @@ fn scan(ctx: &mut Ctx) -> Result {
     let next = ctx.keys.scan(cursor, wanted.count, fits, |entry| {
         let value_type = Some(entry.value_type());
         if wanted.value_type.is_none_or(|wanted| wanted == value_type) {
-            names.extend_from_slice(entry.key());
+            names.put(entry.key());
             ends.push(names.len());
         }
     });

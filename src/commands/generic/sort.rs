@@ -1,5 +1,6 @@
 //! SORT: the elements of a list, set or sorted set in order, or what keys named after them hold.
 
+use crate::algorithms::bytes::Bytes;
 use crate::algorithms::num;
 use crate::algorithms::order::order;
 use crate::keyspace::{Class, Keyspace};
@@ -245,7 +246,7 @@ fn parse_weight(text: &[u8]) -> Option<f64> {
 /// What is returned for an element: itself, or what the GET patterns find.
 fn results_for(keys: &mut Keyspace, element: &[u8], get: &[&[u8]]) -> Vec<Option<Vec<u8>>> {
     match get {
-        [] => vec![Some(element.to_vec())],
+        [] => vec![Some(element.owned())],
         patterns => patterns
             .iter()
             .map(|pattern| find(keys, pattern, element))
@@ -257,7 +258,7 @@ fn results_for(keys: &mut Keyspace, element: &[u8], get: &[&[u8]]) -> Vec<Option
 /// the field of a hash that is meant, not the key.
 fn find(keys: &mut Keyspace, pattern: &[u8], element: &[u8]) -> Option<Vec<u8>> {
     if pattern == b"#" {
-        return Some(element.to_vec());
+        return Some(element.owned());
     }
     let star = pattern.iter().position(|byte| *byte == b'*')?;
     let (before, after) = (pattern.get(..star)?, pattern.get(star + 1..)?);

@@ -1,5 +1,6 @@
 //! COMMAND: what the server knows about its commands, told from their rows.
 
+use crate::algorithms::bytes::Bytes;
 use crate::algorithms::glob;
 use crate::resp::{Error, Reply};
 use crate::table::{
@@ -213,7 +214,7 @@ fn list(ctx: &mut Ctx) -> Result {
     let rows = ctx.lookup.rows().iter();
     let names: Vec<Vec<u8>> = match ctx.args.get(2..).unwrap_or(&[]) {
         [] => rows.map(Resolved::full_name).collect(),
-        [word, by, value] if word.eq_ignore_ascii_case(b"FILTERBY") => {
+        [word, by, value] if word.is_word(b"FILTERBY") => {
             let filter = Filter::parse(by, value)?;
             rows.filter(|row| filter.lets_through(row))
                 .map(Resolved::full_name)
@@ -239,13 +240,13 @@ enum Filter<'a> {
 
 impl<'a> Filter<'a> {
     fn parse(by: &[u8], value: &'a [u8]) -> core::result::Result<Filter<'a>, Error> {
-        if by.eq_ignore_ascii_case(b"MODULE") {
+        if by.is_word(b"MODULE") {
             Ok(Filter::Module)
-        } else if by.eq_ignore_ascii_case(b"ACLCAT") {
-            let named = |(_, name): &&(u32, &str)| value.eq_ignore_ascii_case(name.as_bytes());
+        } else if by.is_word(b"ACLCAT") {
+            let named = |(_, name): &&(u32, &str)| value.is_word(name.as_bytes());
             let bit = Acl::NAMES.iter().find(named).map_or(0, |(bit, _)| *bit);
             Ok(Filter::Category(bit))
-        } else if by.eq_ignore_ascii_case(b"PATTERN") {
+        } else if by.is_word(b"PATTERN") {
             Ok(Filter::Pattern(value))
         } else {
             Err(Error::SYNTAX)

@@ -1,5 +1,6 @@
 //! The data set as a whole: its size, its end, its saves; the server's time, role and end.
 
+use crate::algorithms::bytes::Bytes;
 use crate::resp::Error;
 use crate::state::{Block, BlockOn, TimeoutReply};
 use crate::table::{
@@ -310,8 +311,7 @@ fn role(ctx: &mut Ctx) -> Result {
 }
 
 fn replicaof(ctx: &mut Ctx) -> Result {
-    let is_no_one =
-        ctx.arg(1).eq_ignore_ascii_case(b"no") && ctx.arg(2).eq_ignore_ascii_case(b"one");
+    let is_no_one = ctx.arg(1).is_word(b"no") && ctx.arg(2).is_word(b"one");
     if !is_no_one {
         let port = ctx
             .integer(2)

@@ -1,6 +1,7 @@
 //! DEBUG: what test suites ask of a server. Not available unless `enable-debug-command` says so.
 
 use super::VERSION;
+use crate::algorithms::bytes::{Append, Bytes};
 use crate::algorithms::num;
 use crate::algorithms::sha1::sha1;
 use crate::formats::rdb;
@@ -70,7 +71,7 @@ const SUBS: &[Sub] = &[
 fn debug(ctx: &mut Ctx) -> Result {
     let word = ctx.arg(1);
     let sub = SUBS.iter().find(|(name, counts, _)| {
-        word.eq_ignore_ascii_case(name.as_bytes()) && counts.contains(&ctx.args.len())
+        word.is_word(name.as_bytes()) && counts.contains(&ctx.args.len())
     });
     match sub {
         Some((_, _, run)) => run(ctx),
@@ -195,7 +196,7 @@ fn digest_value(ctx: &mut Ctx) -> Result {
 }
 
 fn error(ctx: &mut Ctx) -> Result {
-    Err(Error::of_bytes(ctx.arg(2).to_vec()))
+    Err(Error::of_bytes(ctx.arg(2).owned()))
 }
 
 fn log(ctx: &mut Ctx) -> Result {
@@ -225,11 +226,11 @@ fn htstats(ctx: &mut Ctx) -> Result {
         ),
     ];
     for (title, elements, slots) in dictionaries {
-        text.extend_from_slice(title);
+        text.put(title);
         if elements > 0 {
-            text.extend_from_slice(b"Hash table 0 stats (main hash table):\n table size: ");
+            text.put(b"Hash table 0 stats (main hash table):\n table size: ");
             num::write_u64(&mut text, slots as u64);
-            text.extend_from_slice(b"\n number of elements: ");
+            text.put(b"\n number of elements: ");
             num::write_u64(&mut text, elements as u64);
             text.push(b'\n');
         }
@@ -259,7 +260,7 @@ fn quicklist(ctx: &mut Ctx) -> Result {
 #[inline(never)]
 fn status_of(reply: &mut Reply, mut line: Vec<u8>, facts: &[(&[u8], u64)]) -> Result {
     for (name, value) in facts {
-        line.extend_from_slice(name);
+        line.put(name);
         num::write_u64(&mut line, *value);
     }
     reply.status_bytes(&line);
@@ -294,8 +295,8 @@ fn object(ctx: &mut Ctx) -> Result {
     }
     let clock = entry.view().clock();
     let idle_s = ((ctx.now_ms / 1000) as u32).wrapping_sub(clock);
-    let mut line = b"Value at:0x0 refcount:1 encoding:".to_vec();
-    line.extend_from_slice(entry.encoding().as_bytes());
+    let mut line = b"Value at:0x0 refcount:1 encoding:".owned();
+    line.put(entry.encoding().as_bytes());
     let facts: [(&[u8], u64); 3] = [
         (b" serializedlength:", serialized.len() as u64),
         (b" lru:", u64::from(clock & 0xff_ffff)),
@@ -417,7 +418,7 @@ fn reload(ctx: &mut Ctx) -> Result {
     for option in ctx.args.iter().skip(2) {
         if !["merge", "noflush", "nosave"]
             .iter()
-            .any(|word| option.eq_ignore_ascii_case(word.as_bytes()))
+            .any(|word| option.is_word(word.as_bytes()))
         {
             return Err(Error::new(
                 "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
@@ -434,15 +435,15 @@ fn reload(ctx: &mut Ctx) -> Result {
 
 fn replybuffer(ctx: &mut Ctx) -> Result {
     let what = ctx.arg(2);
-    if what.eq_ignore_ascii_case(b"resizing") {
+    if what.is_word(b"resizing") {
         return ok(ctx);
     }
-    if !what.eq_ignore_ascii_case(b"peak-reset-time") {
+    if !what.is_word(b"peak-reset-time") {
         return Err(ctx.unknown_subcommand("DEBUG"));
     }
     let is_word = ["never", "reset"]
         .iter()
-        .any(|word| ctx.arg(3).eq_ignore_ascii_case(word.as_bytes()));
+        .any(|word| ctx.arg(3).is_word(word.as_bytes()));
     if !is_word {
         ctx.integer(3)?;
     }
@@ -492,10 +493,10 @@ fn stringmatch_test(ctx: &mut Ctx) -> Result {
 }
 
 fn structsize(ctx: &mut Ctx) -> Result {
-    let mut line = b"bits:".to_vec();
+    let mut line = b"bits:".owned();
     num::write_u64(&mut line, u64::from(usize::BITS));
-    line.extend_from_slice(b" version:");
-    line.extend_from_slice(VERSION.as_bytes());
+    line.put(b" version:");
+    line.put(VERSION.as_bytes());
     ctx.reply.status_bytes(&line);
     Ok(Outcome::Done)
 }

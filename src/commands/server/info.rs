@@ -4,6 +4,7 @@
 //! what a Redis that does none of it prints.
 
 use super::VERSION;
+use crate::algorithms::bytes::{Append, Bytes};
 use crate::algorithms::num;
 use crate::state::Scope;
 use crate::table::{Acl, BASE, Command, Ctx, Flags, Group, Outcome, Result, args, prose, string};
@@ -52,7 +53,7 @@ fn info(ctx: &mut Ctx) -> Result {
         ctx.args
             .iter()
             .skip(1)
-            .any(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
+            .any(|arg| arg.is_word(word.as_bytes()))
     };
     let is_all = asked("all") || asked("everything");
     let is_default = ctx.args.len() == 1 || asked("default");
@@ -85,14 +86,14 @@ impl Text {
     #[inline(never)]
     fn add(&mut self, parts: &[&str]) {
         for part in parts {
-            self.0.extend_from_slice(part.as_bytes());
+            self.0.put(part.as_bytes());
         }
     }
 
     #[inline(never)]
     fn bytes(&mut self, name: &str, value: &[u8]) {
         self.add(&[name, ":"]);
-        self.0.extend_from_slice(value);
+        self.0.put(value);
         self.add(&["\r\n"]);
     }
 
@@ -434,7 +435,7 @@ fn commandstats(ctx: &Ctx, text: &mut Text) {
             continue;
         }
         text.add(&["cmdstat_"]);
-        text.0.extend_from_slice(&row.full_name());
+        text.0.put(&row.full_name());
         text.add(&[":"]);
         text.item("calls", stats.calls);
         text.add(&[","]);
@@ -456,7 +457,7 @@ fn commandstats(ctx: &Ctx, text: &mut Text) {
 fn errorstats(ctx: &Ctx, text: &mut Text) {
     for (code, count) in ctx.server.stats.errors.iter() {
         text.add(&["errorstat_"]);
-        text.0.extend_from_slice(code);
+        text.0.put(code);
         text.add(&[":"]);
         text.item("count", *count);
         text.add(&["\r\n"]);

@@ -1,6 +1,7 @@
 //! LOLWUT: a picture, and the version below it.
 
 use super::VERSION;
+use crate::algorithms::bytes::{Append, Bytes};
 use crate::algorithms::num;
 use crate::resp::Error;
 use crate::table::{Ctx, Outcome, Result};
@@ -16,7 +17,7 @@ pub fn lolwut(ctx: &mut Ctx) -> Result {
     let mut sizes = [WIDTH_CELLS, HEIGHT_CELLS];
     let mut picture = Vec::new();
     let mut is_drawn = true;
-    if ctx.args.len() > 2 && ctx.arg(1).eq_ignore_ascii_case(b"version") {
+    if ctx.args.len() > 2 && ctx.arg(1).is_word(b"version") {
         let mut numbers = Vec::new();
         for arg in ctx.args.iter().skip(2) {
             numbers.push(num::parse_i64(arg).ok_or(Error::NOT_INTEGER)?);
@@ -28,10 +29,10 @@ pub fn lolwut(ctx: &mut Ctx) -> Result {
     }
     if is_drawn {
         draw(&mut picture, sizes[0], sizes[1], &mut || ctx.rng.next_u64());
-        picture.extend_from_slice(b"\nSun over water, drawn by the dice. ");
+        picture.put(b"\nSun over water, drawn by the dice. ");
     }
-    picture.extend_from_slice(b"Redis ver. ");
-    picture.extend_from_slice(VERSION.as_bytes());
+    picture.put(b"Redis ver. ");
+    picture.put(VERSION.as_bytes());
     picture.push(b'\n');
     ctx.reply.verbatim("txt", &picture);
     Ok(Outcome::Done)

@@ -1,6 +1,7 @@
 //! MEMORY: where the bytes are.
 
 use super::info::write_human;
+use crate::algorithms::bytes::{Append, Bytes};
 use crate::resp::{Error, Reply};
 use crate::table::{
     BASE, Command, Ctx, Flags, Group, KeyFlags, KeySpec, Outcome, Result, args, integer, key, prose,
@@ -194,11 +195,11 @@ fn doctor(ctx: &mut Ctx) -> Result {
 }
 
 fn malloc_stats(ctx: &mut Ctx) -> Result {
-    let mut text = b"Slab allocator, exact: ".to_vec();
+    let mut text = b"Slab allocator, exact: ".owned();
     write_human(&mut text, ctx.keys.used_bytes());
-    text.extend_from_slice(b" in use, ");
+    text.put(b" in use, ");
     write_human(&mut text, ctx.keys.index_bytes());
-    text.extend_from_slice(b" of them index\n");
+    text.put(b" of them index\n");
     ctx.reply.verbatim("txt", &text);
     Ok(Outcome::Done)
 }

@@ -3,6 +3,7 @@
 use super::table::{Kind, PARAMETERS, Special};
 use super::value::{Refusal, canonical, say};
 use super::{Config, find};
+use crate::algorithms::bytes::{Append, Bytes};
 use crate::algorithms::num;
 
 /// Why a configuration was refused.
@@ -28,11 +29,11 @@ impl LoadError {
             ]
             .concat(),
             LoadError::Unresolved(lines) => {
-                let mut text = b"Unresolved Configuration(s) Detected:\n".to_vec();
+                let mut text = b"Unresolved Configuration(s) Detected:\n".owned();
                 for line in lines {
-                    text.extend_from_slice(&[b">>> '", line.as_slice(), b"'\n"].concat());
+                    text.put(&[b">>> '", line.as_slice(), b"'\n"].concat());
                 }
-                text.extend_from_slice(
+                text.put(
                     b"Module Configuration detected without loadmodule directive or no ApplyConfig call: aborting",
                 );
                 text
@@ -86,7 +87,7 @@ impl Config {
         let mut unresolved = Vec::new();
         let mut has_rules = false;
         for (number, line, words) in lines(text) {
-            let refuse = |why: Refusal| LoadError::Line(number, line.to_vec(), why);
+            let refuse = |why: Refusal| LoadError::Line(number, line.owned(), why);
             let words =
                 words.ok_or_else(|| refuse(say("Unbalanced quotes in configuration line")))?;
             let Some((name, args)) = words.split_first() else {
@@ -103,7 +104,7 @@ impl Config {
                     .map_err(refuse)?;
                 continue;
             }
-            let is_named = |known: &&str| name.eq_ignore_ascii_case(known.as_bytes());
+            let is_named = |known: &&str| name.is_word(known.as_bytes());
             if args.is_empty() {
                 return Err(refuse(say("Bad directive or wrong number of arguments")));
             }
@@ -161,7 +162,7 @@ impl Config {
             let words = split_words(line).filter(|_| !line.trim_ascii_start().starts_with(b"#"));
             let found = words.as_ref().and_then(|words| find(words.first()?));
             match found {
-                None => text.extend_from_slice(line),
+                None => text.put(line),
                 Some(found) if written[found.index] => continue,
                 Some(found) => {
                     written[found.index] = true;
@@ -173,7 +174,7 @@ impl Config {
         for (index, parameter) in PARAMETERS.iter().enumerate() {
             if !written[index] && self.get(index) != parameter.default.as_bytes() {
                 if !std::mem::replace(&mut has_signature, true) {
-                    text.extend_from_slice(SIGNATURE);
+                    text.put(SIGNATURE);
                     text.push(b'\n');
                 }
                 self.write_line(&mut text, parameter.name, index);
@@ -184,7 +185,7 @@ impl Config {
     }
 
     fn write_line(&self, text: &mut Vec<u8>, name: &str, index: usize) {
-        text.extend_from_slice(name.as_bytes());
+        text.put(name.as_bytes());
         text.push(b' ');
         let (value, kind) = (self.get(index), &PARAMETERS[index].kind);
         let is_plain = match kind {
@@ -193,7 +194,7 @@ impl Config {
         };
         match (kind, num::parse_i64(value)) {
             (Kind::Memory(..), Some(bytes)) => write_memory(text, bytes),
-            _ if is_plain => text.extend_from_slice(value),
+            _ if is_plain => text.put(value),
             _ => quote(text, value),
         }
     }
@@ -207,24 +208,24 @@ fn write_memory(text: &mut Vec<u8>, bytes: i64) {
         .find(|(unit, _)| bytes > 0 && bytes % unit == 0);
     let (unit, name) = unit.copied().unwrap_or((1, b""));
     num::write_i64(text, bytes / unit);
-    text.extend_from_slice(name);
+    text.put(name);
 }
 
 /// The text that a file's text and a command line make: each `--name` begins a line, what follows are its values.
 pub fn with_command_line(file: &[u8], args: &[&[u8]]) -> Vec<u8> {
-    let mut text = file.to_vec();
+    let mut text = file.owned();
     let mut at = 0;
     while let Some(arg) = args.get(at) {
         at += 1;
         if let Some(name) = arg.strip_prefix(b"--") {
             text.push(b'\n');
-            text.extend_from_slice(name);
+            text.put(name);
             // What follows a name is a value whatever it looks like; `--save` alone may stand for no rules.
             let next = args.get(at);
-            let is_empty_save = name.eq_ignore_ascii_case(b"save")
-                && next.is_none_or(|next| next.starts_with(b"--"));
+            let is_empty_save =
+                name.is_word(b"save") && next.is_none_or(|next| next.starts_with(b"--"));
             if is_empty_save {
-                text.extend_from_slice(b" \"\"");
+                text.put(b" \"\"");
             } else if let Some(next) = next {
                 at += 1;
                 text.push(b' ');
@@ -336,16 +337,16 @@ pub fn quote(text: &mut Vec<u8>, bytes: &[u8]) {
     text.push(b'"');
     for &byte in bytes {
         match byte {
-            b'\\' | b'"' => text.extend_from_slice(&[b'\\', byte]),
-            b'\n' => text.extend_from_slice(b"\\n"),
-            b'\r' => text.extend_from_slice(b"\\r"),
-            b'\t' => text.extend_from_slice(b"\\t"),
-            7 => text.extend_from_slice(b"\\a"),
-            8 => text.extend_from_slice(b"\\b"),
+            b'\\' | b'"' => text.put(&[b'\\', byte]),
+            b'\n' => text.put(b"\\n"),
+            b'\r' => text.put(b"\\r"),
+            b'\t' => text.put(b"\\t"),
+            7 => text.put(b"\\a"),
+            8 => text.put(b"\\b"),
             b' '..=b'~' => text.push(byte),
             _ => {
                 let digits = b"0123456789abcdef";
-                text.extend_from_slice(&[
+                text.put(&[
                     b'\\',
                     b'x',
                     digits[usize::from(byte >> 4)],

@@ -9,6 +9,7 @@ pub use file::{LoadError, quote, split_words, with_command_line};
 pub use table::{EFFECT, HIDDEN, HOST, IMMUTABLE, Kind, PARAMETERS, PROTECTED, Parameter, Special};
 pub use value::Refusal;
 
+use crate::algorithms::bytes::Bytes;
 use crate::algorithms::num;
 use crate::keyspace::{Class, Lfu};
 use std::borrow::Cow;
@@ -116,7 +117,7 @@ pub fn names() -> impl Iterator<Item = Found> {
 /// The parameter called `name`, in any case.
 #[inline(never)]
 pub fn find(name: &[u8]) -> Option<Found> {
-    names().find(|found| found.name().as_bytes().eq_ignore_ascii_case(name))
+    names().find(|found| found.name().as_bytes().is_word(name))
 }
 
 impl Config {
@@ -216,7 +217,7 @@ impl Config {
             }
             "stop-writes-on-bgsave-error" => self.stop_writes_on_bgsave_error = value == b"yes",
             "slowlog-log-slower-than" => self.is_slow_free = number == 0,
-            "requirepass" => self.requirepass = value.to_vec(),
+            "requirepass" => self.requirepass = value.owned(),
             "notify-keyspace-events" => self.notify_classes = Class::parse(value).unwrap_or(0),
             "save" => self.save_rules = save_rules(value),
             _ => {}

@@ -2,6 +2,7 @@
 
 use super::table::Special;
 use super::value::{Refusal, say};
+use crate::algorithms::bytes::{Append, Bytes};
 use crate::algorithms::num;
 use crate::keyspace::Class;
 
@@ -29,7 +30,7 @@ pub fn canonical(
         return classes.map(Class::letters).ok_or(refusal);
     }
     match complaint(special, name, text) {
-        "" => Ok(text.to_vec()),
+        "" => Ok(text.owned()),
         complaint => Err(say(complaint)),
     }
 }
@@ -134,7 +135,7 @@ impl Words {
         if !self.0.is_empty() {
             self.0.push(b' ');
         }
-        self.0.extend_from_slice(word);
+        self.0.put(word);
     }
 
     #[inline(never)]
@@ -160,7 +161,7 @@ fn replica(args: &[&[u8]]) -> Result<Vec<u8>, Refusal> {
     let &[host, port] = args else {
         return Err(say("wrong number of arguments"));
     };
-    if host.eq_ignore_ascii_case(b"no") && port.eq_ignore_ascii_case(b"one") {
+    if host.is_word(b"no") && port.is_word(b"one") {
         return Ok(Vec::new());
     }
     match num::parse_i64(port) {
@@ -173,7 +174,7 @@ fn save(args: &[&[u8]], old: &[u8]) -> Result<Vec<u8>, Refusal> {
     if args == [b""] {
         return Ok(Vec::new());
     }
-    let mut words = Words(old.to_vec());
+    let mut words = Words(old.owned());
     for (index, arg) in args.iter().enumerate() {
         let is_seconds = index % 2 == 0;
         let value = lenient_number(arg).filter(|value| *value >= i64::from(is_seconds));
@@ -238,8 +239,7 @@ fn output_limits(args: &[&[u8]], old: &[u8]) -> Result<Vec<u8>, Refusal> {
         .zip(known)
         .for_each(|(limit, number)| *limit = number);
     for group in args.chunks_exact(4) {
-        let is_named =
-            |name: &&str| !name.is_empty() && group[0].eq_ignore_ascii_case(name.as_bytes());
+        let is_named = |name: &&str| !name.is_empty() && group[0].is_word(name.as_bytes());
         let class = CLASSES.iter().position(|names| names.iter().any(is_named));
         let class = class.ok_or(say(
             "Invalid client class specified in buffer limit configuration.",

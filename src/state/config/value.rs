@@ -2,6 +2,7 @@
 
 use super::special;
 use super::table::{Kind, Parameter};
+use crate::algorithms::bytes::{Append, Bytes};
 use crate::algorithms::num;
 use std::borrow::Cow;
 
@@ -40,7 +41,7 @@ pub fn canonical(parameter: &Parameter, args: &[&[u8]], old: &[u8]) -> Result<Ve
             let bytes = num::parse_memory(text).ok_or(say("argument must be a memory value"))?;
             within(bytes as i64, low, i64::MAX, is_signed)?
         }
-        Kind::Text | Kind::Words(_) | Kind::Special(_) => return Ok(text.to_vec()),
+        Kind::Text | Kind::Words(_) | Kind::Special(_) => return Ok(text.owned()),
     };
     // What Redis makes of values it allows but does not work with.
     Ok(decimal(match parameter.name {
@@ -52,7 +53,7 @@ pub fn canonical(parameter: &Parameter, args: &[&[u8]], old: &[u8]) -> Result<Ve
 
 #[inline(never)]
 pub fn decimal(value: i64) -> Vec<u8> {
-    num::format_i64(value).as_bytes().to_vec()
+    num::format_i64(value).as_bytes().owned()
 }
 
 fn integer(text: &[u8]) -> Result<i64, Refusal> {
@@ -107,8 +108,8 @@ fn octal(text: &[u8]) -> Result<Vec<u8>, Refusal> {
     }
     let leading = text.iter().take_while(|byte| **byte == b'0').count();
     match &text[leading..] {
-        [] => Ok(b"0".to_vec()),
-        digits if digits.len() <= 3 => Ok(digits.to_vec()),
+        [] => Ok(b"0".owned()),
+        digits if digits.len() <= 3 => Ok(digits.owned()),
         _ => Err(between(b"0", b"777")),
     }
 }
@@ -118,15 +119,15 @@ fn octal(text: &[u8]) -> Result<Vec<u8>, Refusal> {
 fn place_of(words: &str, text: &[u8]) -> Option<usize> {
     words
         .split('|')
-        .position(|word| word.as_bytes().eq_ignore_ascii_case(text))
+        .position(|word| word.as_bytes().is_word(text))
 }
 
 #[inline(never)]
 fn not_among(words: &str) -> Refusal {
-    let mut text = b"argument(s) must be one of the following: ".to_vec();
+    let mut text = b"argument(s) must be one of the following: ".owned();
     for byte in words.bytes() {
         match byte {
-            b'|' => text.extend_from_slice(b", "),
+            b'|' => text.put(b", "),
             _ => text.push(byte),
         }
     }
@@ -138,7 +139,7 @@ fn one_of(words: &str, text: &[u8]) -> Result<Vec<u8>, Refusal> {
     let place = place_of(words, text).ok_or_else(|| not_among(words))?;
     match words.split('|').nth(place).unwrap_or_default() {
         // Another word for the same thing.
-        "relative" => Ok(b"yes".to_vec()),
+        "relative" => Ok(b"yes".owned()),
         word => Ok(word.into()),
     }
 }
@@ -168,7 +169,7 @@ fn several_of(words: &str, args: &[&[u8]]) -> Result<Vec<u8>, Refusal> {
         if !text.is_empty() {
             text.push(b' ');
         }
-        text.extend_from_slice(word.as_bytes());
+        text.put(word.as_bytes());
     }
     Ok(text)
 }
