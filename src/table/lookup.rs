@@ -2,9 +2,7 @@
 
 use super::Command;
 use crate::algorithms::hash::HashSeed;
-
-/// A place without a command.
-const FREE: u16 = u16::MAX;
+use hashbrown::HashTable;
 
 /// Names longer than this are no command's.
 const NAME_LIMIT_BYTES: usize = 32;
@@ -14,9 +12,7 @@ const NAME_LIMIT_BYTES: usize = 32;
 #[derive(Debug)]
 pub struct Lookup {
     rows: Vec<Resolved>,
-    /// Row numbers of commands by the hash of their names, the next free place after it if that is taken; at most half
-    /// of the places are. A power of two.
-    names: Vec<u16>,
+    names: HashTable<u16>,
     seed: HashSeed,
 }
 
@@ -43,7 +39,7 @@ impl Lookup {
     pub fn new(groups: &[&'static [Command]], seed: HashSeed) -> Lookup {
         let mut lookup = Lookup {
             rows: Vec::new(),
-            names: Vec::new(),
+            names: HashTable::new(),
             seed,
         };
         for row in groups.iter().copied().flatten() {
@@ -53,6 +49,15 @@ impl Lookup {
                 number,
                 container: None,
             });
+            let rows = &lookup.rows;
+            let hash_of = |number: u16| {
+                lookup
+                    .seed
+                    .hash(rows[usize::from(number)].row.name.as_bytes())
+            };
+            lookup
+                .names
+                .insert_unique(hash_of(number), number, |&other| hash_of(other));
             for sub in row.subs {
                 let number = lookup.rows.len() as u16;
                 lookup.rows.push(Resolved {
@@ -62,27 +67,7 @@ impl Lookup {
                 });
             }
         }
-        lookup.names = vec![FREE; (lookup.rows.len() * 2 + 1).next_power_of_two()];
-        for at in 0..lookup.rows.len() {
-            let Resolved { row, number, .. } = lookup.rows[at];
-            if lookup.rows[at].container.is_none() {
-                let place = lookup.place(row.name.as_bytes());
-                lookup.names[place] = number;
-            }
-        }
         lookup
-    }
-
-    /// Where the command called `lower` is in `names`, or would be.
-    fn place(&self, lower: &[u8]) -> usize {
-        let mask = self.names.len() - 1;
-        let mut place = self.seed.hash(lower) as usize & mask;
-        loop {
-            match self.row(self.names[place]) {
-                Some(other) if other.row.name.as_bytes() != lower => place = (place + 1) & mask,
-                _ => return place,
-            }
-        }
     }
 
     /// All rows, subcommands included.
@@ -104,7 +89,10 @@ impl Lookup {
         let lower = &mut lower[..name.len()];
         lower.copy_from_slice(name);
         lower.make_ascii_lowercase();
-        self.row(self.names[self.place(lower)])
+        let row_name = |number: u16| self.rows[usize::from(number)].row.name.as_bytes();
+        self.names
+            .find(self.seed.hash(lower), |&number| row_name(number) == lower)
+            .and_then(|&number| self.row(number))
     }
 
     /// The subcommand `name` of `container`.
