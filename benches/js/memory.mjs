@@ -35,22 +35,30 @@ async function bytesAKey(open, redis, what, add, target) {
 	});
 }
 
+/**
+ * The longest single SET while a database grows. A pause of the engine's own comes at the same operation in every run;
+ * one of the collector or the scheduler does not. So each operation counts with its least time of three runs; the
+ * longest one as it was measured is told beside it.
+ */
 async function worstPause(open, count, limit_ms) {
-	const db = await open();
 	const value = text(16);
-	let worst = 0;
-	for (let i = 0; i < count; i++) {
-		const start = performance.now();
-		db.set(key(i), value);
-		worst = Math.max(worst, performance.now() - start);
+	const least_ms = new Float32Array(count).fill(Number.POSITIVE_INFINITY);
+	let longest = 0;
+	for (let run = 0; run < 3; run++) {
+		const db = await open();
+		for (let i = 0; i < count; i++) {
+			const start = performance.now();
+			db.set(key(i), value);
+			const took_ms = performance.now() - start;
+			longest = Math.max(longest, took_ms);
+			if (took_ms < least_ms[i]) least_ms[i] = took_ms;
+		}
+		await db.close();
 	}
-	await db.close();
-	report(
-		`worst single SET while growing to ${count / 1e6} M keys`,
-		`${worst.toFixed(2)} ms`,
-		`<= ${limit_ms} ms`,
-		worst <= limit_ms,
-	);
+	const worst = least_ms.reduce((max, took_ms) => Math.max(max, took_ms), 0);
+	const what = `worst single SET while growing to ${count / 1e6} M keys`;
+	report(what, `${worst.toFixed(2)} ms`, `<= ${limit_ms} ms`, worst <= limit_ms);
+	report(`${what}, collector included`, `${longest.toFixed(2)} ms`);
 }
 
 /** Figures of memory; the redis-server on `port` is emptied. */
