@@ -113,7 +113,7 @@ export class Engine {
 	/** A listener of a session threw. */
 	onListenerError: ((error: unknown) => void) | undefined;
 
-	private exports: EngineExports;
+	protected exports: EngineExports;
 	private readonly memory: { readonly buffer: ArrayBuffer };
 	private text!: Text;
 	private bytes!: Uint8Array;
@@ -246,23 +246,6 @@ export class Engine {
 	}
 
 	// ---- wire ----
-
-	/**
-	 * Configures the engine as redis-server does at its start, from a configuration file (its name is empty when there is
-	 * none) and the words of the command line behind it; before the first session. Throws what redis-server would print.
-	 */
-	configure(fileName: string, file: Uint8Array, words: readonly string[]): void {
-		const args = [fileName, file, ...words];
-		const from = this.reserve(argsBound(args));
-		const end = this.writeArgs(args, from);
-		this.guard(() => this.reply(this.exports.rs_configure(args.length, end - from), TEXT_MODE));
-		this.after();
-	}
-
-	/** The process INFO tells of. */
-	setProcessId(id: number): void {
-		this.guard(() => this.exports.rs_process_id(id));
-	}
 
 	/** Gives bytes from the wire to a session; what it answers is in {@link drain}. */
 	feed(session: number, input: Uint8Array): void {
@@ -608,7 +591,7 @@ export class Engine {
 	}
 
 	/** Room for `length` bytes of request; its address. */
-	private reserve(length: number): number {
+	protected reserve(length: number): number {
 		if (length > (this.words[this.ctrl + REQ_CAP] as number)) {
 			this.guard(() => this.exports.rs_reserve(length));
 			if (this.bytes.length === 0) this.view();
@@ -624,7 +607,7 @@ export class Engine {
 		bytes[at + 3] = word >> 24;
 	}
 
-	private writeArgs(args: readonly Arg[], from: number): number {
+	protected writeArgs(args: readonly Arg[], from: number): number {
 		let at = from;
 		for (const arg of args) {
 			let length: number;
@@ -661,7 +644,7 @@ export class Engine {
 		return this.reply(result, mode);
 	}
 
-	private reply(result: number, mode: ReplyMode): Outcome {
+	protected reply(result: number, mode: ReplyMode): Outcome {
 		const words = this.words;
 		const ctrl = this.ctrl;
 		const payload = result >> 3;
@@ -713,7 +696,7 @@ export class Engine {
 	}
 
 	/** After each call: has anybody something to hear, and is the timer early enough? */
-	private after(): void {
+	protected after(): void {
 		if (this.bytes.length === 0) this.view();
 		const words = this.words;
 		const ctrl = this.ctrl;
@@ -749,7 +732,7 @@ export class Engine {
 	}
 
 	/** Runs `body`; a trap in it is the end of the instance. */
-	private guard<T>(body: () => T): T {
+	protected guard<T>(body: () => T): T {
 		try {
 			return body();
 		} catch (error) {
@@ -772,7 +755,8 @@ export class Engine {
 	}
 }
 
-function argsBound(args: readonly Arg[]): number {
+/** Bytes that arguments take in the request, at the most. */
+export function argsBound(args: readonly Arg[]): number {
 	let bound = 0;
 	for (const arg of args) {
 		if (typeof arg === "string") bound += 4 + boundBytes(arg);

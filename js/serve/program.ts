@@ -2,12 +2,13 @@
 
 import { chmodSync, existsSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { Engine, type HostRequest } from "../engine.ts";
+import type { HostRequest } from "../engine.ts";
 import { RedstartError, ReplyError } from "../errors.ts";
 import { TEXT_MODE } from "../reply.ts";
 import { toText } from "../text.ts";
 import type { EngineExports } from "../wasm.ts";
 import { loadDump, saveDump } from "./dump-file.ts";
+import { ServerEngine } from "./engine.ts";
 import { Log, type LogLevel } from "./log.ts";
 import { Server } from "./server.ts";
 
@@ -51,14 +52,14 @@ function parseCommandLine(argv: readonly string[]): CommandLine {
 /** One server process. */
 class Program {
 	private readonly log = new Log();
-	private readonly engine: Engine;
+	private readonly engine: ServerEngine;
 	private readonly session: number;
 	private readonly server: Server;
 	private readonly line: CommandLine;
 	private isEnding = false;
 
 	constructor(exports: EngineExports, argv: readonly string[]) {
-		this.engine = new Engine(exports);
+		this.engine = new ServerEngine(exports);
 		this.line = parseCommandLine(argv);
 		this.loadConfig();
 		this.engine.setProcessId(process.pid);
