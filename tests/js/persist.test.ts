@@ -198,7 +198,13 @@ describe("a snapshot that cannot be read", () => {
 	}
 
 	const DAMAGES: [string, (disk: MemoryDisk, name: string) => void][] = [
-		["a flipped bit", (disk, name) => (disk.objects.get(name) as Uint8Array).set([0], 5000)],
+		[
+			"a flipped bit",
+			(disk, name) => {
+				const bytes = disk.objects.get(name) as Uint8Array;
+				bytes.set([(bytes[5000] as number) ^ 1], 5000);
+			},
+		],
 		[
 			"a short chunk",
 			(disk, name) => disk.objects.set(name, (disk.objects.get(name) as Uint8Array).slice(0, -1)),
