@@ -1,7 +1,14 @@
 import { defineConfig } from "vitest/config";
 
 const project = (name, folder, options = {}) => ({
-	test: { name, include: [`${folder}/**/*.test.ts`], testTimeout: 30_000, hookTimeout: 60_000, retry: 2, ...options },
+	test: {
+		name,
+		include: [`${folder}/**/*.test.ts`],
+		testTimeout: 30_000,
+		hookTimeout: 60_000,
+		retry: 2,
+		...options,
+	},
 });
 
 export default defineConfig({
