@@ -8,7 +8,7 @@ import { basename, join } from "node:path";
 import { OracleHost } from "../tests/oracle/oracle.mjs";
 import { generalise, orderFor } from "../tests/oracle/rules.mjs";
 import { parse, printEvents } from "../tests/spec/format.mjs";
-import { agrees, play } from "../tests/spec/runner.mjs";
+import { agrees, isBeyond, play } from "../tests/spec/runner.mjs";
 import { filesUnder, isMain, root } from "./shell.mjs";
 
 /** The transcripts of the given groups, or all. */
@@ -63,6 +63,8 @@ export async function recordFile(host, source) {
 	const unstable = [];
 	let copied = 0;
 	for (const testCase of file.cases) {
+		// What the server is too old for stays as it was written.
+		if (isBeyond(host, testCase)) continue;
 		const replies = await recordCase(host, testCase, unstable);
 		testCase.steps.forEach((step, index) => {
 			output.push(...file.lines.slice(copied, step.line - 1));
@@ -82,7 +84,7 @@ export async function recordFile(host, source) {
 async function main() {
 	const checking = process.argv.includes("--check");
 	const groups = process.argv.slice(2).filter((arg) => !arg.startsWith("--"));
-	const host = new OracleHost();
+	const host = await new OracleHost().open();
 	try {
 		for (const path of transcriptFiles(groups)) {
 			const source = readFileSync(join(root, path), "utf8");

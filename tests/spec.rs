@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         .filter(|word| !word.starts_with('-'))
         .collect();
     let mut host: Option<Box<dyn Host>> = None;
-    let (mut passed, mut failed) = (0, 0);
+    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     for path in transcripts() {
         let name = format!(
             "tests/spec/{}",
@@ -48,6 +48,10 @@ fn main() -> ExitCode {
             }
             for &protocol in &case.protocols {
                 let host = host.get_or_insert_with(open_host).as_mut();
+                if play::is_beyond(host, case) {
+                    skipped += 1;
+                    continue;
+                }
                 match play::play(host, case, protocol, &name) {
                     Ok(()) => passed += 1,
                     Err(why) => {
@@ -62,7 +66,7 @@ fn main() -> ExitCode {
         }
     }
     let word = if failed == 0 { "ok" } else { "FAILED" };
-    println!("\ntest result: {word}. {passed} passed; {failed} failed; 0 ignored");
+    println!("\ntest result: {word}. {passed} passed; {failed} failed; {skipped} ignored");
     if failed == 0 {
         ExitCode::SUCCESS
     } else {

@@ -23,19 +23,20 @@ function summary(passed, failed, skipped = 0) {
 
 /** The transcripts run against the server as they run against the engine. */
 async function transcripts(program) {
-	const host = new OracleHost(program);
-	let [passed, failed] = [0, 0];
+	const host = await new OracleHost(program).open();
+	let [passed, failed, skipped] = [0, 0, 0];
 	try {
 		for (const path of transcriptFiles()) {
 			const file = parse(readFileSync(join(root, path), "utf8"));
 			const counts = await runFile(host, file, path, (failure) => console.log(failure));
 			passed += counts.passed;
 			failed += counts.failed;
+			skipped += counts.skipped;
 		}
 	} finally {
 		await host.stop();
 	}
-	summary(passed, failed);
+	summary(passed, failed, skipped);
 }
 
 async function table(program) {

@@ -182,6 +182,14 @@ export class OracleHost {
 		this.program = program;
 	}
 
+	/** Asks the server which version it is. */
+	async open() {
+		this.#server ??= await startOracle(this.program);
+		const info = await this.#server.control.call("INFO", "server");
+		this.version = /redis_version:(\S+)/.exec(info.text)?.[1] ?? VERSION;
+		return this;
+	}
+
 	async reset(testCase) {
 		for (const client of this.#clients.values()) client.close();
 		this.#clients.clear();

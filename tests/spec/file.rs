@@ -13,6 +13,8 @@ pub struct Case {
     pub line: usize,
     /// The protocols to run it in: 2, 3 or both.
     pub protocols: Vec<u8>,
+    /// The Redis that first behaves so, as `[8, 4]`; empty when every one does that the oracle may be.
+    pub since: Vec<u32>,
     pub steps: Vec<Step>,
 }
 
@@ -128,6 +130,7 @@ pub fn parse(source: &str) -> Result<Vec<Case>, String> {
                 title,
                 line: number,
                 protocols: vec![2, 3],
+                since: Vec::new(),
                 steps: Vec::new(),
             });
             open = false;
@@ -209,6 +212,7 @@ fn directive(line: &str, case: &mut Case, order: &mut Order) -> Result<Option<Ac
     match (name, argument) {
         ("@resp", "2") => case.protocols = vec![2],
         ("@resp", "3") => case.protocols = vec![3],
+        ("@since", _) => case.since = read_version(argument).ok_or(())?,
         ("@unordered", "pairs") => *order = Order::Pairs,
         ("@unordered", _) => *order = Order::Unordered,
         ("@wait", _) => {
@@ -225,6 +229,11 @@ fn directive(line: &str, case: &mut Case, order: &mut Order) -> Result<Option<Ac
         _ => return Err(()),
     }
     Ok(None)
+}
+
+/// `8.4` or `8.2.3` as numbers, which compare as versions do.
+pub fn read_version(text: &str) -> Option<Vec<u32>> {
+    text.split('.').map(|part| part.parse().ok()).collect()
 }
 
 fn read_expectation(step: &mut Step, lines: &[&str]) -> Result<(), String> {

@@ -266,7 +266,7 @@ export function parse(source) {
 			throw new Error(`line ${index + 1}: ${why}: ${line}`);
 		};
 		if (line.startsWith("## ")) {
-			current = { title: line.slice(3).trim(), line: index + 1, protocols: [2, 3], steps: [] };
+			current = { title: line.slice(3).trim(), line: index + 1, protocols: [2, 3], since: null, steps: [] };
 			cases.push(current);
 			step = null;
 			return;
@@ -308,12 +308,26 @@ function directive(line, current, fail) {
 		current.protocols = [Number(argument)];
 		return null;
 	}
+	if (name === "@since" && /^\d+(\.\d+)*$/.test(argument) && current.steps.length === 0) {
+		current.since = argument;
+		return null;
+	}
 	if (name === "@unordered") return { order: argument === "pairs" ? "pairs" : "unordered" };
 	if (name === "@wait" && /^\d+ms$/.test(argument))
 		return { kind: "wait", client: 0, ms: Number.parseInt(argument, 10) };
 	if (name === "@close" && /^\d+$/.test(argument) && !more)
 		return { kind: "close", client: Number(argument) };
 	return fail("unknown directive");
+}
+
+/** Whether version `one` came before version `other`; both are numbers between dots. */
+export function isOlder(one, other) {
+	const [ours, theirs] = [one, other].map((version) => version.split(".").map(Number));
+	for (let i = 0; i < Math.max(ours.length, theirs.length); i++) {
+		const distance = (ours[i] ?? 0) - (theirs[i] ?? 0);
+		if (distance !== 0) return distance < 0;
+	}
+	return false;
 }
 
 function readExpectation(lines, step) {

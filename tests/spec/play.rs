@@ -7,6 +7,10 @@ use super::value::{Value, decode, matches, print};
 
 /// Anything that takes a client's bytes and gives bytes back.
 pub trait Host {
+    /// The version of a server that cannot do what came later; `None` when everything is to run.
+    fn version(&mut self) -> Option<Vec<u32>> {
+        None
+    }
     /// An empty keyspace, default settings, no clients.
     fn reset(&mut self);
     fn connect(&mut self, client: u32);
@@ -15,6 +19,11 @@ pub trait Host {
     fn settle(&mut self) -> Vec<(u32, Vec<u8>, bool)>;
     fn wait(&mut self, ms: u64);
     fn close(&mut self, client: u32);
+}
+
+/// Whether a case is about a Redis newer than the host is.
+pub fn is_beyond(host: &mut dyn Host, case: &Case) -> bool {
+    !case.since.is_empty() && host.version().is_some_and(|version| version < case.since)
 }
 
 /// Plays one case; `Err` tells the first step that differs, in the transcript's own notation.

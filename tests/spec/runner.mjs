@@ -1,8 +1,12 @@
 // Runs the cases of a transcript against a host: anything that takes bytes of a client and gives bytes back.
 // A host is { reset(), connect(client), send(client, bytes), settle(), wait(ms), close(client) }, each of which may be
-// asynchronous; settle() returns a Map from client to { bytes, closed } with everything received since the last call.
+// asynchronous; a host that lacks what came after its version has it as `version`; settle() returns a Map from client to { bytes, closed } with everything received since the last call.
 
-import { Decoder, encodeCommand, matches, print, printEvents } from "./format.mjs";
+import { Decoder, encodeCommand, isOlder, matches, print, printEvents } from "./format.mjs";
+
+/** Whether a case is about a Redis newer than the host is. */
+export const isBeyond = (host, testCase) =>
+	testCase.since !== null && host.version !== undefined && isOlder(host.version, testCase.since);
 
 /** Runs one case in one protocol and returns, per step, what each client received. */
 export async function play(host, testCase, protocol) {
@@ -59,8 +63,12 @@ export function agrees(expected, actual, order) {
 
 /** Runs every case of a file in its protocols; `report` gets a text for each failure. Returns the counts. */
 export async function runFile(host, file, name, report) {
-	const counts = { passed: 0, failed: 0 };
+	const counts = { passed: 0, failed: 0, skipped: 0 };
 	for (const testCase of file.cases) {
+		if (isBeyond(host, testCase)) {
+			counts.skipped += testCase.protocols.length;
+			continue;
+		}
 		for (const protocol of testCase.protocols) {
 			const failure = await runCase(host, file, testCase, protocol, name);
 			if (failure === null) counts.passed++;

@@ -6,6 +6,7 @@ use std::net::TcpStream;
 use std::thread::sleep;
 use std::time::Duration;
 
+use super::file::read_version;
 use super::play::Host;
 
 /// Connections to one address. `reset` can only empty the keyspace: settings a case changes stay changed.
@@ -63,6 +64,23 @@ impl Server {
 }
 
 impl Host for Server {
+    fn version(&mut self) -> Option<Vec<u32>> {
+        let mut stream = TcpStream::connect(&self.address).expect("the server accepts");
+        stream
+            .write_all(b"INFO server\r\nQUIT\r\n")
+            .expect("the server takes a command");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("INFO is text");
+        // Redstart tells no executable, and has what is newer than the version it tells.
+        let is_redis = !text.lines().any(|line| line == "executable:");
+        let version = text
+            .lines()
+            .find_map(|line| line.strip_prefix("redis_version:"));
+        version
+            .filter(|_| is_redis)
+            .and_then(|version| read_version(version.trim()))
+    }
+
     fn reset(&mut self) {
         self.clients.clear();
         self.fence(b"FLUSHALL\r\n");
