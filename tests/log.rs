@@ -1,97 +1,157 @@
-//! What commands leave in the log for AOF and replicas, against what redis-server wrote into its append-only file.
+//! What commands leave in the log for AOF and replicas, against what redis-server wrote into its append-only file:
+//! `tests/data/log/*.txt`. docs/testing.md explains the files.
 
-use redstart::engine::{Engine, Kind, Options};
+#[allow(dead_code)] // Only the splitting of lines serves here.
+#[path = "spec/file.rs"]
+mod file;
+#[allow(dead_code)]
+#[path = "spec/value.rs"]
+mod value;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use file::split_arguments;
+use redstart::engine::{Engine, Kind, Options, SessionId};
 
 const START_MS: i64 = 1_700_000_000_000;
 
-/// The arguments of a line: words, or quoted text with `\xHH` escapes.
-fn words(line: &str) -> Vec<Vec<u8>> {
-    line.split(' ').map(word).collect()
-}
+type Command = Vec<Vec<u8>>;
 
-fn word(word: &str) -> Vec<u8> {
-    let Some(quoted) = word
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
-    else {
-        return word.as_bytes().to_vec();
-    };
-    let mut parts = quoted.split("\\x");
-    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
-    for part in parts {
-        bytes.push(u8::from_str_radix(&part[..2], 16).expect("two hexadecimal digits"));
-        bytes.extend_from_slice(&part.as_bytes()[2..]);
-    }
-    bytes
+fn words(line: &str) -> Command {
+    split_arguments(line).unwrap_or_else(|why| panic!("{why}"))
 }
 
 fn show(command: &[Vec<u8>]) -> String {
-    let words: Vec<String> = command
-        .iter()
-        .map(|word| String::from_utf8_lossy(word).into_owned())
-        .collect();
-    words.join(" ")
+    let words = command.iter().map(|word| word.escape_ascii().to_string());
+    words.collect::<Vec<_>>().join(" ")
 }
 
-/// `NOW+100` in an expected record becomes the number it stands for.
-fn expected(line: &str, now_ms: i64) -> Vec<Vec<u8>> {
+/// `NOW+100` in an expected record becomes the number it stands for, `NOW+0-1` the id of a stream's element.
+fn expected(line: &str, now_ms: i64) -> Command {
     let mut command = words(line);
     for word in &mut command {
-        let offset = word.strip_prefix(b"NOW+").map(<[u8]>::to_vec);
-        if let Some(offset) = offset {
-            let offset: i64 = String::from_utf8(offset).unwrap().parse().unwrap();
-            *word = (now_ms + offset).to_string().into_bytes();
-        }
+        let Some(offset) = word.strip_prefix(b"NOW+") else {
+            continue;
+        };
+        let offset = String::from_utf8_lossy(offset).into_owned();
+        let (number, rest) = match offset.split_once('-') {
+            Some((number, rest)) => (number, format!("-{rest}")),
+            None => (offset.as_str(), String::new()),
+        };
+        let number: i64 = number.parse().expect("a number of milliseconds");
+        *word = format!("{}{rest}", now_ms + number).into_bytes();
     }
     command
 }
 
-#[test]
-fn writes_are_logged_as_redis_logs_them() {
-    let mut now_ms = START_MS;
-    let mut engine = Engine::new(Options {
-        seed: [1, 2],
-        now_ms,
-        ..Options::default()
-    });
-    engine.set_logging(true);
-    let client = engine.connect(Kind::Native3);
-    let lines = include_str!("data/log.txt").lines();
-    let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
-    let mut compared = 0;
+/// The client and the command of a line that sends one: `> SET k v`, `2> BLPOP k 0`.
+fn sent(line: &str) -> Option<(u32, Command)> {
+    let (client, command) = line.split_once("> ")?;
+    let client = if client.is_empty() {
+        Some(1)
+    } else {
+        client.parse().ok()
+    };
+    Some((client?, words(command)))
+}
+
+struct Run {
+    engine: Engine,
+    clients: BTreeMap<u32, SessionId>,
+    now_ms: i64,
+}
+
+impl Run {
+    fn new() -> Self {
+        let mut engine = Engine::new(Options {
+            seed: [1, 2],
+            now_ms: START_MS,
+            ..Options::default()
+        });
+        engine.set_logging(true);
+        Run {
+            engine,
+            clients: BTreeMap::new(),
+            now_ms: START_MS,
+        }
+    }
+
+    /// The records a command adds.
+    fn log_of(&mut self, client: u32, command: &Command) -> Vec<Command> {
+        let engine = &mut self.engine;
+        let id = *self
+            .clients
+            .entry(client)
+            .or_insert_with(|| engine.connect(Kind::Native3));
+        let args: Vec<&[u8]> = command.iter().map(Vec::as_slice).collect();
+        engine.call(id, &args);
+        let records = engine.take_log().into_iter();
+        records.map(|record| record.command).collect()
+    }
+
+    /// Lets time pass without a tick: what has expired is still there for commands to find.
+    fn wait(&mut self, wait: &str) {
+        self.now_ms += wait
+            .trim_end_matches("ms")
+            .parse::<i64>()
+            .expect("a number of milliseconds");
+        self.engine.set_now(self.now_ms);
+    }
+}
+
+/// Plays one file; returns how many commands were compared, and a text per difference.
+fn play(source: &str, name: &str) -> (usize, Vec<String>) {
+    let lines: Vec<&str> = source.lines().collect();
+    let (mut compared, mut differences) = (0, Vec::new());
+    let mut run = Run::new();
     let mut at = 0;
     while let Some(line) = lines.get(at) {
         at += 1;
         if let Some(wait) = line.strip_prefix("@wait ") {
-            now_ms += wait.trim_end_matches("ms").parse::<i64>().unwrap();
-            // No tick: what has expired is still there for commands to find.
-            engine.set_now(now_ms);
+            run.wait(wait);
         }
-        let Some(command) = line.strip_prefix("> ") else {
+        if line.starts_with("# ") {
+            run = Run::new();
+        }
+        let Some((client, command)) = sent(line) else {
             continue;
         };
-        let command = words(command);
-        let args: Vec<&[u8]> = command.iter().map(Vec::as_slice).collect();
-        engine.call(client, &args);
-        let mut wanted = Vec::new();
-        while let Some(record) = lines
-            .get(at)
-            .filter(|line| !line.starts_with(['>', '@', '#']))
-        {
-            wanted.push(expected(record, now_ms));
-            at += 1;
+        let logged = run.log_of(client, &command);
+        let begins = |line: &str| line.is_empty() || line.starts_with(['@', '#']);
+        let records = lines[at..]
+            .iter()
+            .take_while(|line| !begins(line) && sent(line).is_none());
+        let wanted: Vec<Command> = records.map(|line| expected(line, run.now_ms)).collect();
+        if logged != wanted {
+            let list = |records: &[Command]| -> String {
+                let lines = records
+                    .iter()
+                    .map(|record| format!("    {}\n", show(record)));
+                lines.collect()
+            };
+            differences.push(format!(
+                "{name}:{at}: {line}\n  expected\n{}  got\n{}",
+                list(&wanted),
+                list(&logged)
+            ));
         }
-        let logged: Vec<Vec<Vec<u8>>> = engine
-            .take_log()
-            .into_iter()
-            .map(|record| record.command)
-            .collect();
-        let lines = |records: &[Vec<Vec<u8>>]| -> Vec<String> {
-            records.iter().map(|record| show(record)).collect()
-        };
-        assert_eq!(lines(&logged), lines(&wanted), "after {}", show(&command));
-        assert_eq!(logged, wanted, "after {}", show(&command));
         compared += 1;
     }
+    (compared, differences)
+}
+
+#[test]
+fn writes_are_logged_as_redis_logs_them() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/log");
+    let (mut compared, mut differences) = (0, Vec::new());
+    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+        let source = std::fs::read_to_string(entry.path()).expect("a text file");
+        let name = format!("tests/data/log/{}", entry.file_name().to_string_lossy());
+        let result = play(&source, &name);
+        compared += result.0;
+        differences.extend(result.1);
+    }
+    assert!(differences.is_empty(), "\n{}", differences.join("\n"));
     assert!(compared > 100, "only {compared} commands were compared");
 }
