@@ -1,10 +1,12 @@
 //! The snapshot format against files a real server wrote, and against every kind of damage.
 
+use redstart::algorithms::hash::HashSeed;
 use redstart::algorithms::rng::Rng;
-use redstart::formats::rdb::Object;
+use redstart::formats::objects::Loaded as Value;
 use redstart::formats::snapshot::{
     Attributes, Item, LoadError, Options, Problem, Reader, Usage, Writer,
 };
+use redstart::values::Limits;
 
 /// Written by Redis 8.2.3 with SAVE, from keys set for this purpose.
 const STRINGS: &[u8] = include_bytes!("data/strings-8.2.3.rdb");
@@ -24,7 +26,7 @@ struct Loaded {
 fn load(file: &[u8], piece_bytes: usize) -> Result<Loaded, LoadError> {
     let mut loaded = Loaded::default();
     let mut database = 0;
-    let mut reader = Reader::new();
+    let mut reader = Reader::new(limits());
     for piece in file.chunks(piece_bytes) {
         reader.feed(piece, |item| {
             match item {
@@ -34,19 +36,24 @@ fn load(file: &[u8], piece_bytes: usize) -> Result<Loaded, LoadError> {
                 Item::Function { code } => loaded.functions.push(code.to_vec()),
                 Item::Entry {
                     key,
-                    value: Object::String(text),
+                    value: Value::String(text),
                     attributes,
                 } => {
                     loaded
                         .rows
                         .push((database, key.to_vec(), text.to_vec(), attributes));
                 }
+                Item::Entry { .. } => return Err("the value is no string"),
             }
             Ok(())
         })?;
     }
     reader.finish()?;
     Ok(loaded)
+}
+
+fn limits() -> Limits {
+    Limits::new(HashSeed::new(1, 2))
 }
 
 fn problem(file: &[u8]) -> Problem {
@@ -190,7 +197,7 @@ fn garbage_never_panics() {
         problem(b"REDIS0012\x81"),
         Problem::Corrupt("an unknown opcode")
     );
-    let mut reader = Reader::new();
+    let mut reader = Reader::new(limits());
     let (file, _) = sample(Options::default());
     let stopped = reader.feed(&file, |_| Err("no room"));
     assert_eq!(

@@ -104,6 +104,7 @@ impl Engine {
         let mut keys = Keyspace::new(options.config.databases, seed, options.now_ms);
         keys.notify_classes = options.config.notify_classes;
         keys.set_lfu(options.config.lfu());
+        options.config.set_limits(&mut keys.limits);
         Engine {
             lookup,
             keys,
@@ -140,6 +141,7 @@ impl Engine {
         self.keys.set_db_count(config.databases);
         self.keys.notify_classes = config.notify_classes;
         self.keys.set_lfu(config.lfu());
+        config.set_limits(&mut self.keys.limits);
         self.server.config = config;
         Ok(())
     }

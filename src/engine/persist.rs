@@ -4,7 +4,7 @@
 //! file that is damaged gets in: it is read whole into databases of its own, which replace the old ones at the end.
 
 use super::{Called, Engine};
-use crate::formats::rdb::Object;
+use crate::formats::objects::Loaded;
 use crate::formats::snapshot::{Attributes, Item, LoadError, Options, Reader, Usage, Writer};
 use crate::keyspace::Db;
 use crate::resp::{Error, Reply};
@@ -119,7 +119,7 @@ impl Engine {
     pub fn begin_load(&mut self) {
         let dbs = self.keys.fresh();
         self.transfer.loader = Some(Loader {
-            reader: Reader::new(),
+            reader: Reader::new(self.keys.limits.clone()),
             dbs,
             db: 0,
             now_ms: self.now_ms,
@@ -260,10 +260,7 @@ impl Saver {
                 expire_ms: entry.expiry_ms(),
                 usage: idle(&entry, now_s),
             };
-            if let Some(value) = entry.string() {
-                self.writer
-                    .string(out, entry.key(), &value.text(), &attributes);
-            }
+            self.writer.entry(out, &entry, &attributes);
         });
         self.cursor = Some(next);
         if next == 0 {
@@ -299,7 +296,7 @@ fn receive(
         }
         Item::Entry {
             key,
-            value: Object::String(value),
+            value,
             attributes,
         } => {
             if attributes
@@ -310,8 +307,16 @@ fn receive(
             }
             let table = dbs.get_mut(*db).ok_or("no such database")?;
             let expiry_ms = attributes.expire_ms;
-            let kind = string::moved_kind(string::WHOLE, key.len(), value.len(), expiry_ms);
-            table.insert(&key, kind, string::content(&value), expiry_ms);
+            let mut bytes = Vec::new();
+            let (kind, content) = match value {
+                Loaded::String(text) => {
+                    bytes = text.into_owned();
+                    let kind = string::moved_kind(string::WHOLE, key.len(), bytes.len(), expiry_ms);
+                    (kind, string::content(&bytes))
+                }
+                Loaded::Object(object) => object.into_content(&mut bytes),
+            };
+            table.insert(&key, kind, content, expiry_ms);
             let idle_s = match attributes.usage {
                 Some(Usage::IdleSeconds(idle_s)) => idle_s,
                 _ => 0,

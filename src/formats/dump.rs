@@ -1,10 +1,12 @@
 //! The payload of DUMP and RESTORE: a type byte, the object, the RDB version (2 bytes) and a CRC-64 of all before it (8
 //! bytes), both little-endian.
 
-use super::rdb::{self, Cursor, Object, ReadError};
+use super::objects::{self, Loaded};
+use super::rdb::{self, Cursor, ReadError};
 use crate::algorithms::bytes::Append;
 use crate::algorithms::crc64::crc64;
 use crate::algorithms::lzf::Compressor;
+use crate::values::{Entry, Limits};
 
 /// Why a payload is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,11 +17,11 @@ pub enum Refused {
     Format,
 }
 
-/// Appends the payload of a string. O(length).
-pub fn write_string(out: &mut Vec<u8>, text: &[u8], compressor: Option<&mut Compressor>) {
+/// Appends the payload of a value. O(size).
+pub fn write(out: &mut Vec<u8>, entry: &Entry<'_>, compressor: Option<&mut Compressor>) {
     let start = out.len();
-    out.push(rdb::TYPE_STRING);
-    rdb::write_string(out, text, compressor);
+    out.push(objects::type_byte(entry));
+    objects::write(out, entry, compressor);
     write_footer(out, start);
 }
 
@@ -32,10 +34,12 @@ pub fn write_footer(out: &mut Vec<u8>, start: usize) {
 
 /// Checks version and checksum, then reads the object. Bytes behind it are ignored, and an object may even reach into the
 /// footer: the checksum vouches for the writer, and Redis does not look closer. O(length).
-pub fn read(payload: &[u8]) -> Result<Object<'_>, Refused> {
+pub fn read<'a>(payload: &'a [u8], limits: &Limits) -> Result<Loaded<'a>, Refused> {
     check(payload).ok_or(Refused::VersionOrChecksum)?;
     let mut cursor = Cursor::new(payload);
-    let object = cursor.byte().and_then(|kind| cursor.object(kind));
+    let object = cursor
+        .byte()
+        .and_then(|type_byte| objects::read(&mut cursor, type_byte, limits));
     object.map_err(|_: ReadError| Refused::Format)
 }
 
@@ -49,11 +53,20 @@ fn check(payload: &[u8]) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::algorithms::hash::HashSeed;
 
     fn dumped(text: &[u8]) -> Vec<u8> {
-        let mut out = b"in front".to_vec();
-        write_string(&mut out, text, Some(&mut Compressor::new()));
-        out.split_off(8)
+        let mut out = vec![rdb::TYPE_STRING];
+        rdb::write_string(&mut out, text, Some(&mut Compressor::new()));
+        write_footer(&mut out, 0);
+        out
+    }
+
+    fn loaded(payload: &[u8]) -> Result<Vec<u8>, Refused> {
+        match read(payload, &Limits::new(HashSeed::new(1, 2)))? {
+            Loaded::String(text) => Ok(text.into_owned()),
+            Loaded::Object(_) => Err(Refused::Format),
+        }
     }
 
     #[test]
@@ -68,12 +81,12 @@ mod tests {
     fn payloads_come_back() {
         for text in [&b""[..], b"123456", b"hello", &[b'z'; 5000]] {
             let payload = dumped(text);
-            assert_eq!(read(&payload), Ok(Object::String(text.into())));
+            assert_eq!(loaded(&payload), Ok(text.to_vec()));
             for at in 0..payload.len() {
                 let mut damaged = payload.clone();
                 damaged[at] ^= 1;
-                assert_eq!(read(&damaged), Err(Refused::VersionOrChecksum));
-                assert!(read(&payload[..at]).is_err());
+                assert_eq!(loaded(&damaged), Err(Refused::VersionOrChecksum));
+                assert!(loaded(&payload[..at]).is_err());
             }
         }
     }
@@ -89,11 +102,11 @@ mod tests {
         ] {
             let mut payload = body.to_vec();
             write_footer(&mut payload, 0);
-            assert_eq!(read(&payload), Err(Refused::Format));
+            assert_eq!(loaded(&payload), Err(Refused::Format));
         }
         let mut newer = b"\x00\x00\x0d\x00".to_vec();
         let checksum = crc64(0, &newer);
         newer.extend_from_slice(&checksum.to_le_bytes());
-        assert_eq!(read(&newer), Err(Refused::VersionOrChecksum));
+        assert_eq!(loaded(&newer), Err(Refused::VersionOrChecksum));
     }
 }

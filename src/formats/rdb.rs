@@ -39,12 +39,6 @@ pub enum ReadError {
     UnknownType(u8),
 }
 
-/// A value as the format knows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Object<'a> {
-    String(Cow<'a, [u8]>),
-}
-
 /// Appends a length in its shortest form.
 pub fn write_length(out: &mut Vec<u8>, length: u64) {
     match length {
@@ -192,14 +186,6 @@ impl<'a> Cursor<'a> {
             .ok_or(ReadError::Corrupt("a compressed string is damaged"))?;
         Ok(text)
     }
-
-    /// The object of that type.
-    pub fn object(&mut self, kind: u8) -> Result<Object<'a>, ReadError> {
-        match kind {
-            TYPE_STRING => self.string().map(Object::String),
-            _ => Err(ReadError::UnknownType(kind)),
-        }
-    }
 }
 
 fn check_string_length(length: u64) -> Result<(), ReadError> {
@@ -219,6 +205,7 @@ pub fn type_name(kind: u8) -> Option<&'static str> {
         4 | 9 | 13 | 16 | 22 | 23 | 24 | 25 => "hash",
         6 | 7 => "module",
         15 | 19 | 21 => "stream",
+        200 => "array",
         _ => return None,
     })
 }
@@ -309,7 +296,6 @@ mod tests {
                 "{bytes:?}"
             );
         }
-        assert_eq!(Cursor::new(b"").object(4), Err(ReadError::UnknownType(4)));
         assert_eq!((type_name(16), type_name(99)), (Some("hash"), None));
     }
 }

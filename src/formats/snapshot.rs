@@ -10,10 +10,12 @@
 use crate::algorithms::bytes::{Append, Bytes};
 use std::borrow::Cow;
 
-use super::rdb::{self, Cursor, Object, ReadError};
+use super::objects::{self, Loaded};
+use super::rdb::{self, Cursor, ReadError};
 use crate::algorithms::crc64::Crc64;
 use crate::algorithms::lzf::Compressor;
 use crate::algorithms::num::{parse_u64, write_u64};
+use crate::values::{Entry, Limits};
 
 const MAGIC: &[u8; 5] = b"REDIS";
 const HEADER_LEN: usize = 9;
@@ -47,7 +49,7 @@ pub struct Attributes {
 }
 
 /// A part of a snapshot.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Item<'a> {
     /// A fact about the file or its writer.
     Aux {
@@ -63,7 +65,7 @@ pub enum Item<'a> {
     /// A key.
     Entry {
         key: Cow<'a, [u8]>,
-        value: Object<'a>,
+        value: Loaded<'a>,
         attributes: Attributes,
     },
 }
@@ -148,13 +150,23 @@ impl Writer {
         });
     }
 
-    /// Appends a key with a string.
+    /// Appends a key with a string that is no entry.
     pub fn string(&mut self, out: &mut Vec<u8>, key: &[u8], value: &[u8], attributes: &Attributes) {
         self.summed(out, |this, out| {
             write_attributes(out, attributes);
             out.push(rdb::TYPE_STRING);
             rdb::write_string(out, key, this.compressor.as_mut());
             rdb::write_string(out, value, this.compressor.as_mut());
+        });
+    }
+
+    /// Appends a key with its value.
+    pub fn entry(&mut self, out: &mut Vec<u8>, entry: &Entry<'_>, attributes: &Attributes) {
+        self.summed(out, |this, out| {
+            write_attributes(out, attributes);
+            out.push(objects::type_byte(entry));
+            rdb::write_string(out, entry.key(), this.compressor.as_mut());
+            objects::write(out, entry, this.compressor.as_mut());
         });
     }
 
@@ -261,6 +273,7 @@ enum Stage {
 
 /// Reads a snapshot in pieces.
 pub struct Reader {
+    limits: Limits,
     stage: Stage,
     version: u64,
     /// What was given and does not form a whole item yet.
@@ -273,16 +286,11 @@ pub struct Reader {
     failed: Option<LoadError>,
 }
 
-impl Default for Reader {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Reader {
-    /// A reader at the start of a file.
-    pub fn new() -> Reader {
+    /// A reader at the start of a file; the limits decide on the encodings of what it reads.
+    pub fn new(limits: Limits) -> Reader {
         Reader {
+            limits,
             stage: Stage::Header,
             version: 0,
             pending: Vec::new(),
@@ -452,7 +460,7 @@ impl Reader {
                     return Err(Stop::Problem(Problem::Corrupt("an unknown opcode")));
                 }
                 let key = cursor.string()?;
-                let value = cursor.object(kind)?;
+                let value = objects::read(cursor, kind, &self.limits)?;
                 Item::Entry {
                     key,
                     value,

@@ -8,6 +8,7 @@
 //! command is over ([`Keyspace::has_aftermath`] sees to it), by the next command of the same request, or by a write.
 
 mod clock;
+mod edit;
 mod events;
 mod expiry;
 mod read;
@@ -16,12 +17,13 @@ mod stale;
 mod write;
 
 pub use clock::Lfu;
+pub use edit::{Changes, Edited};
 pub use events::{Class, Event};
 pub use write::{Condition, Expiry, Moved, Updated};
 
 use crate::algorithms::hash::HashSeed;
 use crate::structures::table::Table;
-use crate::values::{Entry, Object};
+use crate::values::{Entry, Limits, Object};
 use clock::AccessClock;
 use signals::Signals;
 
@@ -52,11 +54,13 @@ pub struct Keyspace {
     /// `notify-keyspace-events`, as [`Class`] bits.
     pub notify_classes: u32,
     signals: Signals,
+    /// The thresholds of encodings, as configured.
+    pub limits: Limits,
     /// Where the next round of active expiry begins.
     expire_db: usize,
     /// Bytes inside boxed objects, over all databases.
     object_bytes: usize,
-    /// Where short strings are changed, to be stored again.
+    /// Where short strings and packed aggregates are changed, to be stored again.
     scratch: Vec<u8>,
 }
 
@@ -76,6 +80,7 @@ impl Keyspace {
             dbs: (0..count.max(1))
                 .map(|_| Table::new(seed.clone()))
                 .collect(),
+            limits: Limits::new(seed.clone()),
             seed,
             selected: 0,
             now_ms,

@@ -117,6 +117,37 @@ impl Keyspace {
         }
     }
 
+    /// What `pick` finds in the entry of `key` (such as `Entry::list`), as a reading command sees it. O(1).
+    ///
+    /// # Errors
+    /// WRONGTYPE when `pick` finds nothing in the entry.
+    #[inline]
+    pub fn read_value<'a, T>(
+        &'a mut self,
+        key: &[u8],
+        pick: impl FnOnce(&Entry<'a>) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        match self.read(key) {
+            None => Ok(None),
+            Some(entry) => pick(&entry).map(Some).ok_or(Error::WRONG_TYPE),
+        }
+    }
+
+    /// The same without any trace of the look, so that several values can be held at once.
+    ///
+    /// # Errors
+    /// WRONGTYPE when `pick` finds nothing in the entry.
+    pub fn peek_value<'a, T>(
+        &'a self,
+        key: &[u8],
+        pick: impl FnOnce(&Entry<'a>) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        match self.peek(key) {
+            None => Ok(None),
+            Some(entry) => pick(&entry).map(Some).ok_or(Error::WRONG_TYPE),
+        }
+    }
+
     /// Every live entry of the selected database, in table order.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         let now_ms = self.now_ms;

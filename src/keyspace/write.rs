@@ -6,7 +6,7 @@ use super::{Class, Db, Keyspace};
 use crate::resp::Error;
 use crate::structures::table::{Content, Lookup, OwnedPayload, Payload, PayloadMut, Table};
 use crate::values::string;
-use crate::values::{Entry, Kind, Object, Type};
+use crate::values::{Aggregate, Entry, Kind, Object, Type};
 
 /// What becomes of a key's time to live when it is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,7 +159,7 @@ impl Keyspace {
                 let old_type = Kind::of(view.kind()).value_type();
                 let kind = kind_of(&storing, key, old_ms.is_some(), new_ms.is_some());
                 let old = entry.replace(kind, storing.content, new_ms);
-                self.object_bytes -= old.map_or(0, |object| object_bytes(&object));
+                self.object_bytes -= old.map_or(0, |object| object.memory_bytes());
                 if self.notify_classes != 0 && storing.is_overwrite {
                     self.notify(Class::OVERWRITTEN, "overwritten", key);
                     if Kind::of(kind).value_type() != old_type {
@@ -205,7 +205,7 @@ impl Keyspace {
                     .ok_or(Error::OVERFLOW)?;
                 if !entry.set_int(sum) {
                     let old = entry.set_payload(string::WHOLE, Content::Int(sum));
-                    self.object_bytes -= old.map_or(0, |object| object_bytes(&object));
+                    self.object_bytes -= old.map_or(0, |object| object.memory_bytes());
                 }
                 sum
             }
@@ -442,10 +442,28 @@ impl Keyspace {
 
     /// Makes `key` a string that comes from elsewhere: what was there is deleted first.
     pub fn restore_string(&mut self, key: &[u8], bytes: &[u8], expiry_ms: Option<i64>) -> Moved {
+        let kind = string::moved_kind(string::WHOLE, key.len(), bytes.len(), expiry_ms);
+        self.restore(key, kind, string::content(bytes), expiry_ms)
+    }
+
+    /// The same with a value of any other type.
+    pub fn restore_object(&mut self, key: &[u8], object: Object, expiry_ms: Option<i64>) -> Moved {
+        let mut bytes = Vec::new();
+        let (kind, content) = object.into_content(&mut bytes);
+        self.restore(key, kind, content, expiry_ms)
+    }
+
+    fn restore(
+        &mut self,
+        key: &[u8],
+        kind: u8,
+        content: Content<'_, Object>,
+        expiry_ms: Option<i64>,
+    ) -> Moved {
         let replaced = self.make_room(key, self.selected);
         let storing = Storing {
-            kind: string::moved_kind(string::WHOLE, key.len(), bytes.len(), expiry_ms),
-            content: string::content(bytes),
+            kind,
+            content,
             expiry: expiry_ms.map_or(Expiry::Clear, Expiry::At),
             condition: Condition::Always,
             is_overwrite: true,
@@ -454,8 +472,27 @@ impl Keyspace {
         self.changed(self.selected, key);
         Moved {
             replaced,
-            value_type: Type::String,
+            value_type: Kind::of(kind).value_type(),
         }
+    }
+
+    /// Sets `key` to an aggregate, whatever it was. The key lives for ever. O(1), and the size of what is replaced.
+    pub fn store_value<V: Aggregate>(&mut self, key: &[u8], value: V) {
+        self.store_object(key, value.into_object());
+    }
+
+    fn store_object(&mut self, key: &[u8], object: Object) {
+        let mut bytes = Vec::new();
+        let (kind, content) = object.into_content(&mut bytes);
+        let storing = Storing {
+            kind,
+            content,
+            expiry: Expiry::Clear,
+            condition: Condition::Always,
+            is_overwrite: true,
+        };
+        self.store(key, storing);
+        self.changed(self.selected, key);
     }
 
     /// Removes what is at `key`; its type, if it was alive.
@@ -510,7 +547,13 @@ impl Keyspace {
     /// The change of a key: counted, and told to whom it concerns.
     #[inline]
     pub(super) fn changed(&mut self, db: usize, key: &[u8]) {
-        self.dirty += 1;
+        self.changed_by(1, db, key);
+    }
+
+    /// The same for a change that counts as `changes`.
+    #[inline]
+    pub(super) fn changed_by(&mut self, changes: u64, db: usize, key: &[u8]) {
+        self.dirty += changes;
         self.signals.touch(db, key);
     }
 }
@@ -534,16 +577,9 @@ fn presence(table: &Db, key: &[u8], now_ms: i64) -> Presence {
     }
 }
 
-/// Bytes of an object that stands outside its entry.
-fn object_bytes(object: &Object) -> usize {
-    match object {
-        Object::String(bytes) => size_of::<Object>() + bytes.capacity(),
-    }
-}
-
 fn content_bytes(content: &Content<'_, Object>) -> usize {
     match content {
-        Content::Boxed(object) => object_bytes(object),
+        Content::Boxed(object) => object.memory_bytes(),
         Content::Inline(_) | Content::Int(_) => 0,
     }
 }

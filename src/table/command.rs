@@ -166,6 +166,7 @@ pub enum Group {
     Geo,
     Stream,
     Bitmap,
+    Array,
     Module,
 }
 
@@ -189,6 +190,7 @@ impl Group {
             Group::Geo => "geo",
             Group::Stream => "stream",
             Group::Bitmap => "bitmap",
+            Group::Array => "array",
             Group::Module => "module",
         }
     }

@@ -1,19 +1,28 @@
 //! What a value is: its type, its encodings, its operations. No keys, no replies.
 
+pub mod array;
+pub mod hash;
+mod limits;
+pub mod list;
+mod object;
+pub mod set;
+pub mod sorted_set;
+pub mod stream;
 pub mod string;
 
+pub use array::Array;
+pub use hash::{Hash, HashRef};
+pub use limits::Limits;
+pub use list::{List, ListRef};
+pub use object::{Aggregate, Object, PACKED_INLINE_BYTES};
+pub use set::{Set, SetRef};
+pub use sorted_set::{SortedSet, SortedSetRef};
+pub use stream::Stream;
 pub use string::Str;
 
 use crate::structures::table::{EntryView, Payload};
 
-/// A value too large or too structured to stand inside its entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Object {
-    /// A long string; grows in place.
-    String(Vec<u8>),
-}
-
-/// The type and, where the payload does not tell, the encoding of an entry: what its `kind` byte says.
+/// Type and encoding of an entry: what its `kind` byte says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
@@ -21,20 +30,82 @@ pub enum Kind {
     String = 0,
     /// Bytes that were changed in place or that Redis would not keep beside the key: `raw`.
     RawString = 1,
+    /// A listpack.
+    List = 2,
+    /// A quicklist.
+    ListLinked = 3,
+    /// An intset.
+    SetInts = 4,
+    /// A listpack.
+    SetPacked = 5,
+    SetTable = 6,
+    /// A listpack.
+    HashPacked = 7,
+    /// A listpack whose fields have times to live.
+    HashPackedEx = 8,
+    HashTable = 9,
+    /// A listpack.
+    SortedSetPacked = 10,
+    /// What Redis calls a skiplist.
+    SortedSetTree = 11,
+    Stream = 12,
+    Array = 13,
 }
+
+/// Every kind at the place of its byte.
+const KINDS: [Kind; 14] = [
+    Kind::String,
+    Kind::RawString,
+    Kind::List,
+    Kind::ListLinked,
+    Kind::SetInts,
+    Kind::SetPacked,
+    Kind::SetTable,
+    Kind::HashPacked,
+    Kind::HashPackedEx,
+    Kind::HashTable,
+    Kind::SortedSetPacked,
+    Kind::SortedSetTree,
+    Kind::Stream,
+    Kind::Array,
+];
 
 impl Kind {
     /// The kind of an entry's `kind` byte.
+    #[inline]
     pub fn of(byte: u8) -> Kind {
-        match byte {
-            1 => Kind::RawString,
-            _ => Kind::String,
-        }
+        KINDS
+            .get(usize::from(byte))
+            .copied()
+            .unwrap_or(Kind::String)
     }
 
+    #[inline]
     pub fn value_type(self) -> Type {
         match self {
             Kind::String | Kind::RawString => Type::String,
+            Kind::List | Kind::ListLinked => Type::List,
+            Kind::SetInts | Kind::SetPacked | Kind::SetTable => Type::Set,
+            Kind::HashPacked | Kind::HashPackedEx | Kind::HashTable => Type::Hash,
+            Kind::SortedSetPacked | Kind::SortedSetTree => Type::SortedSet,
+            Kind::Stream => Type::Stream,
+            Kind::Array => Type::Array,
+        }
+    }
+
+    /// What OBJECT ENCODING says of a value in memory of its own.
+    fn encoding(self) -> &'static str {
+        match self {
+            Kind::String => "embstr",
+            Kind::RawString => "raw",
+            Kind::List | Kind::SetPacked | Kind::HashPacked | Kind::SortedSetPacked => "listpack",
+            Kind::ListLinked => "quicklist",
+            Kind::SetInts => "intset",
+            Kind::SetTable | Kind::HashTable => "hashtable",
+            Kind::HashPackedEx => "listpackex",
+            Kind::SortedSetTree => "skiplist",
+            Kind::Stream => "stream",
+            Kind::Array => "array",
         }
     }
 }
@@ -48,6 +119,7 @@ pub enum Type {
     SortedSet,
     Hash,
     Stream,
+    Array,
 }
 
 impl Type {
@@ -59,6 +131,7 @@ impl Type {
             Type::SortedSet => "zset",
             Type::Hash => "hash",
             Type::Stream => "stream",
+            Type::Array => "array",
         }
     }
 
@@ -71,6 +144,7 @@ impl Type {
             Type::SortedSet,
             Type::Hash,
             Type::Stream,
+            Type::Array,
         ];
         all.into_iter()
             .find(|candidate| candidate.name().as_bytes().eq_ignore_ascii_case(name))
@@ -121,7 +195,7 @@ impl<'a> Entry<'a> {
             Payload::Int(number) => Some(Str::Int(number)),
             Payload::Inline(bytes) if self.value_type() == Type::String => Some(Str::Bytes(bytes)),
             Payload::Boxed(Object::String(bytes)) => Some(Str::Bytes(bytes)),
-            Payload::Inline(_) => None,
+            Payload::Inline(_) | Payload::Boxed(_) => None,
         }
     }
 
@@ -129,15 +203,15 @@ impl<'a> Entry<'a> {
     pub fn encoding(&self) -> &'static str {
         match (self.0.payload(), self.kind()) {
             (Payload::Int(_), _) => "int",
-            (Payload::Inline(_), Kind::String) => "embstr",
-            (Payload::Inline(_) | Payload::Boxed(Object::String(_)), _) => "raw",
+            (Payload::Boxed(Object::String(_)), _) => "raw",
+            (_, kind) => kind.encoding(),
         }
     }
 
     /// Bytes the key and its value take, without the index.
     pub fn memory_bytes(&self) -> usize {
         let object = match self.0.payload() {
-            Payload::Boxed(Object::String(bytes)) => size_of::<Object>() + bytes.capacity(),
+            Payload::Boxed(object) => object.memory_bytes(),
             Payload::Inline(_) | Payload::Int(_) => 0,
         };
         self.0.memory_bytes() + object

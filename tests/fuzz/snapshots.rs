@@ -1,9 +1,13 @@
 //! What must hold for every file that is loaded as a snapshot, and for every payload that is restored.
 
+use redstart::algorithms::hash::HashSeed;
 use redstart::algorithms::lzf;
 use redstart::engine::{Engine, Options};
 use redstart::formats::dump;
+use redstart::formats::objects::Loaded;
+use redstart::formats::rdb;
 use redstart::formats::snapshot::{Attributes, Item, Options as Form, Reader, Usage, Writer};
+use redstart::values::Limits;
 
 use super::streams::Source;
 
@@ -48,7 +52,7 @@ pub fn snapshot(data: &[u8]) {
 fn entries(file: &[u8]) -> Vec<String> {
     let mut rows = Vec::new();
     let mut database = 0;
-    let mut reader = Reader::new();
+    let mut reader = Reader::new(limits());
     let collected = reader.feed(file, |item| {
         match item {
             Item::Database { index } => database = index,
@@ -66,20 +70,25 @@ fn entries(file: &[u8]) -> Vec<String> {
 pub fn payload(data: &[u8]) {
     let mut sealed = data.to_vec();
     dump::write_footer(&mut sealed, 0);
-    let _ = dump::read(&sealed);
-    let _ = dump::read(data);
+    let _ = dump::read(&sealed, &limits());
+    let _ = dump::read(data, &limits());
     let length = data.first().map_or(0, |byte| *byte as usize * 4);
     let mut text = b"in front".to_vec();
     let is_whole = lzf::decompress(data, &mut text, length).is_some();
     assert_eq!(text.len(), 8 + if is_whole { length } else { 0 });
-    if let Ok(object) = dump::read(&sealed) {
-        let redstart::formats::rdb::Object::String(text) = object;
-        let mut again = Vec::new();
-        dump::write_string(&mut again, &text, Some(&mut lzf::Compressor::new()));
-        let redstart::formats::rdb::Object::String(back) =
-            dump::read(&again).expect("an own payload is read");
+    if let Ok(Loaded::String(text)) = dump::read(&sealed, &limits()) {
+        let mut again = vec![rdb::TYPE_STRING];
+        rdb::write_string(&mut again, &text, Some(&mut lzf::Compressor::new()));
+        dump::write_footer(&mut again, 0);
+        let Ok(Loaded::String(back)) = dump::read(&again, &limits()) else {
+            panic!("an own payload is not read");
+        };
         assert_eq!(back, text);
     }
+}
+
+fn limits() -> Limits {
+    Limits::new(HashSeed::new(1, 2))
 }
 
 fn engine() -> Engine {

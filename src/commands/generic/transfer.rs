@@ -3,6 +3,7 @@
 use crate::algorithms::lzf::Compressor;
 use crate::algorithms::num;
 use crate::formats::dump::{self, Refused};
+use crate::formats::objects::Loaded;
 use crate::formats::rdb;
 use crate::keyspace::Class;
 use crate::resp::Error;
@@ -79,14 +80,15 @@ pub const ROWS: &[Command] = &[
 ];
 
 fn dump(ctx: &mut Ctx) -> Result {
-    match ctx.keys.read(ctx.arg(1)).and_then(|entry| entry.string()) {
-        Some(value) => {
-            let text = value.text();
-            let is_compressed = text.len() >= rdb::MIN_COMPRESSED
-                && ctx.server.config.value("rdbcompression") == b"yes";
+    match ctx.keys.read(ctx.arg(1)) {
+        Some(entry) => {
+            let is_short = entry
+                .string()
+                .is_some_and(|value| value.len() < rdb::MIN_COMPRESSED);
+            let is_compressed = !is_short && ctx.server.config.value("rdbcompression") == b"yes";
             let mut compressor = is_compressed.then(Compressor::new);
-            let mut payload = Vec::with_capacity(text.len() + 16);
-            dump::write_string(&mut payload, &text, compressor.as_mut());
+            let mut payload = Vec::new();
+            dump::write(&mut payload, &entry, compressor.as_mut());
             ctx.reply.bulk(&payload);
         }
         None => ctx.reply.nil(),
@@ -146,11 +148,10 @@ fn restore(ctx: &mut Ctx) -> Result {
     if ttl_ms < 0 {
         return Err(Error::new("ERR Invalid TTL value, must be >= 0"));
     }
-    let object = dump::read(ctx.arg(3)).map_err(|refused| match refused {
+    let loaded = dump::read(ctx.arg(3), &ctx.keys.limits).map_err(|refused| match refused {
         Refused::VersionOrChecksum => Error::new("ERR DUMP payload version or checksum are wrong"),
         Refused::Format => Error::new("ERR Bad data format"),
     })?;
-    let rdb::Object::String(text) = object;
     let start_ms = if manner.is_absolute { 0 } else { ctx.now_ms };
     // Too long a time wraps around into the past, as in Redis.
     let expiry_ms = (ttl_ms > 0).then(|| ttl_ms.wrapping_add(start_ms));
@@ -163,7 +164,10 @@ fn restore(ctx: &mut Ctx) -> Result {
         ctx.reply.ok();
         return Ok(Outcome::Done);
     }
-    let moved = ctx.keys.restore_string(key, &text, expiry_ms);
+    let moved = match loaded {
+        Loaded::String(text) => ctx.keys.restore_string(key, &text, expiry_ms),
+        Loaded::Object(object) => ctx.keys.restore_object(key, object, expiry_ms),
+    };
     ctx.keys.set_usage(key, manner.idle_s, manner.frequency);
     ctx.keys.notify(Class::GENERIC, "restore", key);
     super::keys::notify_replaced(ctx, moved, key, ctx.keys.selected());

@@ -147,6 +147,7 @@ fn set(ctx: &mut Ctx) -> Result {
     }
     ctx.keys.notify_classes = ctx.server.config.notify_classes;
     ctx.keys.set_lfu(ctx.server.config.lfu());
+    ctx.server.config.set_limits(&mut ctx.keys.limits);
     ctx.reply.ok();
     Ok(Outcome::Done)
 }

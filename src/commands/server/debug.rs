@@ -4,7 +4,7 @@ use super::VERSION;
 use crate::algorithms::bytes::{Append, Bytes};
 use crate::algorithms::num;
 use crate::algorithms::sha1::sha1;
-use crate::formats::rdb;
+use crate::formats::objects;
 use crate::keyspace::{Expiry, Keyspace};
 use crate::resp::{Encoding, Error, Reply};
 use crate::state::{Block, BlockOn, TimeoutReply};
@@ -288,11 +288,9 @@ fn sdslen(ctx: &mut Ctx) -> Result {
 fn object(ctx: &mut Ctx) -> Result {
     let entry = entry(ctx.keys, ctx.arg(2))?;
     let mut serialized = Vec::new();
-    if let Some(string) = entry.string() {
-        let is_compressed = ctx.server.config.value("rdbcompression") == b"yes";
-        let mut compressor = is_compressed.then(crate::algorithms::lzf::Compressor::new);
-        rdb::write_string(&mut serialized, &string.text(), compressor.as_mut());
-    }
+    let is_compressed = ctx.server.config.value("rdbcompression") == b"yes";
+    let mut compressor = is_compressed.then(crate::algorithms::lzf::Compressor::new);
+    objects::write(&mut serialized, &entry, compressor.as_mut());
     let clock = entry.view().clock();
     let idle_s = ((ctx.now_ms / 1000) as u32).wrapping_sub(clock);
     let mut line = b"Value at:0x0 refcount:1 encoding:".owned();

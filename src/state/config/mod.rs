@@ -12,6 +12,7 @@ pub use value::Refusal;
 use crate::algorithms::bytes::Bytes;
 use crate::algorithms::num;
 use crate::keyspace::{Class, Lfu};
+use crate::values::Limits;
 use std::borrow::Cow;
 
 /// The whole configuration.
@@ -161,6 +162,22 @@ impl Config {
             log_factor: number("lfu-log-factor"),
             decay_minutes: number("lfu-decay-time"),
         })
+    }
+
+    /// The thresholds of encodings, put into `limits`.
+    pub fn set_limits(&self, limits: &mut Limits) {
+        let count = |name| usize::try_from(self.number(name)).unwrap_or(0);
+        limits.list_max_listpack_size = self.number("list-max-listpack-size") as i32;
+        limits.list_compress_depth = count("list-compress-depth");
+        limits.hash_max_listpack_entries = count("hash-max-listpack-entries");
+        limits.hash_max_listpack_value_bytes = count("hash-max-listpack-value");
+        limits.set_max_intset_entries = count("set-max-intset-entries");
+        limits.set_max_listpack_entries = count("set-max-listpack-entries");
+        limits.set_max_listpack_value_bytes = count("set-max-listpack-value");
+        limits.zset_max_listpack_entries = count("zset-max-listpack-entries");
+        limits.zset_max_listpack_value_bytes = count("zset-max-listpack-value");
+        limits.stream_node_max_bytes = count("stream-node-max-bytes");
+        limits.stream_node_max_entries = count("stream-node-max-entries");
     }
 
     /// The value of the parameter called `name`, if it is a number.

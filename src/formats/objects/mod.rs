@@ -1,0 +1,79 @@
+//! Values as RDB files and DUMP payloads hold them: a type byte, which stands before the key, and the value behind it.
+//!
+//! What is written are the bytes redis-server 8.2 writes for the same value in the same encoding. What is read may come
+//! from any older version; everything is checked, nothing is trusted.
+
+mod array;
+mod hash;
+mod list;
+mod set;
+mod sorted_set;
+mod stream;
+
+use std::borrow::Cow;
+
+use super::rdb::{self, Cursor, ReadError};
+use crate::algorithms::lzf::Compressor;
+use crate::values::{Entry, Limits, Object, Type};
+
+/// A value that was read.
+#[derive(Debug, Clone)]
+pub enum Loaded<'a> {
+    String(Cow<'a, [u8]>),
+    Object(Object),
+}
+
+/// The byte that says how [`write`] writes a value.
+pub fn type_byte(entry: &Entry<'_>) -> u8 {
+    let byte = match entry.value_type() {
+        Type::String => None,
+        Type::List => entry.list().map(list::type_byte),
+        Type::Set => entry.set().map(set::type_byte),
+        Type::Hash => entry.hash().map(hash::type_byte),
+        Type::SortedSet => entry.sorted_set().map(sorted_set::type_byte),
+        Type::Stream => entry.stream().map(stream::type_byte),
+        Type::Array => entry.array().map(array::type_byte),
+    };
+    byte.unwrap_or(rdb::TYPE_STRING)
+}
+
+/// Appends a value, without its type byte; long strings in it are compressed if a compressor is given. O(size).
+pub fn write(out: &mut Vec<u8>, entry: &Entry<'_>, compressor: Option<&mut Compressor>) {
+    if let Some(value) = entry.string() {
+        rdb::write_string(out, &value.text(), compressor);
+    } else if let Some(value) = entry.list() {
+        list::write(out, value, compressor);
+    } else if let Some(value) = entry.set() {
+        set::write(out, value, compressor);
+    } else if let Some(value) = entry.hash() {
+        hash::write(out, value, compressor);
+    } else if let Some(value) = entry.sorted_set() {
+        sorted_set::write(out, value, compressor);
+    } else if let Some(value) = entry.stream() {
+        stream::write(out, value, compressor);
+    } else if let Some(value) = entry.array() {
+        array::write(out, value, compressor);
+    }
+}
+
+/// Reads a value behind its type byte. O(size).
+///
+/// # Errors
+/// When the bytes end too early, say something impossible, or are of a type this engine does not have.
+pub fn read<'a>(
+    cursor: &mut Cursor<'a>,
+    type_byte: u8,
+    limits: &Limits,
+) -> Result<Loaded<'a>, ReadError> {
+    let object = match type_byte {
+        rdb::TYPE_STRING => return cursor.string().map(Loaded::String),
+        1 | 10 | 14 | 18 => Object::List(list::read(cursor, type_byte, limits)?),
+        2 | 11 | 20 => Object::Set(set::read(cursor, type_byte, limits)?),
+        3 | 5 | 12 | 17 => Object::SortedSet(sorted_set::read(cursor, type_byte, limits)?),
+        4 | 9 | 13 | 16 | 22..=25 => Object::Hash(hash::read(cursor, type_byte, limits)?),
+        15 | 19 | 21 => Object::Stream(stream::read(cursor, type_byte, limits)?),
+        array::TYPE => Object::Array(array::read(cursor, type_byte, limits)?),
+        _ => return Err(ReadError::UnknownType(type_byte)),
+    };
+    Ok(Loaded::Object(object))
+}

@@ -1,0 +1,161 @@
+//! The write guard of aggregates: lists, hashes, sets, sorted sets, streams and arrays are changed in place here.
+
+use super::read::is_stale;
+use super::{Class, Keyspace};
+use crate::resp::Error;
+use crate::structures::table::{Lookup, PayloadMut};
+use crate::values::{Aggregate, Entry, Kind, Limits, Object, Type};
+
+/// What an edit came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edited<R> {
+    pub value: R,
+    /// Nothing was left, and the key is gone; the command says `del` after its own event.
+    pub is_removed: bool,
+}
+
+/// How many changes an edit made: what the data set's count of changes grows by. 0 says that nothing was changed.
+pub type Changes = u64;
+
+/// What edits an object.
+type Change<'a> = dyn FnMut(&mut Object, &Limits) -> Result<Changes, Error> + 'a;
+
+impl Keyspace {
+    /// Lets `change` look at the aggregate at `key` and change it. None when there is no such key. The time to live
+    /// stays; an aggregate that is empty then is removed. O(1), and what `change` takes.
+    ///
+    /// # Errors
+    /// WRONGTYPE, or what `change` fails with; it has not changed anything then.
+    #[inline]
+    pub fn edit<V: Aggregate, R>(
+        &mut self,
+        key: &[u8],
+        change: impl FnOnce(&mut V, &Limits) -> Result<(Changes, R), Error>,
+    ) -> Result<Option<Edited<R>>, Error> {
+        self.edit_value(key, false, change)
+    }
+
+    /// The same; when there is no such key, an empty aggregate is created, and kept if it was changed.
+    ///
+    /// # Errors
+    /// As those of [`Keyspace::edit`].
+    #[inline]
+    pub fn edit_or_new<V: Aggregate, R>(
+        &mut self,
+        key: &[u8],
+        change: impl FnOnce(&mut V, &Limits) -> Result<(Changes, R), Error>,
+    ) -> Result<Edited<R>, Error> {
+        let edited = self.edit_value(key, true, change)?;
+        edited.ok_or(Error::WRONG_TYPE)
+    }
+
+    /// A thin shell, so that not every caller gets a copy of the whole.
+    #[inline]
+    fn edit_value<V: Aggregate, R>(
+        &mut self,
+        key: &[u8],
+        creates: bool,
+        change: impl FnOnce(&mut V, &Limits) -> Result<(Changes, R), Error>,
+    ) -> Result<Option<Edited<R>>, Error> {
+        let mut change = Some(change);
+        let mut result = None;
+        let is_removed = self.edit_object(key, V::TYPE, creates, &mut |object, limits| {
+            let (Some(change), Some(value)) = (change.take(), V::of(object)) else {
+                return Err(Error::WRONG_TYPE);
+            };
+            let (changes, value) = change(value, limits)?;
+            result = Some(value);
+            Ok(changes)
+        })?;
+        Ok(result.map(|value| Edited { value, is_removed }))
+    }
+
+    /// Whether the key was removed.
+    #[inline(never)]
+    fn edit_object(
+        &mut self,
+        key: &[u8],
+        wanted: Type,
+        creates: bool,
+        change: &mut Change<'_>,
+    ) -> Result<bool, Error> {
+        let db = self.selected;
+        let Some(table) = self.dbs.get_mut(db) else {
+            return Ok(false);
+        };
+        let mut entry = match table.lookup(key) {
+            Lookup::Vacant(_) if !creates => return Ok(false),
+            Lookup::Vacant(place) => {
+                let mut object = Object::new(wanted);
+                let changes = change(&mut object, &self.limits)?;
+                if changes == 0 || object.is_spent() {
+                    return Ok(false);
+                }
+                let bytes = stored_bytes(&object);
+                let (kind, content) = object.into_content(&mut self.scratch);
+                let entry = place.insert(kind, content, None);
+                self.object_bytes += bytes;
+                self.clock.start(&entry.view());
+                self.notify(Class::NEW, "new", key);
+                self.changed_by(changes, db, key);
+                return Ok(false);
+            }
+            Lookup::Occupied(entry) if is_stale(&entry.view(), self.now_ms) => {
+                self.expire(db, key);
+                return self.edit_object(key, wanted, creates, change);
+            }
+            Lookup::Occupied(entry) => entry,
+        };
+        self.clock.touch(&entry.view());
+        let kind = Kind::of(entry.view().kind());
+        if kind.value_type() != wanted {
+            return Err(Error::WRONG_TYPE);
+        }
+        let (changes, is_spent) = match entry.payload_mut() {
+            PayloadMut::Boxed(object) => {
+                let before = object.memory_bytes();
+                let changes = change(object, &self.limits);
+                self.object_bytes = self.object_bytes + object.memory_bytes() - before;
+                let (kind, is_spent) = (object.kind(), object.is_spent());
+                entry.set_kind(kind as u8);
+                (changes?, is_spent)
+            }
+            PayloadMut::Inline(inline) => {
+                let mut bytes = std::mem::take(&mut self.scratch);
+                bytes.clear();
+                bytes.extend_from_slice(inline);
+                let mut object = Object::unpack(kind, bytes);
+                let changes = change(&mut object, &self.limits);
+                let is_spent = object.is_spent();
+                if changes.is_ok() && !is_spent {
+                    self.object_bytes += stored_bytes(&object);
+                    let (kind, content) = object.into_content(&mut self.scratch);
+                    entry.set_payload(kind, content);
+                } else {
+                    self.scratch = object.into_packed();
+                }
+                (changes?, is_spent)
+            }
+            PayloadMut::Int(_) => return Err(Error::WRONG_TYPE),
+        };
+        if changes == 0 {
+            return Ok(false);
+        }
+        if is_spent {
+            let bytes = Entry::new(entry.view()).memory_bytes() - entry.view().memory_bytes();
+            entry.remove();
+            self.object_bytes -= bytes;
+        }
+        self.changed_by(changes, db, key);
+        Ok(is_spent)
+    }
+}
+
+/// Bytes the object will take outside its entry.
+fn stored_bytes(object: &Object) -> usize {
+    if object.fits_inline() {
+        0
+    } else {
+        object.memory_bytes()
+    }
+}

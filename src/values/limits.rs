@@ -1,0 +1,45 @@
+//! When a value changes its encoding.
+
+use crate::algorithms::hash::HashSeed;
+
+/// The thresholds of the configuration that decide on encodings, under their names there.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Positive: elements a node; -1 to -5: 4 to 64 KiB a node.
+    pub list_max_listpack_size: i32,
+    /// Nodes at either end of a list that are never compressed; 0 compresses none.
+    pub list_compress_depth: usize,
+    pub hash_max_listpack_entries: usize,
+    pub hash_max_listpack_value_bytes: usize,
+    pub set_max_intset_entries: usize,
+    pub set_max_listpack_entries: usize,
+    pub set_max_listpack_value_bytes: usize,
+    pub zset_max_listpack_entries: usize,
+    pub zset_max_listpack_value_bytes: usize,
+    /// 0 for no limit.
+    pub stream_node_max_bytes: usize,
+    /// 0 for no limit.
+    pub stream_node_max_entries: usize,
+    /// The seed of the tables of members and fields.
+    pub seed: HashSeed,
+}
+
+impl Limits {
+    /// Redis' defaults.
+    pub fn new(seed: HashSeed) -> Limits {
+        Limits {
+            list_max_listpack_size: -2,
+            list_compress_depth: 0,
+            hash_max_listpack_entries: 512,
+            hash_max_listpack_value_bytes: 64,
+            set_max_intset_entries: 512,
+            set_max_listpack_entries: 128,
+            set_max_listpack_value_bytes: 64,
+            zset_max_listpack_entries: 128,
+            zset_max_listpack_value_bytes: 64,
+            stream_node_max_bytes: 4096,
+            stream_node_max_entries: 100,
+            seed,
+        }
+    }
+}

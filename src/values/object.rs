@@ -1,0 +1,138 @@
+//! Values that do not fit into their entry, or are too structured for it.
+
+use super::{Array, Hash, Kind, List, Set, SortedSet, Stream, Type};
+use crate::structures::table::Content;
+
+/// Packed aggregates up to this length stand inside their entry.
+pub const PACKED_INLINE_BYTES: usize = 512;
+
+/// A value too large or too structured to stand inside its entry.
+#[derive(Debug, Clone)]
+pub enum Object {
+    /// A long string; grows in place.
+    String(Vec<u8>),
+    List(List),
+    Set(Set),
+    Hash(Hash),
+    SortedSet(SortedSet),
+    Stream(Stream),
+    Array(Array),
+}
+
+/// What every type but the string is: made of parts, changed in place, and gone when the last part is.
+pub trait Aggregate: Sized {
+    const TYPE: Type;
+
+    /// The value in an object, if the object is of this type.
+    fn of(object: &mut Object) -> Option<&mut Self>;
+
+    fn into_object(self) -> Object;
+}
+
+/// The same expression for the value of any aggregate; another for strings.
+macro_rules! each {
+    ($object:expr, $value:ident => $aggregate:expr, $string:pat => $other:expr) => {
+        match $object {
+            Object::String($string) => $other,
+            Object::List($value) => $aggregate,
+            Object::Set($value) => $aggregate,
+            Object::Hash($value) => $aggregate,
+            Object::SortedSet($value) => $aggregate,
+            Object::Stream($value) => $aggregate,
+            Object::Array($value) => $aggregate,
+        }
+    };
+}
+
+impl Object {
+    /// An empty value of that type.
+    pub fn new(value_type: Type) -> Object {
+        match value_type {
+            Type::String => Object::String(Vec::new()),
+            Type::List => Object::List(List::new()),
+            Type::Set => Object::Set(Set::new()),
+            Type::Hash => Object::Hash(Hash::new()),
+            Type::SortedSet => Object::SortedSet(SortedSet::new()),
+            Type::Stream => Object::Stream(Stream::new()),
+            Type::Array => Object::Array(Array::new()),
+        }
+    }
+
+    /// The aggregate whose packed form stood in an entry of that kind.
+    pub fn unpack(kind: Kind, bytes: Vec<u8>) -> Object {
+        match kind.value_type() {
+            Type::List => Object::List(List::unpack(kind, bytes)),
+            Type::Set => Object::Set(Set::unpack(kind, bytes)),
+            Type::Hash => Object::Hash(Hash::unpack(kind, bytes)),
+            Type::SortedSet => Object::SortedSet(SortedSet::unpack(kind, bytes)),
+            Type::String => Object::String(bytes),
+            Type::Stream | Type::Array => Object::new(kind.value_type()),
+        }
+    }
+
+    /// The packed form, if this is in one.
+    pub fn packed(&self) -> Option<&[u8]> {
+        match self {
+            Object::List(list) => list.packed(),
+            Object::Set(set) => set.packed(),
+            Object::Hash(hash) => hash.packed(),
+            Object::SortedSet(sorted_set) => sorted_set.packed(),
+            Object::String(_) | Object::Stream(_) | Object::Array(_) => None,
+        }
+    }
+
+    /// The memory of the packed form, for further use.
+    pub fn into_packed(self) -> Vec<u8> {
+        match self {
+            Object::List(list) => list.into_packed(),
+            Object::Set(set) => set.into_packed(),
+            Object::Hash(hash) => hash.into_packed(),
+            Object::SortedSet(sorted_set) => sorted_set.into_packed(),
+            Object::String(bytes) => bytes,
+            Object::Stream(_) | Object::Array(_) => Vec::new(),
+        }
+    }
+
+    /// Whether it is short enough to stand inside an entry.
+    pub fn fits_inline(&self) -> bool {
+        self.packed()
+            .is_some_and(|bytes| bytes.len() <= PACKED_INLINE_BYTES)
+    }
+
+    /// Type and encoding.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Object::String(_) => Kind::RawString,
+            Object::List(list) => list.kind(),
+            Object::Set(set) => set.kind(),
+            Object::Hash(hash) => hash.kind(),
+            Object::SortedSet(sorted_set) => sorted_set.kind(),
+            Object::Stream(_) => Kind::Stream,
+            Object::Array(_) => Kind::Array,
+        }
+    }
+
+    /// Whether nothing is left for which the key should be kept. Empty strings and streams stay.
+    pub fn is_spent(&self) -> bool {
+        match self {
+            Object::String(_) | Object::Stream(_) => false,
+            object => each!(object, value => value.is_empty(), _ => false),
+        }
+    }
+
+    /// Bytes held from the allocator, this object's own included. O(1).
+    pub fn memory_bytes(&self) -> usize {
+        size_of::<Object>() + each!(self, value => value.heap_bytes(), bytes => bytes.capacity())
+    }
+
+    /// The form in which it is stored in an entry, with the entry's kind. `bytes` lends its place to short packed forms.
+    pub fn into_content(self, bytes: &mut Vec<u8>) -> (u8, Content<'_, Object>) {
+        let kind = self.kind() as u8;
+        if self.fits_inline() {
+            *bytes = self.into_packed();
+            (kind, Content::Inline(bytes))
+        } else {
+            (kind, Content::Boxed(Box::new(self)))
+        }
+    }
+}
