@@ -152,6 +152,12 @@ impl<'a, B> EntryView<'a, B> {
         }
     }
 
+    /// The entry itself, for structures that refer to it while it lives.
+    #[inline]
+    pub(super) fn entry(&self) -> EntryRef {
+        EntryRef(self.start)
+    }
+
     #[inline]
     fn at(&self, offset: usize) -> *mut u8 {
         // SAFETY: every caller passes an offset inside the entry, as `Shape` laid it out.

@@ -5,5 +5,6 @@ pub mod bytes;
 pub mod entry;
 pub mod hyperloglog;
 pub mod ordered;
+pub mod ranked;
 pub mod slab;
 pub mod table;

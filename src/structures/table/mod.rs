@@ -135,6 +135,11 @@ impl<B> Table<B> {
         self.bucket_bytes / size_of::<Bucket>() * SLOTS
     }
 
+    /// What the table was made with.
+    pub fn seed(&self) -> &HashSeed {
+        &self.seed
+    }
+
     /// The hash under which a key is found in this table; its high bits are the key's place in scan order.
     #[inline]
     pub fn hash(&self, key: &[u8]) -> u64 {
