@@ -7,4 +7,5 @@ pub mod hyperloglog;
 pub mod ordered;
 pub mod ranked;
 pub mod slab;
+pub mod sparse_array;
 pub mod table;
