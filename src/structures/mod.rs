@@ -4,6 +4,8 @@ pub mod bitmap;
 pub mod bytes;
 pub mod entry;
 pub mod hyperloglog;
+pub mod item;
+pub mod listpack;
 pub mod ordered;
 pub mod ranked;
 pub mod slab;
