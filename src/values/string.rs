@@ -1,81 +1,17 @@
 //! Strings: bytes, or an integer stored as such.
 
 use super::{Kind, Object};
-use crate::algorithms::num::{self, IntText};
+use crate::structures::item::integer_of;
+pub use crate::structures::item::{Item as Str, Text};
 use crate::structures::table::Content;
 
 /// Longer strings get an allocation of their own, which can grow in place.
 pub const INLINE_LIMIT_BYTES: usize = 960;
-/// The longest text of an `i64`.
-const INT_TEXT_BYTES: usize = 20;
-
-/// A string value, read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Str<'a> {
-    Bytes(&'a [u8]),
-    Int(i64),
-}
-
-/// The bytes of a [`Str`].
-#[derive(Debug, Clone, Copy)]
-pub enum Text<'a> {
-    Bytes(&'a [u8]),
-    Int(IntText),
-}
-
-impl std::ops::Deref for Text<'_> {
-    type Target = [u8];
-
-    #[inline]
-    fn deref(&self) -> &[u8] {
-        match self {
-            Text::Bytes(bytes) => bytes,
-            Text::Int(text) => text.as_bytes(),
-        }
-    }
-}
-
-impl<'a> Str<'a> {
-    /// The bytes; an integer's digits stand in the result itself.
-    #[inline]
-    pub fn text(self) -> Text<'a> {
-        match self {
-            Str::Bytes(bytes) => Text::Bytes(bytes),
-            Str::Int(number) => Text::Int(num::format_i64(number)),
-        }
-    }
-
-    /// The length in bytes.
-    pub fn len(self) -> usize {
-        self.text().len()
-    }
-
-    pub fn is_empty(self) -> bool {
-        matches!(self, Str::Bytes([]))
-    }
-
-    pub fn to_vec(self) -> Vec<u8> {
-        self.text().to_vec()
-    }
-
-    /// The value as an integer, if its text is one.
-    pub fn integer(self) -> Option<i64> {
-        match self {
-            Str::Int(number) => Some(number),
-            Str::Bytes(bytes) => num::parse_i64(bytes),
-        }
-    }
-}
 
 /// How a string is stored: integers as such, short ones inline, long ones on their own.
 #[inline]
 pub fn content(bytes: &[u8]) -> Content<'_, Object> {
-    if bytes.len() <= INT_TEXT_BYTES
-        && bytes
-            .first()
-            .is_some_and(|first| first.is_ascii_digit() || *first == b'-')
-        && let Some(number) = num::parse_i64(bytes)
-    {
+    if let Some(number) = integer_of(bytes) {
         return Content::Int(number);
     }
     raw_content(bytes)
