@@ -220,6 +220,14 @@ impl Clone for Ranked {
     }
 }
 
+impl core::fmt::Debug for Ranked {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        out.debug_struct("Ranked")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
 /// Members with their scores, in order; see [`Ranked::range`].
 pub struct Members<'a> {
     of: &'a Ranked,
