@@ -4,13 +4,18 @@
 //! keys that collide. One seed gives one table order, which makes a run reproducible.
 
 use core::hash::Hasher;
+use std::sync::Arc;
 
 use foldhash::SharedSeed;
 use foldhash::quality::FoldHasher;
 
-/// A 128-bit hash seed, expanded once so that hashing a short key costs a few nanoseconds.
+/// A 128-bit hash seed, expanded once so that hashing a short key costs a few nanoseconds. A clone is one word, so that
+/// many small tables can have it.
 #[derive(Clone, Debug)]
-pub struct HashSeed {
+pub struct HashSeed(Arc<Expanded>);
+
+#[derive(Debug)]
+struct Expanded {
     shared: SharedSeed,
     start: u64,
 }
@@ -18,16 +23,16 @@ pub struct HashSeed {
 impl HashSeed {
     /// Expands the two halves of a seed. Equal halves give equal hashes, on every platform with the same word size.
     pub fn new(low: u64, high: u64) -> HashSeed {
-        HashSeed {
+        HashSeed(Arc::new(Expanded {
             shared: SharedSeed::from_u64(low),
             start: high,
-        }
+        }))
     }
 
     /// The hash of `bytes`. All 64 bits are usable, the high ones as well as the low ones. O(length).
     #[inline]
     pub fn hash(&self, bytes: &[u8]) -> u64 {
-        let mut hasher = FoldHasher::with_seed(self.start, &self.shared);
+        let mut hasher = FoldHasher::with_seed(self.0.start, &self.0.shared);
         hasher.write(bytes);
         hasher.finish()
     }

@@ -1,4 +1,4 @@
-//! Moving few bytes.
+//! Moving and comparing few bytes.
 //!
 //! On wasm a copy of unknown length is `memory.copy`, which leaves compiled code and costs more than a short key or
 //! value has bytes. Here such a copy is a handful of words.
@@ -87,6 +87,22 @@ pub fn append(list: &mut Vec<u8>, bytes: &[u8]) {
         copy(bytes.as_ptr(), list.as_mut_ptr().add(length), bytes.len());
         list.set_len(length + bytes.len());
     }
+}
+
+/// Whether both are the same. Compares eight bytes at a time; the last step overlaps the one before.
+#[inline]
+pub fn equal(left: &[u8], right: &[u8]) -> bool {
+    if left.len() != right.len() {
+        return false;
+    }
+    if let (Some(left_end), Some(right_end)) = (left.last_chunk::<8>(), right.last_chunk::<8>()) {
+        let (left, right) = (left.as_chunks::<8>().0, right.as_chunks::<8>().0);
+        return left_end == right_end && left.iter().zip(right).all(|(left, right)| left == right);
+    }
+    if let (Some(left_end), Some(right_end)) = (left.last_chunk::<4>(), right.last_chunk::<4>()) {
+        return left_end == right_end && left.first_chunk::<4>() == right.first_chunk::<4>();
+    }
+    left.iter().zip(right).all(|(left, right)| left == right)
 }
 
 /// Whether all bytes are ASCII; eight at a time, the last step overlapping the one before.

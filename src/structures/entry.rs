@@ -1,33 +1,35 @@
 //! One key with everything about it in a single allocation.
 //!
 //! ```text
-//!   +------+-------+----------+---------+--------------+-----+------------------------------+
-//!   | kind | flags | clock    | key len | expiry       | key | payload                      |
-//!   | u8   | u8    | u24      | varint  | i64, if any  |     | Inline: varint length, bytes |
-//!   +------+-------+----------+---------+--------------+-----+ Int:    i64                  |
-//!                                                            | Boxed:  *mut B               |
+//!   +-------+------+----------+---------+--------------+-----+------------------------------+
+//!   | flags | kind | clock    | key len | expiry       | key | payload                      |
+//!   | u8    | u8   | u24      | varint  | i64, if any  |     | Inline: varint length, bytes |
+//!   +-------+------+----------+---------+--------------+-----+ Int:    i64                  |
+//!           `- with a clock --'                              | Boxed:  *mut B               |
+//!                                                            | Empty:  nothing              |
 //!   flags: bit 0     an expiry is present                    +------------------------------+
 //!          bits 1-2  form of the payload
 //!          bit 3     epoch, flipped by whoever walks the table in slices
 //!          bits 4-7  marks, free for the layer above
 //! ```
 //!
-//! - `kind`, `clock` and the marks mean nothing here; the layer above gives them a meaning.
+//! - `kind`, `clock` and the marks mean nothing here; the layer above gives them a meaning. The members of one value
+//!   have neither kind nor clock: [`Shape`] tells.
+//! - An inline payload without bytes is written as Empty.
 //! - Numbers are in the machine's order and unaligned; lengths are LEB128 varints.
-//! - A 12-byte key with a 16-byte inline payload takes 35 bytes, with an expiry 43.
+//! - A 12-byte key with a 16-byte inline payload takes 35 bytes, with an expiry 43; as a member of one value, 31.
 //! - An entry is owned by exactly one table slot. It moves when its [`footprint`] changes, so nothing may keep its
 //!   address; a [`EntryView`] borrows the table and therefore ends before the next change.
 
 use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
 
-use super::bytes::copy;
+use super::bytes::{copy, equal};
 use super::slab::{Slab, footprint};
 
-const KIND_AT: usize = 0;
-const FLAGS_AT: usize = 1;
+const FLAGS_AT: usize = 0;
+const KIND_AT: usize = 1;
 const CLOCK_AT: usize = 2;
-const KEY_LENGTH_AT: usize = 5;
 const EXPIRY_BYTES: usize = size_of::<i64>();
 
 const HAS_EXPIRY: u8 = 1;
@@ -40,12 +42,33 @@ const MARKS_MASK: u8 = 0xf << MARKS_SHIFT;
 /// The clock is 24 bits wide.
 pub const CLOCK_MAX: u32 = (1 << 24) - 1;
 
+/// What a table's entries keep beside key, expiry and payload; chosen by the type of its boxed payloads.
+pub trait Shape {
+    /// Whether they have a kind and an access clock. Without, both read as 0 and setting them does nothing, and an entry
+    /// is four bytes shorter.
+    const HAS_CLOCK: bool;
+    /// Where the length of the key begins.
+    #[doc(hidden)]
+    const KEY_LENGTH_AT: usize = if Self::HAS_CLOCK { 5 } else { 1 };
+}
+
+/// Members without a payload, or with short ones only.
+impl Shape for () {
+    const HAS_CLOCK: bool = false;
+}
+
+/// Members with payloads of any length.
+impl Shape for Vec<u8> {
+    const HAS_CLOCK: bool = false;
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 enum Form {
     Inline = 0,
     Int = 1,
     Boxed = 2,
+    Empty = 3,
 }
 
 /// A payload as it is read.
@@ -88,6 +111,7 @@ pub enum Content<'a, B> {
 impl<B> Content<'_, B> {
     fn form(&self) -> Form {
         match self {
+            Content::Inline([]) => Form::Empty,
             Content::Inline(_) => Form::Inline,
             Content::Int(_) => Form::Int,
             Content::Boxed(_) => Form::Boxed,
@@ -96,6 +120,7 @@ impl<B> Content<'_, B> {
 
     fn bytes(&self) -> usize {
         match self {
+            Content::Inline([]) => 0,
             Content::Inline(bytes) => varint_width(bytes.len()) + bytes.len(),
             Content::Int(_) => size_of::<i64>(),
             Content::Boxed(_) => size_of::<*mut B>(),
@@ -141,7 +166,7 @@ impl<B> Clone for EntryView<'_, B> {
 
 impl<B> Copy for EntryView<'_, B> {}
 
-impl<'a, B> EntryView<'a, B> {
+impl<'a, B: Shape> EntryView<'a, B> {
     /// # Safety
     /// `entry` is live, was made for a `B`, and is neither freed nor changed (other than through views) during `'a`.
     #[inline]
@@ -173,7 +198,7 @@ impl<'a, B> EntryView<'a, B> {
     /// What the layer above says this payload is.
     #[inline]
     pub fn kind(&self) -> u8 {
-        self.byte(KIND_AT)
+        if B::HAS_CLOCK { self.byte(KIND_AT) } else { 0 }
     }
 
     #[inline]
@@ -192,13 +217,17 @@ impl<'a, B> EntryView<'a, B> {
         match (self.flags() & FORM_MASK) >> FORM_SHIFT {
             0 => Form::Inline,
             1 => Form::Int,
-            _ => Form::Boxed,
+            2 => Form::Boxed,
+            _ => Form::Empty,
         }
     }
 
     /// The access clock: 24 bits, 0 in a new entry.
     #[inline]
     pub fn clock(&self) -> u32 {
+        if !B::HAS_CLOCK {
+            return 0;
+        }
         u32::from_le_bytes([
             self.byte(CLOCK_AT),
             self.byte(CLOCK_AT + 1),
@@ -210,6 +239,9 @@ impl<'a, B> EntryView<'a, B> {
     /// Sets the access clock to the low 24 bits of `clock`.
     #[inline]
     pub fn set_clock(&self, clock: u32) {
+        if !B::HAS_CLOCK {
+            return;
+        }
         let bytes = clock.to_le_bytes();
         // SAFETY: the clock's three bytes are in the header and no reference covers them.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.at(CLOCK_AT), 3) }
@@ -248,7 +280,7 @@ impl<'a, B> EntryView<'a, B> {
         let (_, width) = self.key_length();
         // SAFETY: the flag says that the eight bytes after the key length are an expiry.
         Some(unsafe {
-            self.at(KEY_LENGTH_AT + width)
+            self.at(B::KEY_LENGTH_AT + width)
                 .cast::<i64>()
                 .read_unaligned()
         })
@@ -263,14 +295,14 @@ impl<'a, B> EntryView<'a, B> {
     #[inline]
     fn key_length(&self) -> (usize, usize) {
         // SAFETY: the key length is at this offset.
-        unsafe { read_varint(self.at(KEY_LENGTH_AT)) }
+        unsafe { read_varint(self.at(B::KEY_LENGTH_AT)) }
     }
 
     /// Offset and length of the key.
     #[inline]
     fn key_span(&self) -> (usize, usize) {
         let (length, width) = self.key_length();
-        (key_at(width, self.has_expiry()), length)
+        (key_at::<B>(width, self.has_expiry()), length)
     }
 
     /// The key. O(1).
@@ -287,11 +319,14 @@ impl<'a, B> EntryView<'a, B> {
         equal(self.key(), key)
     }
 
-    /// Offset of the payload, and of the inline bytes with their length if it is inline.
+    /// Offset of the payload, and of the inline bytes with their length if it is inline or empty.
     #[inline]
     fn inline_span(&self) -> (usize, usize, usize) {
         let (key_at, key_length) = self.key_span();
         let at = key_at + key_length;
+        if self.form() == Form::Empty {
+            return (at, at, 0);
+        }
         // SAFETY: an inline payload starts with its length.
         let (length, width) = unsafe { read_varint(self.at(at)) };
         (at, at + width, length)
@@ -324,6 +359,7 @@ impl<'a, B> EntryView<'a, B> {
             }
             // SAFETY: the pointer came from `Box::into_raw` and the entry owns it; nobody changes it during `'a`.
             Form::Boxed => Payload::Boxed(unsafe { &*self.boxed() }),
+            Form::Empty => Payload::Inline(&[]),
         }
     }
 
@@ -337,6 +373,7 @@ impl<'a, B> EntryView<'a, B> {
             }
             Form::Int => self.payload_at() + size_of::<i64>(),
             Form::Boxed => self.payload_at() + size_of::<*mut B>(),
+            Form::Empty => self.payload_at(),
         }
     }
 
@@ -360,21 +397,23 @@ pub(super) struct Header {
 
 impl EntryRef {
     /// Allocates an entry.
-    pub(super) fn create<B>(
+    pub(super) fn create<B: Shape>(
         slab: &mut Slab,
         key: &[u8],
         header: Header,
         content: Content<'_, B>,
     ) -> EntryRef {
         let width = varint_width(key.len());
-        let key_at = key_at(width, header.expiry_ms.is_some());
+        let key_at = key_at::<B>(width, header.expiry_ms.is_some());
         let start = slab.alloc(total(key_at, key.len(), content.bytes()));
         let flags = if header.epoch { EPOCH } else { 0 };
         // SAFETY: the allocation has room for each part at the offsets used by `EntryView`, summed up above.
         unsafe {
             let at = start.as_ptr();
-            at.add(CLOCK_AT).write_bytes(0, 3);
-            write_varint(at.add(KEY_LENGTH_AT), key.len());
+            if B::HAS_CLOCK {
+                at.add(CLOCK_AT).write_bytes(0, 3);
+            }
+            write_varint(at.add(B::KEY_LENGTH_AT), key.len());
             copy(key.as_ptr(), at.add(key_at), key.len());
             write_rest(
                 at,
@@ -393,7 +432,7 @@ impl EntryRef {
     ///
     /// # Safety
     /// The entry is live, belongs to `slab`, was made for a `B`, and is not used afterwards.
-    pub(super) unsafe fn destroy<B>(self, slab: &mut Slab) -> Option<Box<B>> {
+    pub(super) unsafe fn destroy<B: Shape>(self, slab: &mut Slab) -> Option<Box<B>> {
         // SAFETY: live, and the view ends before the entry does.
         let view = unsafe { EntryView::<B>::new(self) };
         let size = view.size();
@@ -404,7 +443,7 @@ impl EntryRef {
     }
 
     /// The boxed object, if that is the form. The entry must then be destroyed or its payload overwritten.
-    fn boxed_object<B>(self) -> Option<Box<B>> {
+    fn boxed_object<B: Shape>(self) -> Option<Box<B>> {
         // SAFETY: private; both callers hold a live entry exclusively.
         let view = unsafe { EntryView::<B>::new(self) };
         // SAFETY: the pointer came from `Box::into_raw`, and the callers forget the entry's copy of it.
@@ -416,7 +455,7 @@ impl EntryRef {
     ///
     /// # Safety
     /// As for [`EntryRef::destroy`], but for the returned entry, which takes this one's place.
-    pub(super) unsafe fn rewrite<B>(
+    pub(super) unsafe fn rewrite<B: Shape>(
         self,
         slab: &mut Slab,
         kind: u8,
@@ -428,9 +467,9 @@ impl EntryRef {
         let old_size = view.size();
         let flags = view.flags() & (EPOCH | MARKS_MASK);
         let (key_length, width) = view.key_length();
-        let old_key_at = key_at(width, view.has_expiry());
+        let old_key_at = key_at::<B>(width, view.has_expiry());
         let object = self.boxed_object();
-        let key_at = key_at(width, expiry_ms.is_some());
+        let key_at = key_at::<B>(width, expiry_ms.is_some());
         let size = total(key_at, key_length, content.bytes());
         let new = self.moved(slab, old_size, size);
         // SAFETY: `new` has room for `size` bytes; the key is moved before anything can overwrite it.
@@ -440,7 +479,7 @@ impl EntryRef {
                 ptr::copy(old.add(old_key_at), at.add(key_at), key_length);
             }
             if new != self.0 {
-                ptr::copy_nonoverlapping(old, at, KEY_LENGTH_AT + width);
+                ptr::copy_nonoverlapping(old, at, B::KEY_LENGTH_AT + width);
                 slab.free(self.0, old_size);
             }
             write_rest(at, kind, flags, width, key_length, expiry_ms, content);
@@ -458,18 +497,59 @@ impl EntryRef {
         }
     }
 
+    /// Moves the entry as it is to memory of another slab.
+    ///
+    /// # Safety
+    /// As for [`EntryRef::destroy`], but for the returned entry, which takes this one's place.
+    pub(super) unsafe fn relocate<B: Shape>(self, from: &mut Slab, to: &mut Slab) -> EntryRef {
+        // SAFETY: live by contract, and this view is not used after the entry is freed.
+        let size = unsafe { EntryView::<B>::new(self) }.size();
+        let new = to.alloc(size);
+        // SAFETY: both places are `size` bytes long, and `from` handed out this one for such a size.
+        unsafe {
+            ptr::copy_nonoverlapping(self.0.as_ptr(), new.as_ptr(), size);
+            from.free(self.0, size);
+        }
+        EntryRef(new)
+    }
+
+    /// A copy of the entry, with a clone of its object, in memory of another slab.
+    ///
+    /// # Safety
+    /// The entry is live and was made for a `B`.
+    pub(super) unsafe fn duplicate<B: Shape + Clone>(self, to: &mut Slab) -> EntryRef {
+        // SAFETY: live by contract.
+        let view = unsafe { EntryView::<B>::new(self) };
+        let size = view.size();
+        let new = to.alloc(size);
+        // SAFETY: both are `size` bytes long; the copy of a pointer is overwritten with one of its own.
+        unsafe {
+            ptr::copy_nonoverlapping(self.0.as_ptr(), new.as_ptr(), size);
+            if let Payload::Boxed(object) = view.payload() {
+                let object = Box::into_raw(Box::new(object.clone()));
+                let at = new.as_ptr().add(view.payload_at());
+                at.cast::<*mut B>().write_unaligned(object);
+            }
+        }
+        EntryRef(new)
+    }
+
     /// Sets or clears the expiry and keeps everything else.
     ///
     /// # Safety
     /// As for [`EntryRef::rewrite`].
-    pub(super) unsafe fn with_expiry<B>(self, slab: &mut Slab, expiry_ms: Option<i64>) -> EntryRef {
+    pub(super) unsafe fn with_expiry<B: Shape>(
+        self,
+        slab: &mut Slab,
+        expiry_ms: Option<i64>,
+    ) -> EntryRef {
         // SAFETY: live by contract, and this view is not used after the writes below.
         let view = unsafe { EntryView::<B>::new(self) };
         let flags = view.flags();
         let old_size = view.size();
         let (_, width) = view.key_length();
-        let old_tail_at = key_at(width, view.has_expiry());
-        let tail_at = key_at(width, expiry_ms.is_some());
+        let old_tail_at = key_at::<B>(width, view.has_expiry());
+        let tail_at = key_at::<B>(width, expiry_ms.is_some());
         let tail = old_size - old_tail_at;
         let new = self.moved(slab, old_size, tail_at + tail);
         // SAFETY: `new` has room for both parts; the tail is moved before the expiry can overwrite it.
@@ -479,11 +559,11 @@ impl EntryRef {
                 ptr::copy(old.add(old_tail_at), at.add(tail_at), tail);
             }
             if new != self.0 {
-                ptr::copy_nonoverlapping(old, at, KEY_LENGTH_AT + width);
+                ptr::copy_nonoverlapping(old, at, B::KEY_LENGTH_AT + width);
                 slab.free(self.0, old_size);
             }
             *at.add(FLAGS_AT) = flags & !HAS_EXPIRY;
-            write_expiry(at, width, expiry_ms);
+            write_expiry::<B>(at, width, expiry_ms);
         }
         EntryRef(new)
     }
@@ -493,14 +573,21 @@ impl EntryRef {
     ///
     /// # Safety
     /// As for [`EntryRef::rewrite`].
-    pub(super) unsafe fn resize_inline<B>(self, slab: &mut Slab, length: usize) -> EntryRef {
+    pub(super) unsafe fn resize_inline<B: Shape>(self, slab: &mut Slab, length: usize) -> EntryRef {
         // SAFETY: live by contract, and this view is not used after the writes below.
         let view = unsafe { EntryView::<B>::new(self) };
-        if view.form() != Form::Inline {
+        if !matches!(view.form(), Form::Inline | Form::Empty) {
             return self;
         }
         let (payload_at, old_bytes_at, old_length) = view.inline_span();
-        let bytes_at = payload_at + varint_width(length);
+        let form = if length == 0 {
+            Form::Empty
+        } else {
+            Form::Inline
+        };
+        let width = if length == 0 { 0 } else { varint_width(length) };
+        let bytes_at = payload_at + width;
+        let flags = view.flags() & !FORM_MASK | (form as u8) << FORM_SHIFT;
         let size = total(bytes_at, length, 0);
         let old_size = old_bytes_at + old_length;
         let kept = length.min(old_length);
@@ -515,7 +602,10 @@ impl EntryRef {
                 ptr::copy_nonoverlapping(old, at, payload_at);
                 slab.free(self.0, old_size);
             }
-            write_varint(at.add(payload_at), length);
+            *at.add(FLAGS_AT) = flags;
+            if length > 0 {
+                write_varint(at.add(payload_at), length);
+            }
             at.add(bytes_at + kept).write_bytes(0, length - kept);
         }
         EntryRef(new)
@@ -525,11 +615,11 @@ impl EntryRef {
     ///
     /// # Safety
     /// The entry is live, was made for a `B`, and nothing else reads or writes it during `'a`.
-    pub(super) unsafe fn payload_mut<'a, B>(self) -> PayloadMut<'a, B> {
+    pub(super) unsafe fn payload_mut<'a, B: Shape>(self) -> PayloadMut<'a, B> {
         // SAFETY: live by contract.
         let view = unsafe { EntryView::<B>::new(self) };
         match view.form() {
-            Form::Inline => {
+            Form::Inline | Form::Empty => {
                 let (_, at, length) = view.inline_span();
                 // SAFETY: the payload's bytes are initialised and exclusively ours during `'a`.
                 PayloadMut::Inline(unsafe { core::slice::from_raw_parts_mut(view.at(at), length) })
@@ -547,7 +637,7 @@ impl EntryRef {
     ///
     /// # Safety
     /// As for [`EntryRef::payload_mut`].
-    pub(super) unsafe fn set_int<B>(self, number: i64) -> bool {
+    pub(super) unsafe fn set_int<B: Shape>(self, number: i64) -> bool {
         // SAFETY: live by contract.
         let view = unsafe { EntryView::<B>::new(self) };
         let is_int = view.form() == Form::Int;
@@ -564,16 +654,18 @@ impl EntryRef {
 
     /// # Safety
     /// As for [`EntryRef::payload_mut`].
-    pub(super) unsafe fn set_kind(self, kind: u8) {
-        // SAFETY: the kind byte is in the header.
-        unsafe { *self.0.as_ptr().add(KIND_AT) = kind };
+    pub(super) unsafe fn set_kind<B: Shape>(self, kind: u8) {
+        if B::HAS_CLOCK {
+            // SAFETY: the kind byte is in the header.
+            unsafe { *self.0.as_ptr().add(KIND_AT) = kind };
+        }
     }
 }
 
 /// Offset of the key, the length of which takes `width` bytes.
 #[inline]
-fn key_at(width: usize, has_expiry: bool) -> usize {
-    KEY_LENGTH_AT + width + if has_expiry { EXPIRY_BYTES } else { 0 }
+fn key_at<B: Shape>(width: usize, has_expiry: bool) -> usize {
+    B::KEY_LENGTH_AT + width + if has_expiry { EXPIRY_BYTES } else { 0 }
 }
 
 /// A sum of sizes; too large a sum becomes a size that no allocation has.
@@ -587,12 +679,12 @@ fn total(first: usize, second: usize, third: usize) -> usize {
 /// # Safety
 /// `at` is an entry with flags and a key length of `width` bytes, and with room for the expiry.
 #[inline]
-unsafe fn write_expiry(at: *mut u8, width: usize, expiry_ms: Option<i64>) {
+unsafe fn write_expiry<B: Shape>(at: *mut u8, width: usize, expiry_ms: Option<i64>) {
     if let Some(expiry_ms) = expiry_ms {
         // SAFETY: the caller has made room.
         unsafe {
             *at.add(FLAGS_AT) |= HAS_EXPIRY;
-            at.add(KEY_LENGTH_AT + width)
+            at.add(B::KEY_LENGTH_AT + width)
                 .cast::<i64>()
                 .write_unaligned(expiry_ms);
         }
@@ -604,7 +696,7 @@ unsafe fn write_expiry(at: *mut u8, width: usize, expiry_ms: Option<i64>) {
 /// # Safety
 /// `at` has room for all parts.
 #[inline]
-unsafe fn write_rest<B>(
+unsafe fn write_rest<B: Shape>(
     at: *mut u8,
     kind: u8,
     flags: u8,
@@ -615,11 +707,13 @@ unsafe fn write_rest<B>(
 ) {
     // SAFETY: the caller has made room.
     unsafe {
-        *at.add(KIND_AT) = kind;
+        if B::HAS_CLOCK {
+            *at.add(KIND_AT) = kind;
+        }
         *at.add(FLAGS_AT) = flags | (content.form() as u8) << FORM_SHIFT;
-        write_expiry(at, width, expiry_ms);
+        write_expiry::<B>(at, width, expiry_ms);
         write_content(
-            at.add(key_at(width, expiry_ms.is_some()) + key_length),
+            at.add(key_at::<B>(width, expiry_ms.is_some()) + key_length),
             content,
         );
     }
@@ -632,6 +726,7 @@ unsafe fn write_content<B>(at: *mut u8, content: Content<'_, B>) {
     // SAFETY: room for exactly `Content::bytes` is the caller's promise.
     unsafe {
         match content {
+            Content::Inline([]) => {}
             Content::Inline(bytes) => {
                 write_varint(at, bytes.len());
                 copy(
@@ -644,22 +739,6 @@ unsafe fn write_content<B>(at: *mut u8, content: Content<'_, B>) {
             Content::Boxed(object) => at.cast::<*mut B>().write_unaligned(Box::into_raw(object)),
         }
     }
-}
-
-/// Compares eight bytes at a time; the last step overlaps the one before.
-#[inline]
-fn equal(left: &[u8], right: &[u8]) -> bool {
-    if left.len() != right.len() {
-        return false;
-    }
-    if let (Some(left_end), Some(right_end)) = (left.last_chunk::<8>(), right.last_chunk::<8>()) {
-        let (left, right) = (left.as_chunks::<8>().0, right.as_chunks::<8>().0);
-        return left_end == right_end && left.iter().zip(right).all(|(left, right)| left == right);
-    }
-    if let (Some(left_end), Some(right_end)) = (left.last_chunk::<4>(), right.last_chunk::<4>()) {
-        return left_end == right_end && left.first_chunk::<4>() == right.first_chunk::<4>();
-    }
-    left.iter().zip(right).all(|(left, right)| left == right)
 }
 
 #[inline]

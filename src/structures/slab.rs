@@ -1,18 +1,18 @@
 //! A size-class allocator for the small objects of one table.
 //!
 //! ```text
-//!   classes[c] --+-- free ----> object -> object -> (null)      given back, reused first
-//!                +-- next..end  the untouched rest of the newest page
-//!                +-- pages      every page of this class
-//!                +-- live       objects in use
+//!   places[c] -> class --+-- free ----> object -> object -> (null)      given back, reused first
+//!                        +-- next..end  the untouched rest of the newest page
+//!                        +-- pages      every page of this class
+//!                        +-- live       objects in use
 //! ```
 //!
 //! - Objects carry no header: the caller passes the size again when it frees.
 //! - Classes step by 4 bytes to 128, by 8 to 512, by 16 to 1024, by 32 to [`MAX_SMALL`]; larger requests go to the
-//!   global allocator.
-//! - The first page of a class is small and pages double up to [`PAGE_BYTES`], so a small table costs little.
+//!   global allocator. So do all of a slab without pages: for a dozen objects pages would be mostly empty.
+//! - The first page of a class is small and pages grow slowly up to [`PAGE_BYTES`], so a small table costs little.
 //! - A class returns its pages when its last object is freed, unless they are few. One live object keeps them all.
-//! - An object is aligned to the largest power of two that divides its [`footprint`], from [`ALIGN`] to [`LINE`].
+//! - An object in a page is aligned to the largest power of two that divides its [`footprint`], from [`ALIGN`] to [`LINE`].
 //!
 //! Invariants: `allocated` is the sum of the footprints of all live objects; `page_bytes` is the sum of the page
 //! sizes; a free object's first word links to the next one and nothing else refers to it.
@@ -31,9 +31,11 @@ pub const LINE: usize = 64;
 pub const PAGE_BYTES: usize = 16 * 1024;
 
 /// A page never starts smaller than this (in bytes) unless one object is larger.
-const FIRST_PAGE_BYTES: usize = 256;
+const FIRST_PAGE_BYTES: usize = 128;
+/// Every so many pages of a class their size doubles: no page is larger than about a quarter of those before it.
+const EQUAL_PAGES: usize = 4;
 /// A class that becomes unused keeps so many pages, some 64 KiB, for its next objects.
-const KEEP_PAGES: usize = 10;
+const KEEP_PAGES: usize = 28;
 /// A free object holds the link to the next one, so nothing is smaller than a pointer.
 const MIN_SMALL: usize = size_of::<*mut u8>();
 /// Requests above [`MAX_SMALL`] are rounded up to this many bytes.
@@ -45,6 +47,7 @@ const COARSE_END: usize = 1024;
 const FINE_CLASSES: usize = FINE_END / 4;
 const MIDDLE_CLASSES: usize = FINE_CLASSES + (MIDDLE_END - FINE_END) / 8;
 const COARSE_CLASSES: usize = MIDDLE_CLASSES + (COARSE_END - MIDDLE_END) / 16;
+const CLASSES: usize = COARSE_CLASSES + (MAX_SMALL - COARSE_END) / LARGE_STEP;
 
 /// The class of a small size: 0 serves 1 to 4 bytes, the next 5 to 8, and so on.
 #[inline]
@@ -78,56 +81,107 @@ pub const fn footprint(size: usize) -> usize {
     }
 }
 
-/// The size of a class's objects.
-const fn class_bytes(class: usize) -> usize {
-    if class < FINE_CLASSES {
-        (class + 1) * 4
-    } else if class < MIDDLE_CLASSES {
-        FINE_END + (class + 1 - FINE_CLASSES) * 8
-    } else if class < COARSE_CLASSES {
-        MIDDLE_END + (class + 1 - MIDDLE_CLASSES) * 16
-    } else {
-        COARSE_END + (class + 1 - COARSE_CLASSES) * LARGE_STEP
-    }
-}
-
 struct Class {
     free: *mut u8,
     next: *mut u8,
     end: *mut u8,
     live: usize,
     pages: Vec<NonNull<u8>>,
+    /// The size of its objects.
+    bytes: usize,
 }
 
 impl Class {
-    const EMPTY: Class = Class {
-        free: ptr::null_mut(),
-        next: ptr::null_mut(),
-        end: ptr::null_mut(),
-        live: 0,
-        pages: Vec::new(),
-    };
+    const fn empty(bytes: usize) -> Class {
+        Class {
+            free: ptr::null_mut(),
+            next: ptr::null_mut(),
+            end: ptr::null_mut(),
+            live: 0,
+            pages: Vec::new(),
+            bytes,
+        }
+    }
+
+    fn list_bytes(&self) -> usize {
+        self.pages.capacity() * size_of::<NonNull<u8>>()
+    }
+}
+
+/// In `Classes::places`: no object of this class was ever needed.
+const UNUSED: u8 = u8::MAX;
+
+struct Classes {
+    /// Where in `list` a class is.
+    places: [u8; CLASSES],
+    /// The classes used so far, in the order of their first use.
+    list: Vec<Class>,
+}
+
+impl Classes {
+    #[inline]
+    fn get(&mut self, bytes: usize) -> Option<&mut Class> {
+        let place = self.places.get(class_of(bytes))?;
+        self.list.get_mut(usize::from(*place))
+    }
+
+    /// The class of objects of this size, used from now on.
+    fn get_or_add(&mut self, bytes: usize) -> &mut Class {
+        let place = &mut self.places[class_of(bytes)];
+        if *place == UNUSED {
+            *place = self.list.len() as u8;
+            self.list.push(Class::empty(bytes));
+        }
+        &mut self.list[usize::from(*place)]
+    }
 }
 
 /// The allocator; a value, owned by the structure whose objects it holds. An empty slab has allocated nothing.
 ///
-/// Dropping it releases its pages. Objects above [`MAX_SMALL`] are not tracked: the owner frees those first.
+/// Dropping it releases its pages. Objects outside of them are not tracked: the owner frees those first.
 pub struct Slab {
-    classes: Vec<Class>,
+    /// None: every object is an allocation of its own.
+    classes: Option<Box<Classes>>,
     allocated: usize,
     page_bytes: usize,
-    large_bytes: usize,
+    /// Of objects that are allocations of their own.
+    single_bytes: usize,
+    /// Of what [`Slab::alloc_aside`] made.
+    aside_bytes: usize,
+    /// Of the slab's own lists.
+    list_bytes: usize,
 }
 
 impl Slab {
-    /// An empty slab. O(1), no allocation.
+    /// An empty slab without pages, the cheapest for few objects: each will be an allocation of its own. O(1), no
+    /// allocation.
     pub const fn new() -> Slab {
         Slab {
-            classes: Vec::new(),
+            classes: None,
             allocated: 0,
             page_bytes: 0,
-            large_bytes: 0,
+            single_bytes: 0,
+            aside_bytes: 0,
+            list_bytes: 0,
         }
+    }
+
+    /// An empty slab with pages. O(1).
+    pub fn paged() -> Slab {
+        let classes = Classes {
+            places: [UNUSED; CLASSES],
+            list: Vec::new(),
+        };
+        Slab {
+            classes: Some(Box::new(classes)),
+            list_bytes: size_of::<Classes>(),
+            ..Slab::new()
+        }
+    }
+
+    /// Whether small objects come from pages.
+    pub fn is_paged(&self) -> bool {
+        self.classes.is_some()
     }
 
     /// Bytes of all live objects, each counted with its [`footprint`].
@@ -140,13 +194,10 @@ impl Slab {
         self.page_bytes
     }
 
-    /// Everything held: pages, objects outside of pages, and the slab's own lists. O(1): there are some 170 classes.
+    /// Everything held: pages, objects outside of pages, and the slab's own lists. O(1).
+    #[inline]
     pub fn memory_bytes(&self) -> usize {
-        let lists = self.classes.iter().map(|class| class.pages.capacity());
-        self.page_bytes
-            + self.large_bytes
-            + self.classes.capacity() * size_of::<Class>()
-            + lists.sum::<usize>() * size_of::<NonNull<u8>>()
+        self.page_bytes + self.single_bytes + self.aside_bytes + self.list_bytes
     }
 
     /// Memory for `size` bytes, uninitialised. O(1). An absurd size ends like one for which there is no memory.
@@ -154,10 +205,10 @@ impl Slab {
     pub fn alloc(&mut self, size: usize) -> NonNull<u8> {
         let bytes = footprint(size);
         self.allocated += bytes;
-        if bytes > MAX_SMALL {
-            return self.alloc_large(bytes);
-        }
-        if let Some(class) = self.classes.get_mut(class_of(bytes)) {
+        if bytes <= MAX_SMALL
+            && let Some(classes) = &mut self.classes
+            && let Some(class) = classes.get(bytes)
+        {
             if let Some(object) = NonNull::new(class.free) {
                 // SAFETY: a free object is at least a pointer long and holds the link written by `free`.
                 class.free = unsafe { object.cast::<*mut u8>().read_unaligned() };
@@ -175,7 +226,7 @@ impl Slab {
                 }
             }
         }
-        self.alloc_from_new_page(bytes)
+        self.alloc_new(bytes)
     }
 
     /// Gives an object back. O(1).
@@ -187,50 +238,72 @@ impl Slab {
     pub unsafe fn free(&mut self, object: NonNull<u8>, size: usize) {
         let bytes = footprint(size);
         self.allocated -= bytes;
-        if bytes > MAX_SMALL {
-            self.large_bytes -= bytes;
-            // SAFETY: the caller gives back what `alloc_large` made with this very layout.
-            unsafe { dealloc(object.as_ptr(), layout(bytes, ALIGN)) };
+        if bytes <= MAX_SMALL
+            && let Some(classes) = &mut self.classes
+        {
+            if let Some(class) = classes.get(bytes) {
+                // SAFETY: the object is ours again, at least a pointer long, and nobody else refers to it.
+                unsafe { object.cast::<*mut u8>().write_unaligned(class.free) };
+                class.free = object.as_ptr();
+                class.live -= 1;
+                if class.live == 0 && class.pages.len() > KEEP_PAGES {
+                    self.release_class(bytes);
+                }
+            }
             return;
         }
-        let class = &mut self.classes[class_of(bytes)];
-        // SAFETY: the object is ours again, at least a pointer long, and nobody else refers to it.
-        unsafe { object.cast::<*mut u8>().write_unaligned(class.free) };
-        class.free = object.as_ptr();
-        class.live -= 1;
-        if class.live == 0 && class.pages.len() > KEEP_PAGES {
-            self.release_class(bytes);
-        }
+        self.single_bytes -= bytes;
+        // SAFETY: the caller gives back what `alloc_new` made with this very layout.
+        unsafe { dealloc(object.as_ptr(), layout(bytes, ALIGN)) };
     }
 
-    /// Whether any object lives outside of the pages.
-    pub fn has_large(&self) -> bool {
-        self.large_bytes != 0
+    /// Whether any object is an allocation of its own.
+    pub fn has_singles(&self) -> bool {
+        self.single_bytes != 0
     }
 
-    fn alloc_large(&mut self, bytes: usize) -> NonNull<u8> {
-        self.large_bytes += bytes;
-        allocate(layout(bytes, ALIGN))
+    /// Memory beside the pages that is counted as an object, aligned to a [`LINE`]. `size` is not 0.
+    pub fn alloc_aside(&mut self, size: usize) -> NonNull<u8> {
+        self.allocated += size;
+        self.aside_bytes += size;
+        allocate(layout(size, LINE))
     }
 
+    /// Gives such memory back.
+    ///
+    /// # Safety
+    /// `object` came from [`Slab::alloc_aside`] of this slab for this size, has not been freed since, and is not used
+    /// afterwards.
+    pub unsafe fn free_aside(&mut self, object: NonNull<u8>, size: usize) {
+        self.allocated -= size;
+        self.aside_bytes -= size;
+        // SAFETY: this is the layout it was allocated with.
+        unsafe { dealloc(object.as_ptr(), layout(size, LINE)) };
+    }
+
+    /// An object for which there is no room yet.
     #[cold]
     #[inline(never)]
-    fn alloc_from_new_page(&mut self, bytes: usize) -> NonNull<u8> {
-        let index = class_of(bytes);
-        while self.classes.len() <= index {
-            self.classes.push(Class::EMPTY);
-        }
-        let class = &mut self.classes[index];
+    fn alloc_new(&mut self, bytes: usize) -> NonNull<u8> {
+        let Some(classes) = self.classes.as_mut().filter(|_| bytes <= MAX_SMALL) else {
+            self.single_bytes += bytes;
+            return allocate(layout(bytes, ALIGN));
+        };
+        let before = classes.list.capacity();
+        let class = classes.get_or_add(bytes);
+        let list_before = class.list_bytes();
         let layout = page_layout(bytes, class.pages.len());
         let start = allocate(layout);
         class.pages.push(start);
         class.live += 1;
-        self.page_bytes += layout.size();
         // SAFETY: the page is at least one object long.
         unsafe {
             class.next = start.as_ptr().add(bytes);
             class.end = start.as_ptr().add(layout.size());
         }
+        self.page_bytes += layout.size();
+        self.list_bytes += class.list_bytes() - list_before;
+        self.list_bytes += (classes.list.capacity() - before) * size_of::<Class>();
         start
     }
 
@@ -238,8 +311,12 @@ impl Slab {
     #[cold]
     #[inline(never)]
     fn release_class(&mut self, bytes: usize) {
-        let class = core::mem::replace(&mut self.classes[class_of(bytes)], Class::EMPTY);
+        let Some(class) = self.classes.as_mut().and_then(|classes| classes.get(bytes)) else {
+            return;
+        };
+        let class = core::mem::replace(class, Class::empty(bytes));
         debug_assert_eq!(class.live, 0);
+        self.list_bytes -= class.list_bytes();
         for (index, start) in class.pages.into_iter().enumerate() {
             let layout = page_layout(bytes, index);
             self.page_bytes -= layout.size();
@@ -258,12 +335,12 @@ impl Default for Slab {
 
 impl Drop for Slab {
     fn drop(&mut self) {
-        for (index, class) in self.classes.iter().enumerate() {
-            let bytes = class_bytes(index);
+        let classes = self.classes.iter().flat_map(|classes| &classes.list);
+        for class in classes {
             for (page, start) in class.pages.iter().enumerate() {
                 // SAFETY: this is the layout the page was allocated with, and whoever drops the slab no longer uses
                 // its objects.
-                unsafe { dealloc(start.as_ptr(), page_layout(bytes, page)) };
+                unsafe { dealloc(start.as_ptr(), page_layout(class.bytes, page)) };
             }
         }
     }
@@ -274,7 +351,8 @@ unsafe impl Send for Slab {}
 
 /// The layout of a class's page with this index. A page holds a whole number of objects.
 fn page_layout(bytes: usize, index: usize) -> Layout {
-    let wanted = (FIRST_PAGE_BYTES << index.min(16)).clamp(bytes, PAGE_BYTES);
+    let doublings = (index / EQUAL_PAGES).min(16);
+    let wanted = (FIRST_PAGE_BYTES << doublings).clamp(bytes, PAGE_BYTES);
     let align = (1 << bytes.trailing_zeros()).min(LINE);
     layout(wanted / bytes * bytes, align)
 }
@@ -307,9 +385,9 @@ mod tests {
             assert!(class == previous || class == previous + 1, "size {size}");
             assert_eq!(class_of(footprint(size)), class.max(class_of(MIN_SMALL)));
             assert!(footprint(size) >= size);
-            assert_eq!(class_bytes(class_of(footprint(size))), footprint(size));
             previous = class;
         }
+        assert_eq!(previous + 1, CLASSES);
         assert_eq!(footprint(MAX_SMALL + 1), MAX_SMALL + LARGE_STEP);
     }
 
@@ -317,14 +395,15 @@ mod tests {
     fn an_empty_slab_holds_nothing_and_a_small_one_little() {
         let mut slab = Slab::new();
         assert_eq!(slab.memory_bytes(), 0);
+        slab = Slab::paged();
         for (size, align) in [(12, 4), (40, 8), (LINE * 3, LINE), (1024, LINE)] {
             for _ in 0..40 {
                 assert_eq!(slab.alloc(size).as_ptr() as usize % align, 0);
             }
         }
-        slab = Slab::new();
+        slab = Slab::paged();
         let object = slab.alloc(36);
-        assert!(slab.memory_bytes() < 1280, "{}", slab.memory_bytes());
+        assert!(slab.memory_bytes() < 640, "{}", slab.memory_bytes());
         assert_eq!(slab.allocated_bytes(), 36);
         // SAFETY: allocated above with this size and not used again.
         unsafe { slab.free(object, 35) };
@@ -333,7 +412,11 @@ mod tests {
 
     #[test]
     fn objects_do_not_overlap_and_are_reused() {
-        let mut slab = Slab::new();
+        objects_do_not_overlap(Slab::new());
+        objects_do_not_overlap(Slab::paged());
+    }
+
+    fn objects_do_not_overlap(mut slab: Slab) {
         let mut live: Vec<(NonNull<u8>, usize, u8)> = Vec::new();
         let mut expected = 0;
         let mut state = 1u32;
@@ -370,8 +453,25 @@ mod tests {
     }
 
     #[test]
-    fn an_unused_class_returns_its_pages() {
+    fn without_pages_only_what_lives_is_held() {
         let mut slab = Slab::new();
+        let (small, large) = (slab.alloc(13), slab.alloc(4000));
+        let aside = slab.alloc_aside(192);
+        assert_eq!(aside.as_ptr() as usize % LINE, 0);
+        assert_eq!(slab.memory_bytes(), 16 + 4000 + 192);
+        assert_eq!(slab.allocated_bytes(), slab.memory_bytes());
+        // SAFETY: each is freed once, with its size.
+        unsafe {
+            slab.free(small, 13);
+            slab.free(large, 4000);
+            slab.free_aside(aside, 192);
+        }
+        assert_eq!((slab.memory_bytes(), slab.allocated_bytes()), (0, 0));
+    }
+
+    #[test]
+    fn an_unused_class_returns_its_pages() {
+        let mut slab = Slab::paged();
         let kept = slab.alloc(40);
         let before = slab.memory_bytes();
         let objects: Vec<NonNull<u8>> = (0..20_000).map(|_| slab.alloc(28)).collect();

@@ -1,7 +1,7 @@
 //! Values that do not fit into their entry, or are too structured for it.
 
 use super::{Array, Hash, Kind, List, Set, SortedSet, Stream, Type};
-use crate::structures::table::Content;
+use crate::structures::table::{Content, Shape};
 
 /// Packed aggregates up to this length stand inside their entry.
 pub const PACKED_INLINE_BYTES: usize = 512;
@@ -17,6 +17,11 @@ pub enum Object {
     SortedSet(SortedSet),
     Stream(Stream),
     Array(Array),
+}
+
+/// A key has everything an entry can have.
+impl Shape for Object {
+    const HAS_CLOCK: bool = true;
 }
 
 /// What every type but the string is: made of parts, changed in place, and gone when the last part is.

@@ -8,7 +8,7 @@ use std::hash::{BuildHasher, Hasher};
 
 use hashbrown::HashMap;
 use redstart::algorithms::hash::HashSeed;
-use redstart::structures::table::{Content, Payload, Table};
+use redstart::structures::table::{Content, Payload, Shape, Table};
 
 const KEY_BYTES: usize = 12;
 const VALUE: [u8; 1024] = [b'x'; 1024];
@@ -73,7 +73,14 @@ trait Map {
     fn memory_bytes(&self) -> usize;
 }
 
-struct Own(Table<()>);
+/// Entries as those of keys.
+struct Whole;
+
+impl Shape for Whole {
+    const HAS_CLOCK: bool = true;
+}
+
+struct Own(Table<Whole>);
 
 impl Map for Own {
     #[inline]

@@ -11,13 +11,14 @@
 //! ```
 //!
 //! The array is made of chunks of equal size, so that growing it never frees a block that nothing else fits in.
-//! Only an array below one chunk's size is one smaller block.
+//! Only an array below one chunk's size is one smaller block, beside the slab's pages: there it would leave a page of
+//! its own behind each time it grows.
 
 use core::ops::{Index, IndexMut};
 use core::ptr::NonNull;
 
 use super::super::entry::EntryRef;
-use super::super::slab::Slab;
+use super::super::slab::{LINE, Slab};
 
 pub(super) const SLOTS: usize = 12;
 
@@ -31,6 +32,7 @@ pub(super) struct Bucket {
 }
 
 const _: () = assert!(cfg!(not(target_pointer_width = "32")) || size_of::<Bucket>() == 64);
+const _: () = assert!(align_of::<Bucket>() <= LINE);
 
 impl Bucket {
     const EMPTY: Bucket = Bucket {
@@ -145,22 +147,31 @@ impl Buckets {
             if before == after {
                 continue;
             }
-            if before > 0 {
-                // SAFETY: the chunk was allocated below from this slab for so many buckets.
-                unsafe { slab.free(chunk.cast(), before * size_of::<Bucket>()) };
-            }
-            if after > 0 {
-                *chunk = slab.alloc(after * size_of::<Bucket>()).cast();
-            }
+            // SAFETY: the chunk was allocated below from this slab for so many buckets.
+            unsafe { free_chunk(slab, chunk.cast(), before) };
+            *chunk = match after {
+                0 => NonNull::dangling(),
+                CHUNK => {
+                    assert!(slab.is_paged());
+                    slab.alloc(CHUNK * size_of::<Bucket>()).cast()
+                }
+                _ => slab.alloc_aside(after * size_of::<Bucket>()).cast(),
+            };
         }
         self.count = new as u32;
         for (index, chunk) in self.chunks.iter().enumerate() {
             for bucket in 0..chunk_len(new, index) {
-                // SAFETY: the chunk has room for so many buckets. It is aligned for them: the slab aligns to the powers
-                // of two in a size, and those of a bucket's size include its alignment.
+                // SAFETY: the chunk has room for so many buckets. It is aligned for them: in its pages the slab aligns
+                // to the powers of two in a size, and those of a bucket's size include its alignment; beside them to
+                // a line, which no bucket's alignment exceeds.
                 unsafe { chunk.add(bucket).write(Bucket::EMPTY) };
             }
         }
+    }
+
+    /// Whether the array has memory outside of the slab's pages.
+    pub fn is_aside(&self) -> bool {
+        self.len() % CHUNK != 0
     }
 
     /// All buckets in order.
@@ -186,6 +197,22 @@ impl IndexMut<usize> for Buckets {
         assert!(index < self.len());
         // SAFETY: as above, and the exclusive borrow of the array covers its buckets.
         unsafe { self.chunks[index / CHUNK].add(index % CHUNK).as_mut() }
+    }
+}
+
+/// Gives back the memory of a chunk of so many buckets.
+///
+/// # Safety
+/// The chunk was allocated by [`Buckets::resize`] from this slab for so many buckets and is not used afterwards.
+unsafe fn free_chunk(slab: &mut Slab, chunk: NonNull<u8>, buckets: usize) {
+    let bytes = buckets * size_of::<Bucket>();
+    // SAFETY: the caller's promise, and full chunks come from pages, others do not.
+    unsafe {
+        match buckets {
+            0 => {}
+            CHUNK => slab.free(chunk, bytes),
+            _ => slab.free_aside(chunk, bytes),
+        }
     }
 }
 

@@ -1,24 +1,24 @@
 //! Changing one entry: what a lookup found, or the place where it found nothing.
 
 use super::super::entry::{
-    Content, EntryRef, EntryView, Header, OwnedPayload, Payload, PayloadMut,
+    Content, EntryRef, EntryView, Header, OwnedPayload, Payload, PayloadMut, Shape,
 };
 use super::{Position, Table};
 
 /// The result of [`Table::lookup`].
-pub enum Lookup<'a, 'k, B> {
+pub enum Lookup<'a, 'k, B: Shape> {
     Occupied(EntryMut<'a, B>),
     Vacant(Vacant<'a, 'k, B>),
 }
 
 /// A key without an entry.
-pub struct Vacant<'a, 'k, B> {
+pub struct Vacant<'a, 'k, B: Shape> {
     table: &'a mut Table<B>,
     key: &'k [u8],
     hash: u64,
 }
 
-impl<'a, 'k, B> Vacant<'a, 'k, B> {
+impl<'a, 'k, B: Shape> Vacant<'a, 'k, B> {
     pub(super) fn new(table: &'a mut Table<B>, key: &'k [u8], hash: u64) -> Self {
         Vacant { table, key, hash }
     }
@@ -38,8 +38,10 @@ impl<'a, 'k, B> Vacant<'a, 'k, B> {
             expiry_ms,
         };
         table.boxed += usize::from(matches!(content, Content::Boxed(_)));
+        // Room comes first: growing may move all entries to another slab.
+        let segment = table.segment_with_room(hash);
         let entry = EntryRef::create(&mut table.slab, key, header, content);
-        let position = table.attach(hash, entry, expiry_ms);
+        let position = table.attach(segment, hash, entry, expiry_ms);
         EntryMut::new(table, position, hash, entry)
     }
 }
@@ -65,14 +67,14 @@ pub struct Taken<B> {
 }
 
 /// An entry of a table, borrowed exclusively. A change may move the entry; this handle follows it.
-pub struct EntryMut<'a, B> {
+pub struct EntryMut<'a, B: Shape> {
     table: &'a mut Table<B>,
     position: Position,
     hash: u64,
     entry: EntryRef,
 }
 
-impl<'a, B> EntryMut<'a, B> {
+impl<'a, B: Shape> EntryMut<'a, B> {
     #[inline]
     pub(super) fn new(
         table: &'a mut Table<B>,
@@ -117,7 +119,7 @@ impl<'a, B> EntryMut<'a, B> {
 
     pub fn set_kind(&mut self, kind: u8) {
         // SAFETY: the entry is live and exclusively borrowed.
-        unsafe { self.entry.set_kind(kind) }
+        unsafe { self.entry.set_kind::<B>(kind) }
     }
 
     /// Overwrites an integer payload in place; false (and no change) if the payload is not an integer.

@@ -7,10 +7,11 @@
 //!
 //! The walk's place is a hash prefix, so segments may split and merge between two calls.
 
-use super::super::entry::EntryView;
+use super::super::entry::{EntryView, Shape};
 use super::{Position, Table};
 
 /// The bounds and the place of the current round. `i64::MAX` stands for "never".
+#[derive(Clone)]
 pub(super) struct Deadlines {
     /// No entry expires earlier.
     earliest_ms: i64,
@@ -46,7 +47,7 @@ pub struct Due {
     pub more: bool,
 }
 
-impl<B> Table<B> {
+impl<B: Shape> Table<B> {
     /// A lower bound (in milliseconds) of the earliest expiry; nothing if no entry expires. O(1).
     ///
     /// It may be earlier than the truth, after removals and changes; [`Table::expire`] at that time corrects it.

@@ -2,7 +2,8 @@
 
 use std::alloc::{Layout, handle_alloc_error};
 
-use super::super::entry::EntryRef;
+use super::super::entry::{EntryRef, Shape};
+use super::super::slab::Slab;
 use super::Table;
 use super::segment::{MAX_BUCKETS, MAX_SLOTS, Segment, buckets_for, larger};
 
@@ -12,7 +13,7 @@ const MAX_DEPTH: u8 = 24;
 const MERGE_LIMIT: u32 = 384;
 /// A merge is considered whenever a segment's length passes a multiple of this.
 const MERGE_STEP: u32 = 16;
-impl<B> Table<B> {
+impl<B: Shape> Table<B> {
     /// The segment for a new entry with this hash, after growing the table as often as that takes.
     pub(super) fn segment_with_room(&mut self, hash: u64) -> u32 {
         loop {
@@ -79,11 +80,26 @@ impl<B> Table<B> {
     /// Gives a segment another number of buckets.
     #[inline(never)]
     fn resize(&mut self, id: u32, bucket_count: u32) {
-        let entries = self.hashed(&[id]);
+        let mut entries = self.hashed(&[id]);
+        let needs_pages = bucket_count > 1 || self.segments.len() > 1;
+        if needs_pages != self.slab.is_paged() {
+            self.reset_segment(id, 0);
+            self.change_slab(needs_pages, &mut entries);
+        }
         self.reset_segment(id, bucket_count);
         for (hash, entry) in entries {
             self.adopt(id, hash, entry);
         }
+    }
+
+    /// Moves the entries of a table, which are all these, to a slab with or without pages.
+    fn change_slab(&mut self, is_paged: bool, entries: &mut [(u64, EntryRef)]) {
+        let mut slab = if is_paged { Slab::paged() } else { Slab::new() };
+        for (_, entry) in entries {
+            // SAFETY: the entry is live, and no slot refers to it now.
+            *entry = unsafe { entry.relocate::<B>(&mut self.slab, &mut slab) };
+        }
+        self.slab = slab;
     }
 
     /// Splits a segment by its next hash bit. The directory doubles if it does not tell the halves apart.

@@ -14,12 +14,14 @@
 //!   two halves are merged again when together they would fill half a segment. A first segment starts with one bucket.
 //! - Position in the table is position in hash order: a hash prefix names a place that stays meaningful while segments
 //!   split and merge. [`Table::scan`] builds its cursor on that.
+//! - A table of one bucket has no pages: its entries are allocations of their own until it grows.
 //! - Each segment knows a lower bound of its earliest expiry; see `expiry.rs`.
 //!
 //! Invariants ([`Table::check`] verifies them): a segment of depth d is referred to by `1 << (depth - d)` adjacent
 //! directory positions; `deepest` segments have the directory's depth; every entry pointer is in exactly one slot.
 
 mod bucket;
+mod duplicate;
 mod entry_mut;
 mod expiry;
 mod grow;
@@ -36,12 +38,12 @@ use self::expiry::Deadlines;
 pub use self::expiry::Due;
 use self::segment::{Place, Segment};
 use super::entry::EntryRef;
-pub use super::entry::{CLOCK_MAX, Content, EntryView, OwnedPayload, Payload, PayloadMut};
+pub use super::entry::{CLOCK_MAX, Content, EntryView, OwnedPayload, Payload, PayloadMut, Shape};
 use super::slab::Slab;
 use crate::algorithms::hash::HashSeed;
 
-/// A map from keys to payloads; `B` is the type of boxed payloads (see [`Content`]).
-pub struct Table<B> {
+/// A map from keys to payloads; `B` is the type of boxed payloads (see [`Content`]) and says what else an entry has.
+pub struct Table<B: Shape> {
     seed: HashSeed,
     slab: Slab,
     segments: Vec<Segment>,
@@ -67,9 +69,9 @@ struct Position {
 }
 
 // SAFETY: the table owns its entries and everything in them; only the contents of boxes could be tied to a thread.
-unsafe impl<B: Send> Send for Table<B> {}
+unsafe impl<B: Shape + Send> Send for Table<B> {}
 
-impl<B> Table<B> {
+impl<B: Shape> Table<B> {
     /// An empty table. O(1), no allocation.
     pub fn new(seed: HashSeed) -> Table<B> {
         Table {
@@ -103,8 +105,9 @@ impl<B> Table<B> {
         self.volatile
     }
 
-    /// Bytes held from the allocator, exactly: pages (of entries and buckets) and directory. Memory inside boxed payloads (and the boxes)
-    /// is not included. O(1).
+    /// Bytes held from the allocator, exactly: pages (of entries and buckets) and directory. Memory inside boxed
+    /// payloads (and the boxes) is not included, nor is the table itself. O(1).
+    #[inline]
     pub fn memory_bytes(&self) -> usize {
         self.slab.memory_bytes() + self.lists_bytes()
     }
@@ -251,15 +254,18 @@ impl<B> Table<B> {
         self.epoch = epoch;
     }
 
-    /// Frees what the slab's pages do not free by themselves. The entries must not be used afterwards.
+    /// Frees what the slab's pages do not free by themselves. Neither entries nor buckets must be used afterwards.
     fn release_entries(&mut self) {
-        let segments = core::mem::take(&mut self.segments);
-        if self.boxed == 0 && !self.slab.has_large() {
-            return;
+        let mut segments = core::mem::take(&mut self.segments);
+        if self.boxed > 0 || self.slab.has_singles() {
+            for entry in segments.iter().flat_map(Segment::entries) {
+                // SAFETY: the entry is live, ours, and no segment refers to it after this loop.
+                drop(unsafe { entry.destroy::<B>(&mut self.slab) });
+            }
         }
-        for entry in segments.iter().flat_map(Segment::entries) {
-            // SAFETY: the entry is live, ours, and no segment refers to it after this loop.
-            drop(unsafe { entry.destroy::<B>(&mut self.slab) });
+        for segment in segments.iter_mut().filter(|segment| segment.is_aside()) {
+            // SAFETY: all segments of a table use its slab, which is released only together with them.
+            unsafe { segment.reset(&mut self.slab, 0) };
         }
     }
 
@@ -322,6 +328,9 @@ impl<B> Table<B> {
             self.entry_bytes(),
             self.bucket_bytes,
         );
+        if !self.slab.is_paged() && self.slot_count() > SLOTS {
+            return Err("a table of more than one bucket has no pages".to_owned());
+        }
         if counted != kept {
             return Err(format!("counters {kept:?}, counted {counted:?}"));
         }
@@ -359,9 +368,15 @@ impl<B> Table<B> {
         Some((Position { segment, place }, entry))
     }
 
-    /// Finds a slot for a new entry, growing the table if need be.
-    fn attach(&mut self, hash: u64, entry: EntryRef, expiry_ms: Option<i64>) -> Position {
-        let segment = self.segment_with_room(hash);
+    /// Puts a new entry into a segment that has room for it.
+    #[inline]
+    fn attach(
+        &mut self,
+        segment: u32,
+        hash: u64,
+        entry: EntryRef,
+        expiry_ms: Option<i64>,
+    ) -> Position {
         let place = self.segments[segment as usize].place(hash, entry);
         self.len += 1;
         if let Some(expiry_ms) = expiry_ms {
@@ -385,7 +400,7 @@ impl<B> Table<B> {
     }
 }
 
-impl<B> Drop for Table<B> {
+impl<B: Shape> Drop for Table<B> {
     fn drop(&mut self) {
         self.release_entries();
     }

@@ -1,6 +1,6 @@
 //! Walking a table: in slices with a stateless cursor, at random, and all at once.
 
-use super::super::entry::{EntryRef, EntryView};
+use super::super::entry::{EntryRef, EntryView, Shape};
 use super::Table;
 use super::segment::{MAX_SLOTS, Segment};
 
@@ -9,7 +9,7 @@ const BUCKETS_PER_ENTRY: usize = 10;
 /// Random slots tried before a random entry is looked for in order.
 const RANDOM_TRIES: usize = 128;
 
-impl<B> Table<B> {
+impl<B: Shape> Table<B> {
     /// Visits about `count` entries, starting at a cursor (0 = the beginning), and returns the cursor to go on with
     /// (0 = the end). Any cursor is valid at any time.
     ///

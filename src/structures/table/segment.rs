@@ -111,6 +111,11 @@ impl Segment {
         self.buckets.len() as u32
     }
 
+    /// Whether the buckets have memory outside of the slab's pages.
+    pub fn is_aside(&self) -> bool {
+        self.buckets.is_aside()
+    }
+
     pub fn slot_count(&self) -> u32 {
         self.bucket_count() * SLOTS as u32
     }
@@ -234,6 +239,20 @@ impl Segment {
     #[inline]
     pub fn set(&mut self, place: Place, entry: EntryRef) {
         self.buckets[place.bucket as usize].slots[place.slot as usize] = Some(entry);
+    }
+
+    /// Becomes what `other` is, with what `duplicate` makes of each entry. Both have equally many buckets.
+    pub fn fill_like(&mut self, other: &Segment, mut duplicate: impl FnMut(EntryRef) -> EntryRef) {
+        for index in 0..self.buckets.len().min(other.buckets.len()) {
+            let (from, to) = (&other.buckets[index], &mut self.buckets[index]);
+            to.tags = from.tags;
+            to.overflow = from.overflow;
+            to.displaced = from.displaced;
+            to.slots = from.slots.map(|slot| slot.map(&mut duplicate));
+        }
+        self.len = other.len;
+        self.volatile = other.volatile;
+        self.earliest_ms = other.earliest_ms;
     }
 
     /// All entries in bucket order.

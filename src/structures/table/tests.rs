@@ -24,7 +24,7 @@ impl Random {
     }
 }
 
-fn table<B>() -> Table<B> {
+fn table<B: Shape>() -> Table<B> {
     Table::new(HashSeed::new(3, 5))
 }
 
@@ -48,6 +48,11 @@ enum Value {
 }
 
 type Object = Rc<Vec<u8>>;
+
+/// Entries with everything.
+impl Shape for Object {
+    const HAS_CLOCK: bool = true;
+}
 
 impl Value {
     fn any(random: &mut Random) -> Value {
@@ -312,7 +317,7 @@ fn drop_releases_boxed_payloads() {
 
 #[test]
 fn an_entry_of_a_small_string_takes_36_bytes() {
-    let mut table: Table<()> = table();
+    let mut table: Table<Object> = table();
     table.insert(
         b"key:00000001",
         1,
@@ -329,6 +334,69 @@ fn an_entry_of_a_small_string_takes_36_bytes() {
         table.find(b"key:00000001").unwrap().expiry_ms(),
         Some(i64::MAX)
     );
+}
+
+#[test]
+fn a_member_without_payload_takes_two_bytes_more_than_its_name() {
+    let mut table: Table<()> = table();
+    table.insert(b"member:001", 9, Content::Inline(b""), None);
+    assert_eq!(table.entry_bytes(), 12);
+    let view = table.find(b"member:001").unwrap();
+    view.set_clock(7);
+    assert_eq!((view.kind(), view.clock()), (0, 0));
+    assert_eq!(view.payload(), Payload::Inline(b""));
+    let mut entry = table.find_mut(b"member:001").unwrap();
+    entry.resize_inline(1);
+    assert_eq!(entry.view().payload(), Payload::Inline(b"\0"));
+    entry.resize_inline(0);
+    assert_eq!(table.entry_bytes(), 12);
+}
+
+#[test]
+fn what_some_members_of_one_value_take() {
+    // Measured once with 64-bit pointers, in which a bucket has 120 bytes instead of 64.
+    for (count, limit) in [(1, 300), (5, 400), (200, 8_400), (2000, 72_000)] {
+        let mut table: Table<()> = table();
+        for number in 0..count {
+            table.insert(&key(number)[4..], 0, Content::Inline(b""), None);
+        }
+        assert!(
+            table.memory_bytes() <= limit,
+            "{count}: {} bytes",
+            table.memory_bytes()
+        );
+        assert!(table.used_bytes() <= table.memory_bytes());
+        for number in 1..count {
+            table.remove(&key(number)[4..]);
+        }
+        table.check().unwrap();
+        assert!(
+            table.memory_bytes() <= 300,
+            "{} bytes are left",
+            table.memory_bytes()
+        );
+    }
+}
+
+#[test]
+fn a_clone_is_equal_and_independent() {
+    let mut random = Random(6);
+    for keys in [1, 10, 15, 300, 4000] {
+        let (mut table, mut model) = (table(), BTreeMap::new());
+        for _ in 0..2 * keys / SCALE.min(keys) {
+            step(&mut table, &mut model, &mut random, keys);
+        }
+        let mut copy = table.clone();
+        compare(&copy, &model);
+        let before = model.clone();
+        for _ in 0..keys {
+            step(&mut copy, &mut model, &mut random, keys);
+        }
+        compare(&copy, &model);
+        compare(&table, &before);
+        drop(table);
+        compare(&copy, &model);
+    }
 }
 
 #[test]
