@@ -267,11 +267,11 @@ impl Engine {
     fn record(&mut self, row: Resolved, db: usize, args: &[&[u8]], dirty_before: u64) {
         let effects = self.effects.take();
         let expired = self.keys.take_expired();
-        self.log
-            .extend(expired.into_iter().map(|(db, key)| LogRecord {
-                db,
-                command: vec![b"DEL".to_vec(), key],
-            }));
+        self.log.extend(
+            expired
+                .into_iter()
+                .map(|(db, command)| LogRecord { db, command }),
+        );
         let is_write = row.row.is(Flags::WRITE | Flags::MAY_REPLICATE);
         match effects {
             Some(commands) => self.log.extend(

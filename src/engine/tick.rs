@@ -1,7 +1,6 @@
 //! Time: expiry, waits that end, pauses that end, saves that are due.
 
 use super::Engine;
-use crate::algorithms::bytes::Bytes;
 use std::mem;
 
 /// How many keys one tick looks at for expiry: bounds its length to well below a millisecond.
@@ -66,14 +65,13 @@ impl Engine {
         self.server.paused_until_ms > self.now_ms
     }
 
-    /// Keys that expired by themselves are deleted on replicas and in the log too.
+    /// Keys and fields that expired by themselves are deleted on replicas and in the log too.
     fn log_expired(&mut self) {
         let expired = self.keys.take_expired();
         if self.is_logging {
-            let records = expired.into_iter().map(|(db, key)| super::LogRecord {
-                db,
-                command: vec![b"DEL".owned(), key],
-            });
+            let records = expired
+                .into_iter()
+                .map(|(db, command)| super::LogRecord { db, command });
             self.log.extend(records);
         }
     }

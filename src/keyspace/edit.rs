@@ -94,6 +94,8 @@ impl Keyspace {
                 let bytes = stored_bytes(&object);
                 let (kind, content) = object.into_content(&mut self.scratch);
                 let entry = place.insert(kind, content, None);
+                let deadline_ms = Entry::new(entry.view()).field_deadline_ms();
+                self.fields.moved(db, key, None, deadline_ms);
                 self.object_bytes += bytes;
                 self.clock.start(&entry.view());
                 self.notify(Class::NEW, "new", key);
@@ -111,6 +113,7 @@ impl Keyspace {
         if kind.value_type() != wanted {
             return Err(Error::WRONG_TYPE);
         }
+        let before_ms = Entry::new(entry.view()).field_deadline_ms();
         let (changes, is_spent) = match entry.payload_mut() {
             PayloadMut::Boxed(object) => {
                 let before = object.memory_bytes();
@@ -138,6 +141,11 @@ impl Keyspace {
             }
             PayloadMut::Int(_) => return Err(Error::WRONG_TYPE),
         };
+        let after_ms = match is_spent {
+            true => None,
+            false => Entry::new(entry.view()).field_deadline_ms(),
+        };
+        self.fields.moved(db, key, before_ms, after_ms);
         if changes == 0 {
             return Ok(false);
         }

@@ -56,6 +56,8 @@ impl Keyspace {
             let (mut gone, mut freed) = (Vec::new(), 0);
             let due = self.dbs[db].expire(self.now_ms, left, |view| {
                 freed += Entry::new(view).memory_bytes() - view.memory_bytes();
+                let deadline_ms = Entry::new(view).field_deadline_ms();
+                self.fields.moved(db, view.key(), deadline_ms, None);
                 gone.push(view.key().to_vec());
                 true
             });
@@ -69,11 +71,13 @@ impl Keyspace {
             }
             self.expire_db = db + 1;
         }
+        self.expire_due_fields(left);
     }
 
-    /// A time before which no key expires, in ms since the epoch; None when none ever does.
+    /// A time before which no key and no field expires, in ms since the epoch; None when none ever does.
     pub fn next_deadline_ms(&self) -> Option<i64> {
-        self.dbs.iter().filter_map(Table::next_deadline).min()
+        let keys = self.dbs.iter().filter_map(Table::next_deadline);
+        keys.chain(self.next_field_deadline_ms()).min()
     }
 
     /// Deletes the keys that reads found expired.

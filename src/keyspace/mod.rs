@@ -11,6 +11,7 @@ mod clock;
 mod edit;
 mod events;
 mod expiry;
+mod fields;
 mod read;
 mod signals;
 mod stale;
@@ -19,12 +20,14 @@ mod write;
 pub use clock::Lfu;
 pub use edit::{Changes, Edited};
 pub use events::{Class, Event};
+pub use fields::Gone;
 pub use write::{Condition, Expiry, Moved, Updated};
 
 use crate::algorithms::hash::HashSeed;
 use crate::structures::table::Table;
 use crate::values::{Entry, Limits, Object};
 use clock::AccessClock;
+use fields::FieldDeadlines;
 use signals::Signals;
 
 /// One database.
@@ -36,6 +39,8 @@ pub struct KeyStats {
     pub hits: u64,
     pub misses: u64,
     pub expired: u64,
+    /// Fields of hashes.
+    pub expired_fields: u64,
     pub evicted: u64,
 }
 
@@ -54,6 +59,7 @@ pub struct Keyspace {
     /// `notify-keyspace-events`, as [`Class`] bits.
     pub notify_classes: u32,
     signals: Signals,
+    fields: FieldDeadlines,
     /// The thresholds of encodings, as configured.
     pub limits: Limits,
     /// Where the next round of active expiry begins.
@@ -90,6 +96,7 @@ impl Keyspace {
             stats: KeyStats::default(),
             notify_classes: 0,
             signals: Signals::default(),
+            fields: FieldDeadlines::default(),
             expire_db: 0,
             object_bytes: 0,
             scratch: Vec::new(),
@@ -159,15 +166,17 @@ impl Keyspace {
         self.len() == 0
     }
 
-    /// Keys of all databases that will expire.
+    /// Keys of all databases that will expire, or of which a field will.
     pub fn volatile_len(&self) -> usize {
-        self.dbs.iter().map(Table::volatile_len).sum()
+        let keys: usize = self.dbs.iter().map(Table::volatile_len).sum();
+        keys + self.fields.total()
     }
 
     /// The same in the selected database. O(1).
     #[inline]
     pub fn selected_volatile_len(&self) -> usize {
-        self.dbs.get(self.selected).map_or(0, Table::volatile_len)
+        let keys = self.dbs.get(self.selected).map_or(0, Table::volatile_len);
+        keys + self.fields.len(self.selected)
     }
 
     /// Bytes of keys, values and index, exactly as allocated.
@@ -201,6 +210,7 @@ impl Keyspace {
         self.signals.stale.clear();
         self.dbs = dbs;
         self.object_bytes = self.dbs.iter().map(write::object_bytes_of).sum();
+        self.index_fields();
         self.signals.touch_all();
         self.dirty_saved = self.dirty;
     }

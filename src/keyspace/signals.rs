@@ -2,10 +2,14 @@
 
 use super::stale::StaleKeys;
 use super::{Class, Event, Keyspace};
+use crate::algorithms::bytes::Bytes;
 use crate::structures::ordered::OrderedMap;
 
 /// A key with its database.
 type Place = (usize, Vec<u8>);
+
+/// A command that deletes what has expired, with its database.
+type Expired = (usize, Vec<Vec<u8>>);
 
 /// How things stand with a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +34,8 @@ pub(super) struct Signals {
     pub(super) stale: StaleKeys,
     /// Whether somebody reads `expired`.
     is_logging: bool,
-    /// Keys that expired, for the log.
-    expired: Vec<Place>,
+    /// Keys and fields that expired, for the log: the database, and the command that deletes them.
+    expired: Vec<Expired>,
     /// Changes are noted for client-side caches.
     is_tracking: bool,
     modified: Vec<Vec<u8>>,
@@ -135,7 +139,15 @@ impl Signals {
         self.touch_expired(db, key);
         self.notify(classes, Class::EXPIRED, "expired", key, db);
         if self.is_logging {
-            self.expired.push((db, key.to_vec()));
+            self.expired.push((db, vec![b"DEL".owned(), key.owned()]));
+        }
+    }
+
+    /// A field has expired.
+    pub(super) fn log_expired_field(&mut self, db: usize, key: &[u8], field: Vec<u8>) {
+        if self.is_logging {
+            let command = vec![b"HDEL".owned(), key.owned(), field];
+            self.expired.push((db, command));
         }
     }
 
@@ -299,8 +311,8 @@ impl Keyspace {
         !self.signals.expired.is_empty()
     }
 
-    /// The keys that expired since the last call, with their databases.
-    pub fn take_expired(&mut self) -> Vec<Place> {
+    /// What expired since the last call: database, and the command that deletes it.
+    pub fn take_expired(&mut self) -> Vec<Expired> {
         std::mem::take(&mut self.signals.expired)
     }
 

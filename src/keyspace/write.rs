@@ -158,6 +158,8 @@ impl Keyspace {
                 };
                 let old_type = Kind::of(view.kind()).value_type();
                 let kind = kind_of(&storing, key, old_ms.is_some(), new_ms.is_some());
+                let deadline_ms = Entry::new(view).field_deadline_ms();
+                self.fields.moved(db, key, deadline_ms, None);
                 let old = entry.replace(kind, storing.content, new_ms);
                 self.object_bytes -= old.map_or(0, |object| object.memory_bytes());
                 if self.notify_classes != 0 && storing.is_overwrite {
@@ -373,6 +375,8 @@ impl Keyspace {
         let view = entry.view();
         let was_stale = is_stale(&view, self.now_ms);
         let bytes = Entry::new(view).memory_bytes() - view.memory_bytes();
+        let deadline_ms = Entry::new(view).field_deadline_ms();
+        self.fields.moved(db, key, deadline_ms, None);
         entry.remove();
         self.object_bytes -= bytes;
         Some(was_stale)
@@ -384,7 +388,9 @@ impl Keyspace {
         let db = self.selected;
         self.drop_if_stale(db, from);
         self.dbs.get(to_db)?;
+        let deadline_ms = self.field_deadline_ms(db, from);
         let mut taken = self.dbs.get_mut(db)?.take(from)?;
+        self.fields.moved(db, from, deadline_ms, None);
         let replaced = self.make_room(to, to_db);
         if let OwnedPayload::Inline(bytes) = &taken.payload
             && from != to
@@ -397,6 +403,7 @@ impl Keyspace {
         if let Some(view) = table.find(to) {
             self.clock.start(&view);
         }
+        self.fields.moved(to_db, to, None, deadline_ms);
         self.notify_in(to_db, Class::NEW, "new", to);
         self.signals.touch(db, from);
         self.changed(to_db, to);
@@ -432,6 +439,8 @@ impl Keyspace {
         if let Some(view) = table.find(to) {
             self.clock.start(&view);
         }
+        let deadline_ms = self.field_deadline_ms(to_db, to);
+        self.fields.moved(to_db, to, None, deadline_ms);
         self.notify_in(to_db, Class::NEW, "new", to);
         self.changed(to_db, to);
         Some(Moved {
@@ -469,6 +478,7 @@ impl Keyspace {
             is_overwrite: true,
         };
         self.store(key, storing);
+        self.index_stored(key);
         self.changed(self.selected, key);
         Moved {
             replaced,
@@ -492,7 +502,14 @@ impl Keyspace {
             is_overwrite: true,
         };
         self.store(key, storing);
+        self.index_stored(key);
         self.changed(self.selected, key);
+    }
+
+    /// What was stored may have fields with times to live.
+    fn index_stored(&mut self, key: &[u8]) {
+        let deadline_ms = self.field_deadline_ms(self.selected, key);
+        self.fields.moved(self.selected, key, None, deadline_ms);
     }
 
     /// Removes what is at `key`; its type, if it was alive.
@@ -522,6 +539,7 @@ impl Keyspace {
         let before = |key: &[u8]| presence(&removed, key, now_ms);
         self.signals.touch_db(db, before, |_| Presence::Missing);
         self.signals.stale.forget_db(db);
+        self.fields.forget_db(db);
         self.signals.flushed();
         self.object_bytes -= object_bytes_of(&removed);
         self.dirty += removed.len() as u64;
@@ -535,6 +553,7 @@ impl Keyspace {
             return;
         }
         self.dbs.swap(one, other);
+        self.fields.swap(one, other);
         let in_db = |db: usize| {
             let (table, now_ms) = (self.dbs.get(db), self.now_ms);
             move |key: &[u8]| table.map_or(Presence::Missing, |table| presence(table, key, now_ms))

@@ -356,9 +356,10 @@ fn stats(ctx: &Ctx, text: &mut Text) {
     );
     text.number("rejected_connections", stats.rejected_connections);
     text.constants(
-        "sync_full|sync_partial_ok|sync_partial_err|expired_subkeys",
+        "sync_full|sync_partial_ok|sync_partial_err",
         "0",
     );
+    text.number("expired_subkeys", keys.expired_fields);
     text.number("expired_keys", keys.expired);
     text.constants("expired_stale_perc", "0.00");
     text.constants(
@@ -475,7 +476,9 @@ fn keyspace(ctx: &Ctx, text: &mut Text) {
         text.item("keys", table.len() as u64);
         text.add(&[","]);
         text.item("expires", table.volatile_len() as u64);
-        text.add(&[",avg_ttl=0,subexpiry=0\r\n"]);
+        text.add(&[",avg_ttl=0,"]);
+        text.item("subexpiry", ctx.keys.field_volatile_len(db) as u64);
+        text.add(&["\r\n"]);
     }
 }
 

@@ -20,14 +20,12 @@
 
 mod packed;
 mod table;
-#[cfg(test)]
-mod tests;
 
 use super::{Aggregate, Entry, Kind, Limits, Object, Type};
 use crate::structures::item::Item;
 use crate::structures::listpack::{Listpack, ListpackRef};
 use crate::structures::table::Payload;
-use packed::{PackedEx, PackedExRef};
+pub use packed::{PackedEx, PackedExRef, is_triplets};
 pub use table::FieldTable;
 
 /// Fields with values, and with times to live.
@@ -60,7 +58,7 @@ impl Found<'_> {
     /// Whether its time is up.
     #[inline]
     pub fn is_due(&self, now_ms: i64) -> bool {
-        self.expiry_ms.is_some_and(|at_ms| at_ms < now_ms)
+        self.expiry_ms.is_some_and(|at_ms| at_ms <= now_ms)
     }
 }
 
@@ -197,7 +195,7 @@ impl Hash {
     }
 
     /// Makes ready for times to live.
-    fn allow_expiry(&mut self) {
+    pub fn allow_expiry(&mut self) {
         if let Hash::Packed(pack) = self {
             let pack = core::mem::take(pack);
             *self = Hash::PackedEx(PackedEx::from_pairs(pack.view()));
@@ -400,7 +398,7 @@ impl<'a> HashRef<'a> {
 
     /// Whether there may be fields that are due. O(1).
     pub fn may_be_due(self, now_ms: i64) -> bool {
-        self.earliest_ms().is_some_and(|at_ms| at_ms < now_ms)
+        self.earliest_ms().is_some_and(|at_ms| at_ms <= now_ms)
     }
 }
 

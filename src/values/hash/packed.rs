@@ -90,10 +90,16 @@ impl PackedEx {
         result
     }
 
+    /// The position of a field, and when it expires.
+    fn place(&self, field: &[u8]) -> Option<(usize, Option<i64>)> {
+        let (at, found) = self.view().locate(field)?;
+        Some((at, found.expiry_ms))
+    }
+
     /// Sets a field; true when it is new.
     pub(super) fn set(&mut self, field: &[u8], value: &[u8], life: Life) -> bool {
-        let found = self.view().locate(field);
-        let old_ms = found.and_then(|(_, found)| found.expiry_ms);
+        let found = self.place(field);
+        let old_ms = found.and_then(|(_, expiry_ms)| expiry_ms);
         let expiry_ms = match life {
             Life::Clear => None,
             Life::Keep => old_ms,
@@ -116,7 +122,7 @@ impl PackedEx {
     }
 
     pub(super) fn remove(&mut self, field: &[u8]) -> bool {
-        let found = self.view().locate(field);
+        let found = self.place(field);
         if let Some((at, _)) = found {
             self.edit(|pack| pack.remove(at, STEP));
         }
@@ -146,7 +152,7 @@ impl PackedEx {
     ) -> bool {
         let (mut count, mut is_complete) = (0, true);
         let view = self.view();
-        let due = |at_ms: Option<i64>| at_ms.is_some_and(|at_ms| at_ms < now_ms);
+        let due = |at_ms: Option<i64>| at_ms.is_some_and(|at_ms| at_ms <= now_ms);
         view.triplets(&mut |_, field, _, expiry_ms| {
             let goes_on = due(expiry_ms) && count < budget;
             if goes_on {

@@ -163,7 +163,7 @@ impl FieldTable {
         gone: &mut dyn FnMut(&[u8]),
     ) -> bool {
         let mut freed = 0;
-        let due = self.fields.expire(now_ms - 1, budget, |view| {
+        let due = self.fields.expire(now_ms, budget, |view| {
             gone(view.key());
             freed += bytes_of(&view);
             true
