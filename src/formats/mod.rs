@@ -4,3 +4,4 @@ pub mod dump;
 pub mod objects;
 pub mod rdb;
 pub mod snapshot;
+pub mod ziplist;
