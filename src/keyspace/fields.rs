@@ -19,13 +19,7 @@ pub(super) struct FieldDeadlines {
 impl FieldDeadlines {
     /// The deadline of the hash at `key` was `before`, and is `after`. O(1) without a change, else O(log n).
     #[inline]
-    pub(super) fn moved(
-        &mut self,
-        db: usize,
-        key: &[u8],
-        before: Option<i64>,
-        after: Option<i64>,
-    ) {
+    pub(super) fn moved(&mut self, db: usize, key: &[u8], before: Option<i64>, after: Option<i64>) {
         if before != after {
             self.replace(db, key, before, after);
         }

@@ -355,10 +355,7 @@ fn stats(ctx: &Ctx, text: &mut Text) {
         "0.00",
     );
     text.number("rejected_connections", stats.rejected_connections);
-    text.constants(
-        "sync_full|sync_partial_ok|sync_partial_err",
-        "0",
-    );
+    text.constants("sync_full|sync_partial_ok|sync_partial_err", "0");
     text.number("expired_subkeys", keys.expired_fields);
     text.number("expired_keys", keys.expired);
     text.constants("expired_stale_perc", "0.00");

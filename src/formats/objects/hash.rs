@@ -2,6 +2,7 @@
 
 use super::super::rdb;
 use super::super::rdb::{Cursor, ReadError};
+use super::super::ziplist;
 use crate::algorithms::bytes::Append;
 use crate::algorithms::lzf::Compressor;
 use crate::structures::listpack::{self, Listpack, ListpackRef};
@@ -79,7 +80,7 @@ pub(super) fn read(
             cursor.array::<8>()?;
             read_pack(cursor, Kind::HashPackedEx)?
         }
-        ZIPLIST => from_texts(rdb::ziplist(&cursor.string()?)?, limits)?,
+        ZIPLIST => from_texts(ziplist::read(&cursor.string()?)?, limits)?,
         ZIPMAP => from_texts(zipmap(&cursor.string()?).ok_or(BAD)?, limits)?,
         other => return Err(ReadError::UnknownType(other)),
     };
@@ -116,11 +117,7 @@ fn read_pack(cursor: &mut Cursor<'_>, kind: Kind) -> Result<Hash, ReadError> {
 }
 
 /// Fields one after another.
-fn read_fields(
-    cursor: &mut Cursor<'_>,
-    type_byte: u8,
-    limits: &Limits,
-) -> Result<Hash, ReadError> {
+fn read_fields(cursor: &mut Cursor<'_>, type_byte: u8, limits: &Limits) -> Result<Hash, ReadError> {
     let start_ms = match type_byte {
         TABLE_EX => i64::from_le_bytes(cursor.array()?),
         _ => 1,
@@ -137,7 +134,11 @@ fn read_fields(
         hash.make_table(limits);
     }
     for _ in 0..count {
-        let after_ms = if type_byte == TABLE { 0 } else { cursor.length()? };
+        let after_ms = if type_byte == TABLE {
+            0
+        } else {
+            cursor.length()?
+        };
         let life = match i64::try_from(after_ms).map_err(|_| BAD)? {
             0 => Life::Clear,
             after_ms => Life::Until((start_ms - 1).checked_add(after_ms).ok_or(BAD)?),

@@ -11,6 +11,7 @@ const INLINE_BYTES: usize = 1024;
 /// The fields, and when to look for due ones.
 pub struct FieldTable {
     fields: Table<Vec<u8>>,
+    seed: HashSeed,
     pub(super) deadline_ms: Option<i64>,
     /// Bytes of the values that stand alone.
     boxed_bytes: usize,
@@ -26,11 +27,13 @@ impl core::fmt::Debug for FieldTable {
 
 impl Clone for FieldTable {
     fn clone(&self) -> FieldTable {
-        FieldTable {
-            fields: self.fields.clone(),
-            deadline_ms: self.deadline_ms,
-            boxed_bytes: self.boxed_bytes,
-        }
+        let mut copy = FieldTable::new(self.seed.clone());
+        self.each(&mut |field, value, expiry_ms| {
+            let life = expiry_ms.map_or(Life::Clear, Life::Until);
+            copy.set(&field.text(), &value.text(), life);
+        });
+        copy.deadline_ms = self.deadline_ms;
+        copy
     }
 }
 
@@ -67,7 +70,8 @@ fn bytes_of(view: &View<'_>) -> usize {
 impl FieldTable {
     pub fn new(seed: HashSeed) -> FieldTable {
         FieldTable {
-            fields: Table::new(seed),
+            fields: Table::new(seed.clone()),
+            seed,
             deadline_ms: None,
             boxed_bytes: 0,
         }
