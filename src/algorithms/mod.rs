@@ -5,6 +5,7 @@ pub mod bytes;
 pub mod crc16;
 pub mod crc64;
 pub mod find;
+pub mod geo;
 pub mod glob;
 pub mod hash;
 pub mod lcs;
