@@ -140,6 +140,10 @@ export interface Commands<M extends Mode> {
 	decrby(key: Key, decrement: Int): Result<M, number>;
 	/** Deletes keys; tells how many there were. */
 	del(...key: Many<Key>): Result<M, number>;
+	/** Deletes a key if its string, or the digest of it, equals what is given or differs from it. */
+	delex(key: Key, options?: { ifeq?: Arg; ifne?: Arg; ifdeq?: Arg; ifdne?: Arg }): Result<M, number>;
+	/** The XXH3 hash of the string at a key, in hexadecimal digits. */
+	digest(key: Key): Result<M, string | null>;
 	/** What a key holds, as bytes for RESTORE. */
 	dump(key: Key): Result<M, string | null>;
 	/** Replies its argument. */
@@ -176,6 +180,8 @@ export interface Commands<M extends Mode> {
 	incrby(key: Key, increment: Int): Result<M, number>;
 	/** Adds to the number at a key, which starts at 0 and may have a fraction. */
 	incrbyfloat(key: Key, increment: Double): Result<M, string>;
+	/** Adds to the number at a key within bounds, and says how long the key lives. */
+	increx(key: Key, options?: { byfloat?: Double; byint?: Int; saturate?: boolean; lbound?: Arg; ubound?: Arg; ex?: Int; px?: Int; exat?: Int | Date; pxat?: Int | Date; persist?: boolean; enx?: boolean }): Result<M, number[] | string[]>;
 	/** What the server tells about itself, whole or in sections. */
 	info(...section: Many<Arg>): Result<M, Reply>;
 	/** Every key that matches a pattern. */
@@ -205,6 +211,8 @@ export interface Commands<M extends Mode> {
 	/** Sets several keys to strings, all at once. */
 	mset(data: Fields): Result<M, "OK">;
 	mset(...fieldsAndValues: Arg[]): Result<M, "OK">;
+	/** Sets several keys to strings, all at once, with one time to live, if all or none of them are there. */
+	msetex(...args: Arg[]): Result<M, number>;
 	/** Sets several keys to strings unless one of the keys is there already. */
 	msetnx(data: Fields): Result<M, number>;
 	msetnx(...fieldsAndValues: Arg[]): Result<M, number>;
@@ -275,7 +283,7 @@ export interface Commands<M extends Mode> {
 	/** Chooses the database that later commands work on. */
 	select(index: Int): Result<M, "OK">;
 	/** Sets a key to a string, whatever it held; on conditions, with a time to live. */
-	set(key: Key, value: Arg, options?: { nx?: boolean; xx?: boolean; get?: boolean; ex?: Int; px?: Int; exat?: Int | Date; pxat?: Int | Date; keepttl?: boolean }): Result<M, "OK" | string | null>;
+	set(key: Key, value: Arg, options?: { nx?: boolean; xx?: boolean; ifeq?: Arg; ifne?: Arg; ifdeq?: Arg; ifdne?: Arg; get?: boolean; ex?: Int; px?: Int; exat?: Int | Date; pxat?: Int | Date; keepttl?: boolean }): Result<M, "OK" | string | null>;
 	/** Sets or clears one bit of a string and returns what it was; the string grows as needed. */
 	setbit(key: Key, offset: Int, value: Int): Result<M, number>;
 	/** Sets a key to a string that lives so many seconds. @deprecated since Redis 2.6.12 */
@@ -369,6 +377,8 @@ debug t
 decr
 decrby
 del
+delex - ?IFEQ= ?IFNE= ?IFDEQ= ?IFDNE=
+digest
 dump
 echo t
 exists
@@ -387,6 +397,7 @@ hello t
 incr
 incrby
 incrbyfloat
+increx - ?BYFLOAT= ?BYINT= ?SATURATE ?LBOUND= ?UBOUND= ?EX= ?PX= ?EXAT= ?PXAT= ?PERSIST ?ENX
 info t
 keys
 lastsave t
@@ -401,6 +412,7 @@ mget
 migrate t
 move
 mset
+msetex
 msetnx
 object|encoding
 object|freq
@@ -435,7 +447,7 @@ role t
 save tb
 scan - ?MATCH= ?COUNT= ?TYPE=
 select t
-set - ?NX ?XX ?GET ?EX= ?PX= ?EXAT= ?PXAT= ?KEEPTTL
+set - ?NX ?XX ?IFEQ= ?IFNE= ?IFDEQ= ?IFDNE= ?GET ?EX= ?PX= ?EXAT= ?PXAT= ?KEEPTTL
 setbit
 setex t
 setnx

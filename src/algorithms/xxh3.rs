@@ -137,7 +137,8 @@ fn hash_long(bytes: &[u8]) -> u64 {
         accumulate(&mut lanes, stripe, place * 8);
         if place + 1 == STRIPES {
             for (at, lane) in lanes.iter_mut().enumerate() {
-                *lane = (*lane ^ *lane >> 47 ^ word(&SECRET, 128 + at * 8)).wrapping_mul(PRIME32[0]);
+                *lane =
+                    (*lane ^ *lane >> 47 ^ word(&SECRET, 128 + at * 8)).wrapping_mul(PRIME32[0]);
             }
         }
     }

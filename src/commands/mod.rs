@@ -15,6 +15,8 @@ use crate::table::Command;
 /// The rows of every group. Registration is this list and nothing else.
 pub const GROUPS: &[&[Command]] = &[
     string::ROWS,
+    string::conditional::ROWS,
+    string::increx::ROWS,
     generic::keys::ROWS,
     generic::expire::ROWS,
     generic::scan::ROWS,

@@ -93,14 +93,27 @@ fn is_word(arg: &[u8], word: &str) -> bool {
     arg.is_word(word.as_bytes())
 }
 
-/// SET reads the old value with GET.
+/// SET reads the old value with GET and where it compares.
 pub fn set_keys(args: &[&[u8]]) -> Vec<FoundKey> {
-    let reads = args.iter().skip(3).any(|arg| is_word(arg, "GET"));
+    const WORDS: [&str; 5] = ["GET", "IFEQ", "IFNE", "IFDEQ", "IFDNE"];
+    let reading = |arg: &&[u8]| WORDS.iter().any(|word| is_word(arg, word));
+    let reads = args.iter().skip(3).any(reading);
     one(
         1,
         match reads {
             true => KeyFlags::RW | KeyFlags::ACCESS | KeyFlags::UPDATE,
             false => KeyFlags::OW | KeyFlags::UPDATE,
+        },
+    )
+}
+
+/// DELEX reads the value it compares, and without a condition only deletes.
+pub fn delex_keys(args: &[&[u8]]) -> Vec<FoundKey> {
+    one(
+        1,
+        match args.len() {
+            2 => KeyFlags::RM | KeyFlags::DELETE,
+            _ => KeyFlags::RW | KeyFlags::ACCESS | KeyFlags::DELETE,
         },
     )
 }

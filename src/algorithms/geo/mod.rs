@@ -107,7 +107,8 @@ impl Point {
             step: STEPS,
         }
         .bounds();
-        let middle = |(low, high): (f64, f64), limit: f64| ((low + high) / 2.0).clamp(-limit, limit);
+        let middle =
+            |(low, high): (f64, f64), limit: f64| ((low + high) / 2.0).clamp(-limit, limit);
         Point {
             longitude: middle(bounds.longitude, LONGITUDE_LIMIT),
             latitude: middle(bounds.latitude, LATITUDE_LIMIT),

@@ -8,7 +8,9 @@ fn at(longitude: f64, latitude: f64) -> Point {
 }
 
 /// Places with their score, the middle of the score's cell and the geohash.
-const PLACES: [((f64, f64), u64, (f64, f64), &[u8; 11]); 7] = [
+type Place = ((f64, f64), u64, (f64, f64), &'static [u8; 11]);
+
+const PLACES: [Place; 7] = [
     (
         (13.361389, 38.115556),
         3479099956230698,

@@ -92,7 +92,10 @@ impl Pair {
 /// A polynomial with falling powers last to first and alternating signs.
 #[inline]
 fn alternating(coefficients: &[f64], x: f64) -> f64 {
-    coefficients.iter().rev().fold(0.0, |sum, one| one - sum * x)
+    coefficients
+        .iter()
+        .rev()
+        .fold(0.0, |sum, one| one - sum * x)
 }
 
 /// The sine of an angle up to a quarter of pi and a bit.
@@ -109,7 +112,9 @@ fn near_sine(angle: Pair) -> Pair {
 #[inline]
 fn near_cosine(angle: Pair) -> Pair {
     let square = angle.mul(angle);
-    let rest = SIXTH.negated().add(square.mul(Pair(alternating(&EVEN, square.0), 0.0)));
+    let rest = SIXTH
+        .negated()
+        .add(square.mul(Pair(alternating(&EVEN, square.0), 0.0)));
     let rest = FOURTH.add(square.mul(rest));
     let rest = Pair(-0.5, 0.0).add(square.mul(rest));
     Pair(1.0, 0.0).add(square.mul(rest))
@@ -196,7 +201,10 @@ mod tests {
                 (sin(angle), angle.sin()),
                 (cos(angle), angle.cos()),
                 (asin(part), part.asin()),
-                (asin(1.0 - part * part * 1e-9), (1.0 - part * part * 1e-9).asin()),
+                (
+                    asin(1.0 - part * part * 1e-9),
+                    (1.0 - part * part * 1e-9).asin(),
+                ),
                 (sin(angle * 1e-5), (angle * 1e-5).sin()),
             ] {
                 assert!(apart(own, other) <= 1, "{angle} {part}: {own} {other}");

@@ -72,6 +72,15 @@ impl LongDouble {
         }
     }
 
+    /// The largest finite value.
+    pub const MAX: LongDouble = LongDouble {
+        negative: false,
+        kind: Kind::Finite {
+            mantissa: u64::MAX,
+            exp: 16320,
+        },
+    };
+
     /// The exact value of an integer.
     pub fn from_i64(value: i64) -> LongDouble {
         let rounded = EXTENDED.round(value.unsigned_abs() as u128, 0, false);
@@ -117,6 +126,20 @@ impl LongDouble {
     /// Neither infinite nor NaN.
     pub fn is_finite(self) -> bool {
         matches!(self.kind, Kind::Zero | Kind::Finite { .. })
+    }
+
+    /// The same on the other side of zero.
+    pub fn negated(self) -> LongDouble {
+        LongDouble {
+            negative: !self.negative,
+            kind: self.kind,
+        }
+    }
+
+    /// Whether this number is smaller than another. The difference of two numbers is never rounded to zero.
+    pub fn is_below(self, other: LongDouble) -> bool {
+        let difference = self.add(other.negated());
+        difference.negative && !matches!(difference.kind, Kind::Zero | Kind::Nan)
     }
 
     /// The sum, rounded to nearest, ties to even.

@@ -2,16 +2,21 @@
 //!
 //! <https://redis.io/docs/latest/develop/data-types/strings/>
 
+pub mod conditional;
+pub mod increx;
+mod settings;
+
 use crate::algorithms::bytes::{Append, Bytes};
 use crate::algorithms::lcs as subsequence;
 use crate::algorithms::num::{self, LongDouble};
 use crate::keyspace::{Class, Condition, Expiry, Updated};
 use crate::resp::Error;
 use crate::table::{
-    Acl, BASE, Command, Ctx, Deprecated, Flags, Group, KeyFlags, KeySpec, Options, Outcome, Result,
-    args, block, double, flag, integer, key, oneof, prose, set_keys, string, unix_time,
+    Acl, BASE, Command, Ctx, Deprecated, Flags, Group, KeyFlags, KeySpec, Outcome, Result, args,
+    block, double, flag, integer, key, oneof, prose, set_keys, string, unix_time,
 };
 use crate::values::Str;
+use settings::{Accepts, Life, Moment, Settings};
 
 #[rustfmt::skip]
 pub const ROWS: &[Command] = &[
@@ -33,7 +38,13 @@ pub const ROWS: &[Command] = &[
         find_keys: Some(set_keys),
         args: args![
             key("key"), string("value"),
-            oneof("condition", args![flag("NX"), flag("XX")]).optional().since("2.6.12"),
+            oneof("condition", args![
+                flag("NX"), flag("XX"),
+                string("ifeq-value").token("IFEQ").since("8.4.0"),
+                string("ifne-value").token("IFNE").since("8.4.0"),
+                string("ifdeq-digest").token("IFDEQ").since("8.4.0"),
+                string("ifdne-digest").token("IFDNE").since("8.4.0"),
+            ]).optional().since("2.6.12"),
             flag("GET").optional().since("6.2.0"),
             oneof("expiration", args![
                 integer("seconds").token("EX").since("2.6.12"),
@@ -281,14 +292,16 @@ fn set(ctx: &mut Ctx) -> Result {
 }
 
 fn set_with_options(ctx: &mut Ctx) -> Result {
-    let options = Settings::parse(ctx.options(3), false)?;
+    let options = Settings::parse(ctx.options(3), Accepts::Set)?;
     let expiry = options.life.expiry(ctx, "set")?;
+    let is_met = options.holds(ctx)?;
     if options.get {
         reply_string(ctx)?;
     }
-    let is_set = ctx
-        .keys
-        .set_string_if(ctx.arg(1), ctx.arg(2), expiry, options.condition);
+    let is_set = is_met
+        && ctx
+            .keys
+            .set_string_if(ctx.arg(1), ctx.arg(2), expiry, options.condition);
     match (is_set, options.get) {
         (_, true) => {}
         (true, false) => ctx.reply.ok(),
@@ -309,133 +322,14 @@ fn after_set(ctx: &mut Ctx, value: &[u8], expiry: Expiry, get: bool) {
         let at = num::format_i64(at_ms);
         ctx.propagate(&[b"SET", key, value, b"PXAT", at.as_bytes()]);
     } else if get {
-        let is_get = |at: usize, arg: &[u8]| at > 2 && arg.is_word(b"get");
-        let args = ctx.args.iter().copied().enumerate();
-        let logged: Vec<&[u8]> = args
-            .filter(|(at, arg)| !is_get(*at, arg))
-            .map(|(_, arg)| arg)
-            .collect();
-        ctx.propagate(&logged);
-    }
-}
-
-/// The options of SET and GETEX.
-struct Settings<'a> {
-    condition: Condition,
-    get: bool,
-    life: Life<'a>,
-}
-
-/// How long a key is to live.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Life<'a> {
-    /// Nothing was said.
-    Unsaid,
-    Keep,
-    Persist,
-    Until(Moment, &'a [u8]),
-}
-
-/// The words of a time to live, or of its end.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Moment {
-    Ex,
-    Px,
-    ExAt,
-    PxAt,
-}
-
-impl<'a> Settings<'a> {
-    /// Reads all that is left of `options`. A word that contradicts one before is a syntax error, like a word unknown.
-    fn parse(
-        mut options: Options<'a>,
-        is_getex: bool,
-    ) -> core::result::Result<Settings<'a>, Error> {
-        let mut settings = Settings {
-            condition: Condition::Always,
-            get: false,
-            life: Life::Unsaid,
-        };
-        while !options.is_done() {
-            settings.take_one(&mut options, is_getex)?;
-        }
-        Ok(settings)
-    }
-
-    fn take_one(
-        &mut self,
-        options: &mut Options<'a>,
-        is_getex: bool,
-    ) -> core::result::Result<(), Error> {
-        let moments = [
-            ("EX", Moment::Ex),
-            ("PX", Moment::Px),
-            ("EXAT", Moment::ExAt),
-            ("PXAT", Moment::PxAt),
-        ];
-        for (word, moment) in moments {
-            if let Some(value) = options.take_value(word) {
-                let is_same = matches!(self.life, Life::Until(before, _) if before == moment);
-                return self.set_life(Life::Until(moment, value), is_same);
+        let (mut logged, mut is_value) = (Vec::new(), false);
+        for (at, arg) in ctx.args.iter().copied().enumerate() {
+            if at <= 2 || is_value || !arg.is_word(b"get") {
+                logged.push(arg);
             }
+            is_value = at > 2 && !is_value && settings::has_value(arg);
         }
-        if is_getex {
-            return match options.take("PERSIST") {
-                true => self.set_life(Life::Persist, self.life == Life::Persist),
-                false => Err(Error::SYNTAX),
-            };
-        }
-        if self.condition != Condition::IfPresent && options.take("NX") {
-            self.condition = Condition::IfMissing;
-        } else if self.condition != Condition::IfMissing && options.take("XX") {
-            self.condition = Condition::IfPresent;
-        } else if options.take("GET") {
-            self.get = true;
-        } else if options.take("KEEPTTL") {
-            return self.set_life(Life::Keep, self.life == Life::Keep);
-        } else {
-            return Err(Error::SYNTAX);
-        }
-        Ok(())
-    }
-
-    /// The same word twice is no contradiction: the last one counts.
-    fn set_life(&mut self, life: Life<'a>, is_same: bool) -> core::result::Result<(), Error> {
-        if self.life != Life::Unsaid && !is_same {
-            return Err(Error::SYNTAX);
-        }
-        self.life = life;
-        Ok(())
-    }
-}
-
-impl Life<'_> {
-    /// What that means for a key that is set.
-    fn expiry(self, ctx: &Ctx, command: &str) -> core::result::Result<Expiry, Error> {
-        Ok(match self {
-            Life::Unsaid | Life::Persist => Expiry::Clear,
-            Life::Keep => Expiry::Keep,
-            Life::Until(moment, value) => Expiry::At(moment.at_ms(value, ctx.now_ms, command)?),
-        })
-    }
-}
-
-impl Moment {
-    /// The moment in ms since the epoch. Times of zero, in negative or out of reach are refused.
-    fn at_ms(self, value: &[u8], now_ms: i64, command: &str) -> core::result::Result<i64, Error> {
-        let value = num::parse_i64(value).ok_or(Error::NOT_INTEGER)?;
-        let unit_ms = match self {
-            Moment::Ex | Moment::ExAt => 1000,
-            Moment::Px | Moment::PxAt => 1,
-        };
-        let start_ms = match self {
-            Moment::Ex | Moment::Px => now_ms,
-            Moment::ExAt | Moment::PxAt => 0,
-        };
-        Some(value)
-            .filter(|value| *value > 0)
-            .and_then(|value| value.checked_mul(unit_ms)?.checked_add(start_ms))
-            .ok_or_else(|| Error::invalid_expire(command))
+        ctx.propagate(&logged);
     }
 }
 
@@ -492,7 +386,7 @@ fn delete(ctx: &mut Ctx) {
 }
 
 fn getex(ctx: &mut Ctx) -> Result {
-    let life = Settings::parse(ctx.options(2), true)?.life;
+    let life = Settings::parse(ctx.options(2), Accepts::GetEx)?.life;
     let key = ctx.arg(1);
     let Some(value) = ctx.keys.read_string(key)? else {
         ctx.reply.nil();
