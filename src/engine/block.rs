@@ -7,22 +7,32 @@ use super::{Called, Engine, SessionId};
 use crate::algorithms::bytes::{Append, Bytes};
 use crate::resp::{Encoding, Reply};
 use crate::state::{Block, BlockOn, Kind, Session, TimeoutReply, Waiting};
-use crate::structures::ordered::{OrderedMap, OrderedSet};
-use crate::table::Resolved;
+use crate::structures::ordered::OrderedMap;
+use crate::table::{Group, Resolved};
+use crate::values::Type;
+use std::collections::VecDeque;
 
-/// Clients that wait for one key, with their tickets: the order of arrival.
-type Waiters = OrderedSet<(u64, SessionId)>;
+/// A client that waits for a key.
+#[derive(Debug)]
+struct Waiter {
+    session: SessionId,
+    /// What the key must hold for the client's command to run again.
+    wanted: Type,
+    wakes_on_deletion: bool,
+}
 
 /// Who waits.
 #[derive(Debug, Default)]
 pub(super) struct Blocked {
     last_ticket: u64,
-    /// The ticket of the client whose command runs again.
-    kept_ticket: Option<u64>,
+    /// The deadline of the client whose command runs again: that stays.
+    kept_deadline_ms: Option<Option<i64>>,
     /// (deadline in ms, ticket) of every client with a deadline.
     deadlines: OrderedMap<(i64, u64), SessionId>,
-    /// By (database, key).
-    by_key: OrderedMap<(usize, Vec<u8>), Waiters>,
+    /// By database and key, those who wait for it by their tickets: the order of arrival.
+    by_key: OrderedMap<(usize, Vec<u8>), OrderedMap<u64, Waiter>>,
+    /// Clients that wait no more; the input that piled up meanwhile is taken up when the present one is done.
+    pub(super) resumed: VecDeque<SessionId>,
 }
 
 impl Blocked {
@@ -41,17 +51,18 @@ impl Engine {
         session: &mut Session,
         row: Resolved,
         args: &[&[u8]],
-        block: Block,
+        mut block: Block,
         reply: &mut Reply,
     ) -> Called {
         if session.is_in_exec {
             write_timeout(reply, &block.timeout_reply);
             return Called::Replied;
         }
-        let ticket = self.blocked.kept_ticket.take().unwrap_or_else(|| {
-            self.blocked.last_ticket += 1;
-            self.blocked.last_ticket
-        });
+        if let Some(deadline_ms) = self.blocked.kept_deadline_ms.take() {
+            block.deadline_ms = deadline_ms;
+        }
+        self.blocked.last_ticket += 1;
+        let ticket = self.blocked.last_ticket;
         let db = self.keys.selected();
         if let Some(deadline_ms) = block.deadline_ms {
             self.blocked
@@ -60,12 +71,19 @@ impl Engine {
         }
         if let BlockOn::Keys(keys) = &block.on {
             for key in keys {
-                self.keys.add_blocking(db, key);
-                let waiters = self.blocked.by_key.or_default((db, key.clone()));
-                waiters.insert((ticket, session.handle));
+                let waiter = Waiter {
+                    session: session.handle,
+                    wanted: type_of(row.row.group),
+                    wakes_on_deletion: block.wakes_on_deletion,
+                };
+                let waiters = self.blocked.by_key.or_default((db, key.owned()));
+                if waiters.insert(ticket, waiter).is_none() {
+                    self.keys.add_blocking(db, key, block.wakes_on_deletion);
+                }
             }
         }
-        let args = args.iter().map(|arg| arg.owned()).collect();
+        let kept = block.args.take();
+        let args = kept.unwrap_or_else(|| args.iter().map(|arg| arg.owned()).collect());
         session.waiting = Some(Box::new(Waiting {
             block,
             number: row.number,
@@ -85,29 +103,53 @@ impl Engine {
                 .remove(&(deadline_ms, waiting.ticket));
         }
         if let BlockOn::Keys(keys) = &waiting.block.on {
+            let db = waiting.db;
             for key in keys {
-                self.keys.remove_blocking(waiting.db, key);
-                let place = (waiting.db, key.clone());
-                if let Some(waiters) = self.blocked.by_key.get_mut(&place) {
-                    waiters.remove(&(waiting.ticket, session.handle));
+                let place = (db, key.owned());
+                if let Some(waiters) = self.blocked.by_key.get_mut(&place)
+                    && waiters.remove(&waiting.ticket).is_some()
+                {
                     if waiters.is_empty() {
                         self.blocked.by_key.remove(&place);
                     }
+                    self.keys
+                        .remove_blocking(db, key, waiting.block.wakes_on_deletion);
                 }
             }
         }
         Some(waiting)
     }
 
-    /// Runs the commands of clients whose keys were written, key by key, in order of arrival.
+    /// Runs the commands of clients whose keys became ready, key by key, in order of arrival.
     pub(super) fn serve_ready_keys(&mut self) {
-        for (db, key) in self.keys.take_ready() {
-            let Some(waiters) = self.blocked.by_key.get(&(db, key)) else {
-                continue;
+        while let Some(place) = self.keys.next_ready() {
+            self.serve(&place);
+        }
+    }
+
+    /// Goes once through those who wait for a key; stops as soon as there is nothing left for them. Those who wait
+    /// again come to stand behind all others.
+    fn serve(&mut self, place: &(usize, Vec<u8>)) {
+        let (db, key) = place;
+        let last_ticket = self.blocked.last_ticket;
+        let mut from_ticket = 0;
+        loop {
+            let found = self.keys.peek_in(*db, key).map(|entry| entry.value_type());
+            if found.is_none() && !self.keys.is_end_awaited(*db, key) {
+                return;
+            }
+            let waiters = self.blocked.by_key.get(place);
+            let Some((&ticket, waiter)) =
+                waiters.and_then(|waiters| waiters.at_or_after(&from_ticket))
+            else {
+                return;
             };
-            let waiters: Vec<SessionId> = waiters.iter().map(|(_, id)| *id).collect();
-            for id in waiters {
-                self.retry(id);
+            if ticket > last_ticket {
+                return;
+            }
+            from_ticket = ticket + 1;
+            if found == Some(waiter.wanted) || waiter.wakes_on_deletion {
+                self.retry(waiter.session);
             }
         }
     }
@@ -119,24 +161,25 @@ impl Engine {
         let Some(waiting) = self.stop_waiting(&mut session) else {
             return self.sessions.put(session);
         };
-        let Some(row) = self.lookup.row(waiting.number) else {
-            return self.sessions.put(session);
-        };
         let args: Vec<&[u8]> = waiting.args.iter().map(Vec::as_slice).collect();
         let mut reply = Reply::new(session.encoding(), session.resp3);
-        // Should it have to wait again, it keeps its place in the queue.
-        self.blocked.kept_ticket = Some(waiting.ticket);
+        self.blocked.kept_deadline_ms = Some(waiting.block.deadline_ms);
         let db = std::mem::replace(&mut session.db, waiting.db);
-        let called = self.run(&mut session, row, &args, &mut reply, true);
+        let name = args.first().copied().unwrap_or(&[]);
+        let called = match self.admit(&session, self.lookup.row(waiting.number), name, &args) {
+            Ok(row) => self.run(&mut session, row, &args, &mut reply, true),
+            Err((error, _)) => {
+                self.server.count_error(error.code());
+                reply.error(error.text());
+                Called::Replied
+            }
+        };
         session.db = db;
-        self.blocked.kept_ticket = None;
+        self.blocked.kept_deadline_ms = None;
         if called != Called::Blocked {
-            finish(&mut session, reply);
+            self.finish(&mut session, reply);
         }
         self.sessions.put(session);
-        if called != Called::Blocked {
-            self.resume(id);
-        }
     }
 
     /// Ends the waits whose time is up.
@@ -153,6 +196,9 @@ impl Engine {
 
     /// CLIENT UNBLOCK.
     pub(super) fn unblock_by_command(&mut self, id: SessionId, with_error: bool) {
+        if with_error {
+            self.server.count_error(b"UNBLOCKED");
+        }
         self.unblock(id, |reply, block| match with_error {
             true => reply.error(b"UNBLOCKED client unblocked via CLIENT UNBLOCK"),
             false => write_timeout(reply, &block.timeout_reply),
@@ -167,43 +213,62 @@ impl Engine {
         if let Some(waiting) = self.stop_waiting(&mut session) {
             let mut reply = Reply::new(session.encoding(), session.resp3);
             write(&mut reply, &waiting.block);
-            finish(&mut session, reply);
+            self.count_call(&mut session, waiting.number);
+            self.finish(&mut session, reply);
         }
         self.sessions.put(session);
-        self.resume(id);
     }
 
-    /// A client that waited goes on with the input that piled up meanwhile.
-    fn resume(&mut self, id: SessionId) {
-        self.sessions.mark_ready(id);
-        if self
-            .sessions
-            .get(id)
-            .is_some_and(|session| session.kind == Kind::Wire)
-        {
-            self.process(id);
+    /// Hands a late reply over; the client goes on with the input that piled up meanwhile once that may run.
+    fn finish(&mut self, session: &mut Session, late: Reply) {
+        let (text, cells) = late.into_parts();
+        match session.encoding() {
+            Encoding::Wire => session.output.put(&text),
+            Encoding::Cells => {
+                session.messages.push_back(crate::state::Message {
+                    cells,
+                    text,
+                    is_reply: true,
+                });
+            }
+        }
+        self.blocked.resumed.push_back(session.handle);
+    }
+
+    /// Lets clients that waited, or were paused, go on, now that the input that ended it is done with.
+    #[inline]
+    pub(super) fn resume_all(&mut self) {
+        if !self.blocked.resumed.is_empty() {
+            self.resume_some();
+        }
+    }
+
+    #[cold]
+    fn resume_some(&mut self) {
+        while let Some(id) = self.blocked.resumed.pop_front() {
+            self.sessions.mark_ready(id);
+            if self
+                .sessions
+                .get(id)
+                .is_some_and(|session| session.kind == Kind::Wire)
+            {
+                self.process(id);
+            }
         }
     }
 }
 
-/// Hands a late reply over.
-fn finish(session: &mut Session, late: Reply) {
-    let (text, cells) = late.into_parts();
-    match session.encoding() {
-        Encoding::Wire => session.output.put(&text),
-        Encoding::Cells => {
-            session.messages.push_back(crate::state::Message {
-                cells,
-                text,
-                is_reply: true,
-            });
-        }
+/// The type that commands of a group wait for.
+fn type_of(group: Group) -> Type {
+    match group {
+        Group::SortedSet => Type::SortedSet,
+        Group::Stream => Type::Stream,
+        _ => Type::List,
     }
 }
 
 fn write_timeout(reply: &mut Reply, timeout_reply: &TimeoutReply) {
     match timeout_reply {
-        TimeoutReply::Nil => reply.nil(),
         TimeoutReply::NilArray => reply.nil_array(),
         TimeoutReply::Ok => reply.ok(),
         TimeoutReply::Int(value) => reply.int(*value),

@@ -49,6 +49,7 @@ impl Engine {
         self.sessions.put(session);
         self.after_request(id, has_messages);
         self.broadcast_changes();
+        self.resume_all();
         called
     }
 
@@ -186,23 +187,15 @@ impl Engine {
             is_retry,
             effects: &mut self.effects,
         });
-        if !is_retry {
-            self.server.stats.commands += 1;
-            session.commands += 1;
-            if let Some(stats) = self
-                .server
-                .stats
-                .by_command
-                .get_mut(usize::from(row.number))
-            {
-                stats.calls += 1;
-            }
-        }
         let db = self.keys.selected();
         let called = match outcome {
             Ok(Outcome::Done) => Called::Replied,
             outcome => self.conclude(session, row, args, reply, outcome),
         };
+        // A command that waits is counted when it has waited.
+        if called != Called::Blocked {
+            self.count_call(session, row.number);
+        }
         if self.is_observed() && !is_retry {
             self.observe(session, row, args);
         }
@@ -213,6 +206,15 @@ impl Engine {
             self.log_run(session, row, db, args, dirty_before);
         }
         called
+    }
+
+    #[inline]
+    pub(super) fn count_call(&mut self, session: &mut Session, number: u16) {
+        self.server.stats.commands += 1;
+        session.commands += 1;
+        if let Some(stats) = self.server.stats.by_command.get_mut(usize::from(number)) {
+            stats.calls += 1;
+        }
     }
 
     /// What is left to do after a command that did not simply reply.

@@ -182,6 +182,9 @@ impl Engine {
         commands::pubsub::forget(&mut self.server.pubsub, session);
         commands::connection::tracking::stop(&mut self.server, &mut self.keys, session);
         self.paused.retain(|other| *other != session.handle);
+        self.blocked
+            .resumed
+            .retain(|other| *other != session.handle);
     }
 
     /// Moves the clock; commands see this time until the next call. Time never runs backwards for expiry's sake.

@@ -113,6 +113,7 @@ impl Engine {
                 false => reply.error(b"ERR"),
             });
         }
+        self.resume_all();
     }
 
     /// Starts loading a snapshot.

@@ -29,6 +29,7 @@ impl Engine {
             self.settle();
         }
         self.broadcast_changes();
+        self.resume_all();
         self.next_deadline_ms()
     }
 
@@ -83,7 +84,7 @@ impl Engine {
                 if let Some(session) = self.sessions.get_mut(id) {
                     session.is_paused = false;
                 }
-                self.process(id);
+                self.blocked.resumed.push_back(id);
             }
         }
     }

@@ -24,6 +24,7 @@ impl Engine {
             return;
         }
         self.process(id);
+        self.resume_all();
     }
 
     /// The output so far; empties it.

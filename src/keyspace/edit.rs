@@ -1,7 +1,7 @@
 //! The write guard of aggregates: lists, hashes, sets, sorted sets, streams and arrays are changed in place here.
 
+use super::Keyspace;
 use super::read::is_stale;
-use super::{Class, Keyspace};
 use crate::resp::Error;
 use crate::structures::table::{Lookup, PayloadMut};
 use crate::values::{Aggregate, Entry, Kind, Limits, Object, Type};
@@ -98,7 +98,7 @@ impl Keyspace {
                 self.fields.moved(db, key, None, deadline_ms);
                 self.object_bytes += bytes;
                 self.clock.start(&entry.view());
-                self.notify(Class::NEW, "new", key);
+                self.created(db, key);
                 self.changed_by(changes, db, key);
                 return Ok(false);
             }

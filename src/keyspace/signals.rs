@@ -4,6 +4,7 @@ use super::stale::StaleKeys;
 use super::{Class, Event, Keyspace};
 use crate::algorithms::bytes::Bytes;
 use crate::structures::ordered::OrderedMap;
+use std::collections::VecDeque;
 
 /// A key with its database.
 type Place = (usize, Vec<u8>);
@@ -20,15 +21,26 @@ pub(super) enum Presence {
     Live,
 }
 
+/// A key that clients are blocked on.
+#[derive(Debug, Default)]
+struct BlockedKey {
+    clients: usize,
+    /// Those of them that want to know of its end, too.
+    on_deletion: usize,
+    /// Among the ready ones already.
+    is_ready: bool,
+}
+
 /// Watches, blocked keys and events not yet delivered.
 #[derive(Debug, Default)]
 pub(super) struct Signals {
     /// The sessions that watch a key, each with whether the key had expired by then already.
     watches: OrderedMap<Place, OrderedMap<u32, bool>>,
     touched: Vec<u32>,
-    /// How many clients are blocked on a key.
-    blocking: OrderedMap<Place, usize>,
-    ready: Vec<Place>,
+    /// By database: the keys that clients are blocked on.
+    blocking: OrderedMap<usize, OrderedMap<Vec<u8>, BlockedKey>>,
+    /// In the order in which they became ready.
+    ready: VecDeque<Place>,
     events: Vec<Event>,
     /// Keys a read found expired, still to be deleted.
     pub(super) stale: StaleKeys,
@@ -49,14 +61,11 @@ impl Signals {
         if !self.watches.is_empty() {
             self.touch_watchers(db, key);
         }
-        self.touch_others(db, key);
+        self.touch_others(key);
     }
 
     #[inline]
-    fn touch_others(&mut self, db: usize, key: &[u8]) {
-        if !self.blocking.is_empty() {
-            self.wake(db, key);
-        }
+    fn touch_others(&mut self, key: &[u8]) {
         if self.is_tracking {
             self.modified.push(key.to_vec());
         }
@@ -78,14 +87,47 @@ impl Signals {
                 }
             }
         }
-        self.touch_others(db, key);
+        self.touch_others(key);
+        self.deleted(db, key);
+    }
+
+    /// A key was created, or there is more in it that clients may be blocked on.
+    #[inline]
+    pub(super) fn wake(&mut self, db: usize, key: &[u8]) {
+        if !self.blocking.is_empty() {
+            self.make_ready(db, key, false);
+        }
+    }
+
+    /// A value is gone: by itself, or replaced by another.
+    #[inline]
+    pub(super) fn deleted(&mut self, db: usize, key: &[u8]) {
+        if !self.blocking.is_empty() {
+            self.make_ready(db, key, true);
+        }
     }
 
     #[cold]
-    fn wake(&mut self, db: usize, key: &[u8]) {
-        let place = (db, key.to_vec());
-        if self.blocking.contains_key(&place) && !self.ready.contains(&place) {
-            self.ready.push(place);
+    fn make_ready(&mut self, db: usize, key: &[u8], is_deleted: bool) {
+        let keys = self.blocking.get_mut(&db);
+        if let Some(blocked) = keys.and_then(|keys| keys.get_mut(key))
+            && !blocked.is_ready
+            && (!is_deleted || blocked.on_deletion > 0)
+        {
+            blocked.is_ready = true;
+            self.ready.push_back((db, key.owned()));
+        }
+    }
+
+    /// All keys with blocked clients for which this holds are ready.
+    fn make_all_ready(&mut self, is_meant: impl Fn(usize, &[u8]) -> bool) {
+        for (db, keys) in self.blocking.iter_mut() {
+            for (key, blocked) in keys.iter_mut() {
+                if !blocked.is_ready && is_meant(*db, key) {
+                    blocked.is_ready = true;
+                    self.ready.push_back((*db, key.owned()));
+                }
+            }
         }
     }
 
@@ -98,7 +140,7 @@ impl Signals {
     pub(super) fn touch_all(&mut self) {
         self.touched
             .extend(self.watches.values().flat_map(OrderedMap::keys));
-        self.ready.extend(self.blocking.keys().cloned());
+        self.make_all_ready(|_, _| true);
     }
 
     /// Another table took the place of database `db`: `before` and `after` tell how things stand with a key in the old
@@ -128,9 +170,7 @@ impl Signals {
             }
         }
         let is_there = |key: &[u8]| [before(key), after(key)] != [Presence::Missing; 2];
-        let blocked = self.blocking.keys();
-        let ready = blocked.filter(|place| in_db(place) && is_there(&place.1));
-        self.ready.extend(ready.cloned());
+        self.make_all_ready(|of_key, key| of_key == db && is_there(key));
     }
 
     /// A key has expired: tells everybody it concerns.
@@ -231,20 +271,36 @@ impl Keyspace {
         }
     }
 
-    /// One more client is blocked on `key`.
-    pub fn add_blocking(&mut self, db: usize, key: &[u8]) {
-        *self.signals.blocking.or_default((db, key.to_vec())) += 1;
+    /// One more client is blocked on `key`, and wants to know of its end as well or not.
+    pub fn add_blocking(&mut self, db: usize, key: &[u8], on_deletion: bool) {
+        let keys = self.signals.blocking.or_default(db);
+        let blocked = keys.or_default(key.owned());
+        blocked.clients += 1;
+        blocked.on_deletion += usize::from(on_deletion);
     }
 
     /// One client fewer is blocked on `key`.
-    pub fn remove_blocking(&mut self, db: usize, key: &[u8]) {
-        let place = (db, key.to_vec());
-        if let Some(count) = self.signals.blocking.get_mut(&place) {
-            *count -= 1;
-            if *count == 0 {
-                self.signals.blocking.remove(&place);
+    pub fn remove_blocking(&mut self, db: usize, key: &[u8], on_deletion: bool) {
+        let Some(keys) = self.signals.blocking.get_mut(&db) else {
+            return;
+        };
+        if let Some(blocked) = keys.get_mut(key) {
+            blocked.clients -= 1;
+            blocked.on_deletion -= usize::from(on_deletion);
+            if blocked.clients == 0 {
+                keys.remove(key);
             }
         }
+        if keys.is_empty() {
+            self.signals.blocking.remove(&db);
+        }
+    }
+
+    /// There is more in the value at `key` of the selected database that clients may be blocked on. A new key says so by
+    /// itself.
+    #[inline]
+    pub fn wake(&mut self, key: &[u8]) {
+        self.signals.wake(self.selected, key);
     }
 
     /// Notes changes from now on for client-side caches, or does not.
@@ -264,9 +320,20 @@ impl Keyspace {
         (std::mem::take(&mut self.signals.modified), is_flushed)
     }
 
-    /// Keys clients are blocked on, over all databases.
-    pub fn blocking_len(&self) -> usize {
-        self.signals.blocking.len()
+    /// Keys clients are blocked on, over all databases; and those of them whose end somebody wants to know of.
+    pub fn blocking_counts(&self) -> (usize, usize) {
+        let keys = self.signals.blocking.values();
+        let blocked = keys.flat_map(OrderedMap::values);
+        blocked.fold((0, 0), |(all, on_deletion), key| {
+            (all + 1, on_deletion + usize::from(key.on_deletion > 0))
+        })
+    }
+
+    /// Whether somebody wants to know of the end of a key.
+    pub fn is_end_awaited(&self, db: usize, key: &[u8]) -> bool {
+        let keys = self.signals.blocking.get(&db);
+        let blocked = keys.and_then(|keys| keys.get(key));
+        blocked.is_some_and(|blocked| blocked.on_deletion > 0)
     }
 
     /// Keys somebody watches, over all databases.
@@ -290,9 +357,14 @@ impl Keyspace {
         std::mem::take(&mut self.signals.touched)
     }
 
-    /// The keys with blocked clients that were written since the last call.
-    pub fn take_ready(&mut self) -> Vec<Place> {
-        std::mem::take(&mut self.signals.ready)
+    /// The next key with blocked clients that became ready.
+    pub fn next_ready(&mut self) -> Option<Place> {
+        let (db, key) = self.signals.ready.pop_front()?;
+        let keys = self.signals.blocking.get_mut(&db);
+        if let Some(blocked) = keys.and_then(|keys| keys.get_mut(&key)) {
+            blocked.is_ready = false;
+        }
+        Some((db, key))
     }
 
     /// Starts or stops keeping the keys that expire for [`Keyspace::take_expired`].

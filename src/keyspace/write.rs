@@ -139,7 +139,7 @@ impl Keyspace {
                 let kind = kind_of(&storing, key, false, at_ms.is_some());
                 let entry = place.insert(kind, storing.content, at_ms);
                 self.clock.start(&entry.view());
-                self.notify(Class::NEW, "new", key);
+                self.created(db, key);
             }
             Lookup::Occupied(entry) if is_stale(&entry.view(), self.now_ms) => {
                 self.expire(db, key);
@@ -162,6 +162,7 @@ impl Keyspace {
                 self.fields.moved(db, key, deadline_ms, None);
                 let old = entry.replace(kind, storing.content, new_ms);
                 self.object_bytes -= old.map_or(0, |object| object.memory_bytes());
+                self.signals.deleted(db, key);
                 if self.notify_classes != 0 && storing.is_overwrite {
                     self.notify(Class::OVERWRITTEN, "overwritten", key);
                     if Kind::of(kind).value_type() != old_type {
@@ -189,7 +190,7 @@ impl Keyspace {
             Lookup::Vacant(place) => {
                 let entry = place.insert(string::WHOLE, Content::Int(by), None);
                 self.clock.start(&entry.view());
-                self.notify(Class::NEW, "new", key);
+                self.created(db, key);
                 by
             }
             Lookup::Occupied(entry) if is_stale(&entry.view(), self.now_ms) => {
@@ -379,6 +380,7 @@ impl Keyspace {
         self.fields.moved(db, key, deadline_ms, None);
         entry.remove();
         self.object_bytes -= bytes;
+        self.signals.deleted(db, key);
         Some(was_stale)
     }
 
@@ -404,7 +406,8 @@ impl Keyspace {
             self.clock.start(&view);
         }
         self.fields.moved(to_db, to, None, deadline_ms);
-        self.notify_in(to_db, Class::NEW, "new", to);
+        self.created(to_db, to);
+        self.signals.deleted(db, from);
         self.signals.touch(db, from);
         self.changed(to_db, to);
         Some(Moved {
@@ -441,7 +444,7 @@ impl Keyspace {
         }
         let deadline_ms = self.field_deadline_ms(to_db, to);
         self.fields.moved(to_db, to, None, deadline_ms);
-        self.notify_in(to_db, Class::NEW, "new", to);
+        self.created(to_db, to);
         self.changed(to_db, to);
         Some(Moved {
             replaced,
@@ -561,6 +564,13 @@ impl Keyspace {
         self.signals.touch_db(one, in_db(other), in_db(one));
         self.signals.touch_db(other, in_db(one), in_db(other));
         self.dirty += 1;
+    }
+
+    /// A key is there that was not: an event, and maybe what somebody waits for.
+    #[inline]
+    pub(super) fn created(&mut self, db: usize, key: &[u8]) {
+        self.notify_in(db, Class::NEW, "new", key);
+        self.signals.wake(db, key);
     }
 
     /// The change of a key: counted, and told to whom it concerns.

@@ -27,6 +27,8 @@ impl Error {
     pub const STRING_TOO_LONG: Error =
         Error::new("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
     pub const TIMEOUT_NOT_FLOAT: Error = Error::new("ERR timeout is not a float or out of range");
+    pub const TIMEOUT_NOT_INTEGER: Error =
+        Error::new("ERR timeout is not an integer or out of range");
     pub const TIMEOUT_NEGATIVE: Error = Error::new("ERR timeout is negative");
     pub const TIMEOUT_RANGE: Error = Error::new("ERR timeout is out of range");
     pub const OOM: Error = Error::new("OOM command not allowed when used memory > 'maxmemory'.");

@@ -98,6 +98,17 @@ impl<K: Ord, V> OrderedMap<K, V> {
         Some(&mut self.chunks.get_mut(chunk)?.get_mut(place)?.1)
     }
 
+    /// The first pair whose key is not below `key`. O(log n).
+    pub fn at_or_after<Q: Ord + ?Sized>(&self, key: &Q) -> Option<(&K, &V)>
+    where
+        K: Borrow<Q>,
+    {
+        let (Ok((at, place)) | Err((at, place))) = self.find(key);
+        let here = self.chunks.get(at)?.get(place);
+        let next = || self.chunks.get(at + 1).and_then(|chunk| chunk.first());
+        here.or_else(next).map(|(key, value)| (key, value))
+    }
+
     pub fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
     where
         K: Borrow<Q>,

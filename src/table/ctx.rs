@@ -2,6 +2,7 @@
 
 use super::{Command, Lookup, Options};
 use crate::algorithms::bytes::Bytes;
+use crate::algorithms::num::{LongDouble, parse_i64};
 use crate::algorithms::rng::Rng;
 use crate::keyspace::Keyspace;
 use crate::resp::{Error, Reply};
@@ -61,7 +62,40 @@ impl<'a> Ctx<'a> {
 
     /// The argument at `at` as an integer.
     pub fn integer(&self, at: usize) -> core::result::Result<i64, Error> {
-        crate::algorithms::num::parse_i64(self.arg(at)).ok_or(Error::NOT_INTEGER)
+        parse_i64(self.arg(at)).ok_or(Error::NOT_INTEGER)
+    }
+
+    /// When a timeout in milliseconds is over, in ms since the epoch; None for 0, which is never.
+    ///
+    /// # Errors
+    /// Not an integer, negative, or beyond the end of time.
+    pub fn deadline_from_ms(&self, timeout: &[u8]) -> core::result::Result<Option<i64>, Error> {
+        let timeout_ms = parse_i64(timeout).ok_or(Error::TIMEOUT_NOT_INTEGER)?;
+        self.deadline_in(timeout_ms)
+    }
+
+    /// The same of a timeout in seconds, which may have a fraction; parts of a millisecond count as a whole one.
+    ///
+    /// # Errors
+    /// Not a number, negative, or beyond the end of time.
+    pub fn deadline_from_s(&self, timeout: &[u8]) -> core::result::Result<Option<i64>, Error> {
+        let timeout = LongDouble::parse(timeout).ok_or(Error::TIMEOUT_NOT_FLOAT)?;
+        let timeout_ms = (timeout.to_f64() * 1000.0).ceil();
+        if timeout_ms >= i64::MAX as f64 {
+            return Err(Error::TIMEOUT_RANGE);
+        }
+        self.deadline_in(timeout_ms as i64)
+    }
+
+    fn deadline_in(&self, timeout_ms: i64) -> core::result::Result<Option<i64>, Error> {
+        match timeout_ms {
+            0 => Ok(None),
+            ..0 => Err(Error::TIMEOUT_NEGATIVE),
+            _ => timeout_ms
+                .checked_add(self.now_ms)
+                .map(Some)
+                .ok_or(Error::TIMEOUT_RANGE),
+        }
     }
 
     /// Logs (AOF, replicas) `command` instead of the arguments; called several times, several commands.

@@ -2,7 +2,7 @@
 
 use crate::algorithms::num;
 use crate::resp::Error;
-use crate::state::{Block, BlockOn, TimeoutReply};
+use crate::state::{Block, TimeoutReply};
 use crate::table::{Acl, BASE, Command, Ctx, Flags, Group, Outcome, Result, args, integer, prose};
 
 #[rustfmt::skip]
@@ -29,7 +29,7 @@ pub const ROWS: &[Command] = &[
 
 fn wait(ctx: &mut Ctx) -> Result {
     let replicas = ctx.integer(1)?;
-    let deadline_ms = deadline(ctx, ctx.arg(2))?;
+    let deadline_ms = ctx.deadline_from_ms(ctx.arg(2))?;
     if replicas <= 0 {
         ctx.reply.int(0);
         return Ok(Outcome::Done);
@@ -47,7 +47,7 @@ fn waitaof(ctx: &mut Ctx) -> Result {
     let replicas = num::parse_i64(ctx.arg(2))
         .filter(|replicas| *replicas >= 0)
         .ok_or(Error::new("ERR value is out of range, must be positive"))?;
-    let deadline_ms = deadline(ctx, ctx.arg(3))?;
+    let deadline_ms = ctx.deadline_from_ms(ctx.arg(3))?;
     if local == 1 {
         return Err(Error::new(
             "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
@@ -63,23 +63,8 @@ fn waitaof(ctx: &mut Ctx) -> Result {
 }
 
 fn block(deadline_ms: Option<i64>, timeout_reply: TimeoutReply) -> Result {
-    Ok(Outcome::Block(Box::new(Block {
-        on: BlockOn::Time,
+    Ok(Outcome::Block(Box::new(Block::on_time(
         deadline_ms,
         timeout_reply,
-    })))
-}
-
-/// When a timeout in milliseconds is over, in ms since the epoch; None for 0, which is never.
-fn deadline(ctx: &Ctx, timeout_ms: &[u8]) -> core::result::Result<Option<i64>, Error> {
-    let timeout_ms = num::parse_i64(timeout_ms)
-        .ok_or(Error::new("ERR timeout is not an integer or out of range"))?;
-    match timeout_ms {
-        0 => Ok(None),
-        ..0 => Err(Error::TIMEOUT_NEGATIVE),
-        _ => timeout_ms
-            .checked_add(ctx.now_ms)
-            .map(Some)
-            .ok_or(Error::TIMEOUT_RANGE),
-    }
+    ))))
 }

@@ -2,7 +2,7 @@
 
 use crate::algorithms::bytes::Bytes;
 use crate::resp::Error;
-use crate::state::{Block, BlockOn, TimeoutReply};
+use crate::state::{Block, TimeoutReply};
 use crate::table::{
     Acl, BASE, Command, Ctx, Deprecated, Flags, Group, Outcome, Result, args, block, flag, integer,
     oneof, prose, string,
@@ -224,11 +224,10 @@ fn save(ctx: &mut Ctx) -> Result {
     ctx.server.is_saving = true;
     ctx.server.save_waiters.push(ctx.session.handle);
     ctx.server.request(&[b"save", b"sync"]);
-    Ok(Outcome::Block(Box::new(Block {
-        on: BlockOn::Time,
-        deadline_ms: None,
-        timeout_reply: TimeoutReply::Ok,
-    })))
+    Ok(Outcome::Block(Box::new(Block::on_time(
+        None,
+        TimeoutReply::Ok,
+    ))))
 }
 
 fn bgsave(ctx: &mut Ctx) -> Result {
@@ -295,11 +294,10 @@ fn shutdown(ctx: &mut Ctx) -> Result {
     }
     ctx.server.request(&request);
     // The connection ends without a reply; only a shutdown that fails is answered.
-    Ok(Outcome::Block(Box::new(Block {
-        on: BlockOn::Time,
-        deadline_ms: None,
-        timeout_reply: TimeoutReply::Ok,
-    })))
+    Ok(Outcome::Block(Box::new(Block::on_time(
+        None,
+        TimeoutReply::Ok,
+    ))))
 }
 
 fn role(ctx: &mut Ctx) -> Result {

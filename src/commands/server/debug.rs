@@ -7,7 +7,7 @@ use crate::algorithms::sha1::sha1;
 use crate::formats::objects;
 use crate::keyspace::{Expiry, Keyspace};
 use crate::resp::{Encoding, Error, Reply};
-use crate::state::{Block, BlockOn, TimeoutReply};
+use crate::state::{Block, TimeoutReply};
 use crate::table::{BASE, Command, Ctx, Flags, Group, Outcome, Result, prose};
 use crate::values::Entry;
 
@@ -463,11 +463,10 @@ fn sleep(ctx: &mut Ctx) -> Result {
     let until_ms = ctx.now_ms.saturating_add(ms as i64);
     ctx.server.paused_until_ms = ctx.server.paused_until_ms.max(until_ms);
     ctx.server.pause_writes_only = false;
-    Ok(Outcome::Block(Box::new(Block {
-        on: BlockOn::Time,
-        deadline_ms: Some(until_ms),
-        timeout_reply: TimeoutReply::Ok,
-    })))
+    Ok(Outcome::Block(Box::new(Block::on_time(
+        Some(until_ms),
+        TimeoutReply::Ok,
+    ))))
 }
 
 fn stringmatch_test(ctx: &mut Ctx) -> Result {

@@ -218,8 +218,9 @@ fn clients(ctx: &Ctx, text: &mut Text) {
     text.count("watching_clients", watching);
     text.count("clients_in_timeout_table", with_deadline);
     text.count("total_watched_keys", ctx.keys.watched_len());
-    text.count("total_blocking_keys", ctx.keys.blocking_len());
-    text.constants("total_blocking_keys_on_nokey", "0");
+    let (blocking, on_nokey) = ctx.keys.blocking_counts();
+    text.count("total_blocking_keys", blocking);
+    text.count("total_blocking_keys_on_nokey", on_nokey);
 }
 
 fn memory(ctx: &Ctx, text: &mut Text) {
