@@ -7,6 +7,7 @@ pub mod generic;
 pub mod hyperloglog;
 pub mod pubsub;
 pub mod server;
+pub mod stream;
 pub mod string;
 pub mod transactions;
 
@@ -30,6 +31,9 @@ pub const GROUPS: &[&[Command]] = &[
     pubsub::ROWS,
     bitmap::ROWS,
     hyperloglog::ROWS,
+    stream::add::ROWS,
+    stream::range::ROWS,
+    stream::delete::ROWS,
     server::command::ROWS,
     server::config::ROWS,
     server::data::ROWS,

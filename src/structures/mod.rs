@@ -8,6 +8,7 @@ pub mod item;
 pub mod listpack;
 pub mod ordered;
 pub mod ranked;
+pub mod runs;
 pub mod slab;
 pub mod sparse_array;
 pub mod table;
