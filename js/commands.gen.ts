@@ -332,6 +332,26 @@ export interface Commands<M extends Mode> {
 	waitaof(numlocal: Int, numreplicas: Int, timeout: Int): Result<M, Promise<number[]>>;
 	/** Makes the next EXEC depend on these keys staying as they are. */
 	watch(...key: Many<Key>): Result<M, "OK">;
+	/** Acknowledges entries for a group and deletes them. */
+	xackdel(key: Key, group: Arg, id: readonly Arg[]): Result<M, number[]>;
+	xackdel(key: Key, group: Arg, options: { keepref?: boolean; delref?: boolean; acked?: boolean }, id: readonly Arg[]): Result<M, number[]>;
+	/** Adds an entry to a stream, which is created if there is none. */
+	xadd(...args: Arg[]): Result<M, string | null>;
+	/** Deletes entries of a stream; how many there were. */
+	xdel(key: Key, ...id: Many<Arg>): Result<M, number>;
+	/** Deletes entries of a stream, with or without what groups still hold of them. */
+	xdelex(key: Key, id: readonly Arg[]): Result<M, number[]>;
+	xdelex(key: Key, options: { keepref?: boolean; delref?: boolean; acked?: boolean }, id: readonly Arg[]): Result<M, number[]>;
+	/** How many entries a stream has. */
+	xlen(key: Key): Result<M, number>;
+	/** The entries between two ids. */
+	xrange(key: Key, start: Arg, end: Arg, options?: { count?: Int }): Result<M, Reply[]>;
+	/** The entries between two ids, the last first. */
+	xrevrange(key: Key, end: Arg, start: Arg, options?: { count?: Int }): Result<M, Reply[]>;
+	/** Sets what a stream remembers of its ids; for replication. */
+	xsetid(key: Key, lastId: Arg, options?: { entriesadded?: Int; maxdeletedid?: Arg }): Result<M, "OK">;
+	/** Deletes entries from the front of a stream; how many. */
+	xtrim(...args: Arg[]): Result<M, number>;
 }
 
 /** See js/commands.ts for what a line says. */
@@ -471,4 +491,13 @@ unlink
 unwatch t
 wait tb
 waitaof tb
-watch t`;
+watch t
+xackdel t ?KEEPREF ?DELREF ?ACKED #IDS
+xadd t
+xdel t
+xdelex t ?KEEPREF ?DELREF ?ACKED #IDS
+xlen t
+xrange t ?COUNT=
+xrevrange t ?COUNT=
+xsetid t ?ENTRIESADDED= ?MAXDELETEDID=
+xtrim t`;

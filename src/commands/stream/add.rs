@@ -196,6 +196,7 @@ fn xadd(ctx: &mut Ctx) -> Result {
     } else {
         ctx.keys.edit_or_new(key, change)?.value
     };
+    ctx.keys.wake(key);
     reply_id(ctx.reply, added.id);
     ctx.keys.notify(Class::STREAM, "xadd", key);
     if added.trimmed > 0 {

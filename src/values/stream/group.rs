@@ -234,14 +234,13 @@ impl Group {
     pub fn check(&self) {
         self.pending.check();
         let (mut owned, mut bytes) = (0, 0);
-        for number in &self.by_name {
-            let consumer = self.consumer(*number).expect("a named consumer is there");
+        assert_eq!(self.consumers().count(), self.by_name.len());
+        for (number, consumer) in self.by_name.iter().zip(self.consumers()) {
             consumer.pending.check();
             bytes += consumer.heap_bytes();
             owned += consumer.pending.len();
-            for id in consumer.pending.iter() {
-                assert_eq!(self.pending(*id).expect("both lists agree").owner, *number);
-            }
+            let is_owned = |id: &Id| self.pending(*id).is_some_and(|held| held.owner == *number);
+            assert!(consumer.pending.iter().all(is_owned));
         }
         assert_eq!(owned + self.ownerless, self.pending.len());
         assert_eq!(bytes, self.consumer_bytes);
