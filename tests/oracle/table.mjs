@@ -5,7 +5,7 @@
 
 import { isMain } from "../../scripts/shell.mjs";
 import { isOlder } from "../spec/format.mjs";
-import { engineInWasm } from "./differential.mjs";
+import { engineInWasm } from "./engine.mjs";
 import { Connection, startOracle } from "./oracle.mjs";
 
 const OWN = new Set(["summary", "complexity", "history"]);

@@ -164,21 +164,19 @@ impl Digest {
 
 fn digest(ctx: &mut Ctx) -> Result {
     let mut all = Digest::default();
-    let selected = ctx.keys.selected();
     for db in 0..ctx.keys.db_count() {
-        ctx.keys.select(db);
-        if ctx.keys.is_empty() {
+        // Those that have expired count until they are removed.
+        let Some(table) = ctx.keys.db(db).filter(|table| !table.is_empty()) else {
             continue;
-        }
+        };
         all.mix(&(db as u32).to_be_bytes());
-        for entry in ctx.keys.entries() {
+        for entry in table.iter().map(Entry::new) {
             let mut one = Digest::default();
             one.mix(entry.key());
             one.value(&entry);
             all.xor(&one.0);
         }
     }
-    ctx.keys.select(selected);
     all.write(ctx.reply);
     Ok(Outcome::Done)
 }
@@ -187,8 +185,9 @@ fn digest_value(ctx: &mut Ctx) -> Result {
     ctx.reply.array(ctx.args.len() - 2);
     for key in ctx.args.iter().skip(2) {
         let mut one = Digest::default();
-        if let Some(entry) = ctx.keys.peek(key) {
-            one.value(&entry);
+        let table = ctx.keys.db(ctx.keys.selected());
+        if let Some(view) = table.and_then(|table| table.find(key)) {
+            one.value(&Entry::new(view));
         }
         one.write(ctx.reply);
     }
