@@ -368,7 +368,7 @@ impl Big {
         }
     }
 
-    fn multiply_power_of_five(&mut self, exponent: u32) {
+    pub(super) fn multiply_power_of_five(&mut self, exponent: u32) {
         for _ in 0..exponent / 13 {
             self.multiply_add(1_220_703_125, 0);
         }

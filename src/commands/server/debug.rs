@@ -1,9 +1,9 @@
 //! DEBUG: what test suites ask of a server. Not available unless `enable-debug-command` says so.
 
 use super::VERSION;
+use super::digest::{digest, digest_value};
 use crate::algorithms::bytes::{Append, Bytes};
 use crate::algorithms::num;
-use crate::algorithms::sha1::sha1;
 use crate::formats::objects;
 use crate::keyspace::{Expiry, Keyspace};
 use crate::resp::{Encoding, Error, Reply};
@@ -112,86 +112,6 @@ fn client_eviction(ctx: &mut Ctx) -> Result {
         b"0" => Err(Error::new("ERR maxmemory-clients is disabled.")),
         _ => ok(ctx),
     }
-}
-
-/// One copy of it for all callers: speed is no matter here.
-#[inline(never)]
-fn hash(bytes: &[u8]) -> [u8; 20] {
-    sha1(bytes)
-}
-
-/// A digest under construction, as Redis defines it: order counts for what is mixed, not for what is xored.
-#[derive(Default)]
-struct Digest([u8; 20]);
-
-impl Digest {
-    #[inline(never)]
-    fn xor(&mut self, bytes: &[u8]) {
-        for (mine, other) in self.0.iter_mut().zip(hash(bytes)) {
-            *mine ^= other;
-        }
-    }
-
-    #[inline(never)]
-    fn mix(&mut self, bytes: &[u8]) {
-        self.xor(bytes);
-        self.0 = hash(&self.0);
-    }
-
-    /// Mixes a value in: its type, what it holds, whether it expires.
-    #[inline(never)]
-    fn value(&mut self, entry: &Entry) {
-        self.mix(&0u32.to_be_bytes());
-        if let Some(string) = entry.string() {
-            self.mix(&string.text());
-        }
-        if entry.expiry_ms().is_some() {
-            self.xor(b"!!expire!!");
-        }
-    }
-
-    #[inline(never)]
-    fn write(&self, reply: &mut Reply) {
-        let mut text = [0; 40];
-        for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
-            for (digit, half) in pair.iter_mut().zip([byte >> 4, byte & 15]) {
-                *digit = b"0123456789abcdef"[usize::from(half)];
-            }
-        }
-        reply.status_bytes(&text);
-    }
-}
-
-fn digest(ctx: &mut Ctx) -> Result {
-    let mut all = Digest::default();
-    for db in 0..ctx.keys.db_count() {
-        // Those that have expired count until they are removed.
-        let Some(table) = ctx.keys.db(db).filter(|table| !table.is_empty()) else {
-            continue;
-        };
-        all.mix(&(db as u32).to_be_bytes());
-        for entry in table.iter().map(Entry::new) {
-            let mut one = Digest::default();
-            one.mix(entry.key());
-            one.value(&entry);
-            all.xor(&one.0);
-        }
-    }
-    all.write(ctx.reply);
-    Ok(Outcome::Done)
-}
-
-fn digest_value(ctx: &mut Ctx) -> Result {
-    ctx.reply.array(ctx.args.len() - 2);
-    for key in ctx.args.iter().skip(2) {
-        let mut one = Digest::default();
-        let table = ctx.keys.db(ctx.keys.selected());
-        if let Some(view) = table.and_then(|table| table.find(key)) {
-            one.value(&Entry::new(view));
-        }
-        one.write(ctx.reply);
-    }
-    Ok(Outcome::Done)
 }
 
 fn error(ctx: &mut Ctx) -> Result {

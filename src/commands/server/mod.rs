@@ -5,6 +5,7 @@ pub mod command;
 pub mod config;
 pub mod data;
 pub mod debug;
+mod digest;
 pub mod info;
 mod lolwut;
 pub mod memory;
