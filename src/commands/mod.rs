@@ -7,6 +7,7 @@ pub mod generic;
 pub mod hyperloglog;
 pub mod pubsub;
 pub mod server;
+pub mod sorted_set;
 pub mod stream;
 pub mod string;
 pub mod transactions;
@@ -41,4 +42,11 @@ pub const GROUPS: &[&[Command]] = &[
     server::info::ROWS,
     server::memory::ROWS,
     server::observe::ROWS,
+    sorted_set::add::ROWS,
+    sorted_set::read::ROWS,
+    sorted_set::range::ROWS,
+    sorted_set::remove::ROWS,
+    sorted_set::pop::ROWS,
+    sorted_set::combine::ROWS,
+    sorted_set::random::ROWS,
 ];

@@ -182,7 +182,7 @@ impl SortedSet {
     pub fn heap_bytes(&self) -> usize {
         match self {
             SortedSet::Packed(list) => list.heap_bytes(),
-            SortedSet::Tree(ranked) => size_of::<Ranked>() + ranked.used_bytes(),
+            SortedSet::Tree(ranked) => size_of::<Ranked>() + ranked.memory_bytes(),
         }
     }
 

@@ -95,12 +95,12 @@ struct Outcomes {
 ///
 /// # Errors
 /// WRONGTYPE, or a sum that is no number.
-pub fn add(
+pub fn add<'m>(
     ctx: &mut Ctx,
     key: &[u8],
     rule: Rule,
     count: usize,
-    member: &dyn Fn(usize) -> (f64, &[u8]),
+    member: &dyn Fn(usize) -> (f64, &'m [u8]),
 ) -> Result {
     let edited = ctx.keys.edit_or_new(key, |set: &mut SortedSet, limits| {
         let outcomes = add_all(set, limits, rule, count, member)?;
@@ -124,12 +124,12 @@ pub fn add(
     Ok(Outcome::Done)
 }
 
-fn add_all(
+fn add_all<'m>(
     set: &mut SortedSet,
     limits: &Limits,
     rule: Rule,
     count: usize,
-    member: &dyn Fn(usize) -> (f64, &[u8]),
+    member: &dyn Fn(usize) -> (f64, &'m [u8]),
 ) -> core::result::Result<Outcomes, Error> {
     let mut outcomes = Outcomes::default();
     let mut error = None;
@@ -215,7 +215,9 @@ fn add_pairs(ctx: &mut Ctx, rule: Rule, pairs: &[&[u8]]) -> Result {
         None => first,
         Some(at) => rest.get(at).copied().unwrap_or(0.0),
     };
-    add(ctx, ctx.arg(1), rule, pairs.len() / 2, &|at| (score(at), text(at * 2 + 1)))
+    add(ctx, ctx.arg(1), rule, pairs.len() / 2, &|at| {
+        (score(at), text(at * 2 + 1))
+    })
 }
 
 fn zincrby(ctx: &mut Ctx) -> Result {

@@ -142,7 +142,13 @@ impl By<'_> {
             By::Rank(start, stop) => (*start, *stop),
         };
         let len = set.len();
-        let from_end = |at: i64| if at < 0 { at.saturating_add(len as i64) } else { at };
+        let from_end = |at: i64| {
+            if at < 0 {
+                at.saturating_add(len as i64)
+            } else {
+                at
+            }
+        };
         let start = usize::try_from(from_end(start).max(0)).unwrap_or(usize::MAX);
         let stop = usize::try_from(from_end(stop)).map_or(0, |stop| stop.saturating_add(1));
         let (start, end) = (start.min(len), stop.min(len));

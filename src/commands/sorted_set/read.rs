@@ -114,8 +114,9 @@ fn zcard(ctx: &mut Ctx) -> Result {
 }
 
 fn zscore(ctx: &mut Ctx) -> Result {
+    let member = ctx.arg(2);
     let set = ctx.keys.read_value(ctx.arg(1), Entry::sorted_set)?;
-    match set.and_then(|set| set.score(ctx.arg(2))) {
+    match set.and_then(|set| set.score(member)) {
         Some(score) => ctx.reply.double(score),
         None => ctx.reply.nil(),
     }
@@ -152,14 +153,21 @@ fn rank(ctx: &mut Ctx, is_reverse: bool) -> Result {
         Some(word) if word.is_word(b"WITHSCORE") => true,
         Some(_) => return Err(Error::SYNTAX),
     };
+    let member = ctx.arg(2);
     let set = ctx.keys.read_value(ctx.arg(1), Entry::sorted_set)?;
-    let Some(set) = set else {
-        return missing_rank(ctx, with_score);
+    let found = set.and_then(|set| Some((set, set.rank(member)?)));
+    let Some((set, (rank, score))) = found else {
+        match with_score {
+            true => ctx.reply.nil_array(),
+            false => ctx.reply.nil(),
+        }
+        return Ok(Outcome::Done);
     };
-    let Some((rank, score)) = set.rank(ctx.arg(2)) else {
-        return missing_rank(ctx, with_score);
+    let rank = if is_reverse {
+        set.len() - 1 - rank
+    } else {
+        rank
     };
-    let rank = if is_reverse { set.len() - 1 - rank } else { rank };
     if with_score {
         ctx.reply.array(2);
     }
@@ -170,26 +178,19 @@ fn rank(ctx: &mut Ctx, is_reverse: bool) -> Result {
     Ok(Outcome::Done)
 }
 
-fn missing_rank(ctx: &mut Ctx, with_score: bool) -> Result {
-    if with_score {
-        ctx.reply.nil_array();
-    } else {
-        ctx.reply.nil();
-    }
-    Ok(Outcome::Done)
-}
-
 fn zcount(ctx: &mut Ctx) -> Result {
     let range = score_range(ctx.arg(2), ctx.arg(3))?;
     let set = ctx.keys.read_value(ctx.arg(1), Entry::sorted_set)?;
-    ctx.reply.count(set.map_or(0, |set| set.score_ranks(&range).len()));
+    ctx.reply
+        .count(set.map_or(0, |set| set.score_ranks(&range).len()));
     Ok(Outcome::Done)
 }
 
 fn zlexcount(ctx: &mut Ctx) -> Result {
     let range = lex_range(ctx.arg(2), ctx.arg(3))?;
     let set = ctx.keys.read_value(ctx.arg(1), Entry::sorted_set)?;
-    ctx.reply.count(set.map_or(0, |set| set.lex_ranks(&range, false).len()));
+    ctx.reply
+        .count(set.map_or(0, |set| set.lex_ranks(&range, false).len()));
     Ok(Outcome::Done)
 }
 

@@ -199,7 +199,7 @@ fn items_in_order_fill_the_nodes() {
         }
         ranked.check().unwrap();
         assert_eq!(ranked.len(), 0);
-        assert!(ranked.used_bytes() < 2500, "{}", ranked.used_bytes());
+        assert!(ranked.memory_bytes() < 60_000, "{}", ranked.memory_bytes());
     }
 }
 

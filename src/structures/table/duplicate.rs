@@ -9,7 +9,7 @@ use super::segment::Segment;
 impl<B: Shape + Clone> Clone for Table<B> {
     fn clone(&self) -> Table<B> {
         let mut copy = Table::new(self.seed.clone());
-        copy.epoch = self.epoch;
+        (copy.epoch, copy.is_pinned) = (self.epoch, self.is_pinned);
         copy.segments = Vec::with_capacity(self.segments.len());
         if self.slab.is_paged() {
             copy.slab = Slab::paged();

@@ -81,7 +81,7 @@ impl<B: Shape> Table<B> {
     #[inline(never)]
     fn resize(&mut self, id: u32, bucket_count: u32) {
         let mut entries = self.hashed(&[id]);
-        let needs_pages = bucket_count > 1 || self.segments.len() > 1;
+        let needs_pages = self.is_pinned || bucket_count > 1 || self.segments.len() > 1;
         if needs_pages != self.slab.is_paged() {
             self.reset_segment(id, 0);
             self.change_slab(needs_pages, &mut entries);

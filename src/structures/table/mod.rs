@@ -57,6 +57,8 @@ pub struct Table<B: Shape> {
     volatile: usize,
     boxed: usize,
     bucket_bytes: usize,
+    /// Entries stay where they are as long as they live and keep their size.
+    is_pinned: bool,
     deadlines: Deadlines,
     owner: PhantomData<Box<B>>,
 }
@@ -86,9 +88,19 @@ impl<B: Shape> Table<B> {
             volatile: 0,
             boxed: 0,
             bucket_bytes: 0,
+            is_pinned: false,
             deadlines: Deadlines::new(),
             owner: PhantomData,
         }
+    }
+
+    /// An empty table whose entries never move while they keep their size, so that another structure may refer to
+    /// them. A small one takes more memory. O(1).
+    pub(super) fn pinned(seed: HashSeed) -> Table<B> {
+        let mut table = Table::new(seed);
+        table.slab = Slab::paged();
+        table.is_pinned = true;
+        table
     }
 
     /// Entries. O(1).
@@ -249,8 +261,11 @@ impl<B: Shape> Table<B> {
     /// the slab's page sizes, else O(n).
     pub fn clear(&mut self) {
         self.release_entries();
-        let epoch = self.epoch;
-        *self = Table::new(self.seed.clone());
+        let (epoch, seed) = (self.epoch, self.seed.clone());
+        *self = match self.is_pinned {
+            true => Table::pinned(seed),
+            false => Table::new(seed),
+        };
         self.epoch = epoch;
     }
 
