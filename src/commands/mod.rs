@@ -1,6 +1,7 @@
 //! The commands: one file per Redis group, its rows on top as a table of contents, its functions below in the same
 //! order.
 
+pub mod array;
 pub mod bitmap;
 pub mod connection;
 pub mod generic;
@@ -35,6 +36,7 @@ pub const GROUPS: &[&[Command]] = &[
     stream::add::ROWS,
     stream::range::ROWS,
     stream::delete::ROWS,
+    array::ROWS,
     server::command::ROWS,
     server::config::ROWS,
     server::data::ROWS,

@@ -205,7 +205,7 @@ pub fn type_name(kind: u8) -> Option<&'static str> {
         4 | 9 | 13 | 16 | 22 | 23 | 24 | 25 => "hash",
         6 | 7 => "module",
         15 | 19 | 21 => "stream",
-        200 => "array",
+        28 => "array",
         _ => return None,
     })
 }

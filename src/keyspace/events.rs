@@ -19,6 +19,8 @@ impl Class {
     pub const EVICTED: u32 = 1 << 9;
     pub const STREAM: u32 = 1 << 10;
     pub const KEY_MISS: u32 = 1 << 11;
+    /// Of arrays; a part of `A`, but not asked for when CONFIG GET decides whether to print `A`.
+    pub const ARRAY: u32 = 1 << 12;
     pub const MODULE: u32 = 1 << 13;
     pub const NEW: u32 = 1 << 14;
     pub const OVERWRITTEN: u32 = 1 << 15;
@@ -36,7 +38,7 @@ impl Class {
         | Class::MODULE;
 
     /// The letters of `notify-keyspace-events`, in the order CONFIG GET prints them.
-    pub const LETTERS: [(u8, u32); 17] = [
+    pub const LETTERS: [(u8, u32); 18] = [
         (b'g', Class::GENERIC),
         (b'$', Class::STRING),
         (b'l', Class::LIST),
@@ -47,13 +49,14 @@ impl Class {
         (b'e', Class::EVICTED),
         (b't', Class::STREAM),
         (b'd', Class::MODULE),
+        (b'a', Class::ARRAY),
         (b'n', Class::NEW),
         (b'o', Class::OVERWRITTEN),
         (b'c', Class::TYPE_CHANGED),
         (b'K', Class::KEYSPACE),
         (b'E', Class::KEYEVENT),
         (b'm', Class::KEY_MISS),
-        (b'A', Class::ALL),
+        (b'A', Class::ALL | Class::ARRAY),
     ];
 
     /// The classes that `letters` name; None when one is no letter of a class.
@@ -72,7 +75,7 @@ impl Class {
             letters.push(b'A');
         }
         for (letter, class) in Class::LETTERS {
-            let is_in_all = class & Class::ALL != 0;
+            let is_in_all = class & (Class::ALL | Class::ARRAY) != 0;
             if letter != b'A' && classes & class != 0 && !(has_all && is_in_all) {
                 letters.push(letter);
             }

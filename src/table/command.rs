@@ -270,5 +270,6 @@ bits! {
         CONNECTION = 18 "connection",
         TRANSACTION = 19 "transaction",
         SCRIPTING = 20 "scripting",
+        ARRAY = 21 "array",
     }
 }

@@ -1,6 +1,7 @@
 //! When a value changes its encoding.
 
 use crate::algorithms::hash::HashSeed;
+use crate::structures::sparse_array::Thresholds;
 
 /// The thresholds of the configuration that decide on encodings, under their names there.
 #[derive(Debug, Clone)]
@@ -20,6 +21,9 @@ pub struct Limits {
     pub stream_node_max_bytes: usize,
     /// 0 for no limit.
     pub stream_node_max_entries: usize,
+    /// Indices a slice of a new array covers: a power of two.
+    pub array_slice_size: usize,
+    pub array_thresholds: Thresholds,
     /// The seed of the tables of members and fields.
     pub seed: HashSeed,
 }
@@ -39,6 +43,11 @@ impl Limits {
             zset_max_listpack_value_bytes: 64,
             stream_node_max_bytes: 4096,
             stream_node_max_entries: 100,
+            array_slice_size: 4096,
+            array_thresholds: Thresholds {
+                sparse_max: 10,
+                sparse_min: 5,
+            },
             seed,
         }
     }

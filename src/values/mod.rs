@@ -105,7 +105,7 @@ impl Kind {
             Kind::HashPackedEx => "listpackex",
             Kind::SortedSetTree => "skiplist",
             Kind::Stream => "stream",
-            Kind::Array => "array",
+            Kind::Array => "sliced-array",
         }
     }
 }

@@ -178,6 +178,9 @@ impl Config {
         limits.zset_max_listpack_value_bytes = count("zset-max-listpack-value");
         limits.stream_node_max_bytes = count("stream-node-max-bytes");
         limits.stream_node_max_entries = count("stream-node-max-entries");
+        limits.array_slice_size = count("array-slice-size");
+        limits.array_thresholds.sparse_max = count("array-sparse-kmax");
+        limits.array_thresholds.sparse_min = count("array-sparse-kmin");
     }
 
     /// The value of the parameter called `name`, if it is a number.

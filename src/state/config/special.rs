@@ -35,6 +35,11 @@ pub fn canonical(
     }
 }
 
+fn is_power_of_two(text: &[u8]) -> bool {
+    let number = num::parse_u64(text);
+    number.is_some_and(|number| number.is_power_of_two() && number <= 1 << 16)
+}
+
 /// What is wrong with a text; empty for nothing.
 fn complaint(special: Special, name: &str, text: &[u8]) -> &'static str {
     let is_host = |byte: &u8| byte.is_ascii_alphanumeric() || b"-.".contains(byte);
@@ -51,6 +56,7 @@ fn complaint(special: Special, name: &str, text: &[u8]) -> &'static str {
         Special::Locale if !matches!(text, b"" | b"C" | b"POSIX" | b"C.UTF-8" | b"C.utf8") => {
             "Invalid locale name"
         }
+        Special::PowerOfTwo if !is_power_of_two(text) => "array-slice-size must be a power of two",
         Special::Title if !is_title(text) => {
             "template format is invalid or contains unknown variables"
         }

@@ -64,6 +64,8 @@ pub enum Special {
     OomScores,
     OutputLimits,
     Percentiles,
+    /// Up to 65536.
+    PowerOfTwo,
     Replica,
     Save,
     Title,
@@ -134,6 +136,9 @@ pub static PARAMETERS: &[Parameter] = &[
     row("appendfilename", "", "appendonly.aof", Kind::Special(Special::FileName), IMMUTABLE),
     row("appendfsync", "", "everysec", Kind::Enum("everysec|always|no"), 0),
     row("appendonly", "", "no", Kind::Bool, 0),
+    row("array-slice-size", "", "4096", Kind::Special(Special::PowerOfTwo), 0),
+    row("array-sparse-kmax", "", "10", Kind::Unsigned(0, MAX_U32), 0),
+    row("array-sparse-kmin", "", "5", Kind::Unsigned(0, MAX_U32), 0),
     row("auto-aof-rewrite-min-size", "", "67108864", Kind::Memory(0, true), 0),
     row("auto-aof-rewrite-percentage", "", "100", Kind::Int(0, MAX_I32), 0),
     row("bgsave-cpulist", "bgsave_cpulist", "", Kind::Text, IMMUTABLE),

@@ -28,8 +28,7 @@ mod slice;
 #[cfg(test)]
 mod tests;
 
-pub use slice::Element;
-
+use crate::structures::item::Item;
 use slice::Slice;
 
 /// The most slices in a block of the directory: what an insert may move.
@@ -166,7 +165,7 @@ impl SparseArray {
 
     /// The value at `index`.
     #[inline]
-    pub fn get(&self, index: u64) -> Option<Element<'_>> {
+    pub fn get(&self, index: u64) -> Option<Item<'_>> {
         let (id, offset) = self.split(index);
         let (_, slice) = self.slice(self.find(id).ok()?)?;
         slice.get(offset)
@@ -320,7 +319,7 @@ impl SparseArray {
 
     /// Shows the values from index `from` to `to`, both included, in that order (backwards if `from` is the higher one), for
     /// as long as `each` returns true. O(places looked at and log slices).
-    pub fn visit(&self, from: u64, to: u64, each: &mut dyn FnMut(u64, Element<'_>) -> bool) {
+    pub fn visit(&self, from: u64, to: u64, each: &mut dyn FnMut(u64, Item<'_>) -> bool) {
         let is_reverse = from > to;
         let (first, start) = self.split(from);
         let (last, end) = self.split(to);

@@ -1,7 +1,8 @@
 //! A slice of a sparse array: the values of a few thousand neighbouring indices.
 
 use super::SliceShape;
-use crate::algorithms::num::{format_i64, parse_i64};
+use crate::algorithms::num::parse_i64;
+use crate::structures::item::Item;
 
 /// The smallest window of a dense slice.
 const MIN_WINDOW: usize = 8;
@@ -9,23 +10,6 @@ const MIN_WINDOW: usize = 8;
 const WORD_TEXT: usize = 7;
 /// Longer text is not tried as an integer: 56 bits have 17 digits.
 const MAX_DIGITS: usize = 18;
-
-/// A value, read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Element<'a> {
-    Bytes(&'a [u8]),
-    Int(i64),
-}
-
-impl Element<'_> {
-    /// Whether the value is that text.
-    pub fn is(self, text: &[u8]) -> bool {
-        match self {
-            Element::Bytes(bytes) => bytes == text,
-            Element::Int(number) => format_i64(number).as_bytes() == text,
-        }
-    }
-}
 
 /// A place for a value. Byte 0 says what the others are: 0 nothing, 1 + n a text of n bytes, 9 an integer, 10 the number
 /// of a text.
@@ -162,23 +146,23 @@ impl Slice {
     }
 
     #[inline]
-    fn element_at(&self, at: usize) -> Option<Element<'_>> {
+    fn element_at(&self, at: usize) -> Option<Item<'_>> {
         let word = self.words.get(at)?;
         match word.0[0] {
             length @ TEXT..INT => {
                 let text = word.0.get(1..=usize::from(length - TEXT))?;
-                Some(Element::Bytes(text))
+                Some(Item::Bytes(text))
             }
-            INT => Some(Element::Int(i64::from_le_bytes(word.0) >> 8)),
+            INT => Some(Item::Int(i64::from_le_bytes(word.0) >> 8)),
             _ => {
                 let text = self.texts.as_ref()?.places.get(word.text_number()?)?;
-                Some(Element::Bytes(text))
+                Some(Item::Bytes(text))
             }
         }
     }
 
     #[inline]
-    pub(super) fn get(&self, offset: usize) -> Option<Element<'_>> {
+    pub(super) fn get(&self, offset: usize) -> Option<Item<'_>> {
         self.element_at(self.find(offset).ok()?)
     }
 
@@ -362,7 +346,7 @@ impl Slice {
         from: usize,
         to: usize,
         is_reverse: bool,
-        each: &mut dyn FnMut(usize, Element<'_>) -> bool,
+        each: &mut dyn FnMut(usize, Item<'_>) -> bool,
     ) -> bool {
         let (start, end) = self.places(from.min(to), from.max(to));
         for step in 0..end - start {

@@ -1,6 +1,7 @@
-use super::{Element, SparseArray, Thresholds};
+use super::{SparseArray, Thresholds};
 use crate::algorithms::num::format_i64;
 use crate::algorithms::rng::Rng;
+use crate::structures::item::Item;
 use std::collections::BTreeMap;
 
 const USUAL: Thresholds = Thresholds {
@@ -8,11 +9,8 @@ const USUAL: Thresholds = Thresholds {
     sparse_min: 5,
 };
 
-fn text(element: Element<'_>) -> Vec<u8> {
-    match element {
-        Element::Bytes(bytes) => bytes.to_vec(),
-        Element::Int(number) => format_i64(number).as_bytes().to_vec(),
-    }
+fn text(element: Item<'_>) -> Vec<u8> {
+    element.text().to_vec()
 }
 
 fn visited(array: &SparseArray, from: u64, to: u64, limit: usize) -> Vec<(u64, Vec<u8>)> {
@@ -159,7 +157,7 @@ fn every_text_comes_back() {
             assert!(
                 array
                     .get(index as u64)
-                    .is_some_and(|element| element.is(other)),
+                    .is_some_and(|element| &*element.text() == other),
                 "{text:?}"
             );
         }
