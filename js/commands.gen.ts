@@ -57,6 +57,42 @@ export type Result<M extends Mode, T> = M extends "text"
 export interface Commands<M extends Mode> {
 	/** Adds to the end of the string at a key; tells the new length. */
 	append(key: Key, value: Arg): Result<M, number>;
+	/** Counts the values of an array. */
+	arcount(key: Key): Result<M, number>;
+	/** Removes the values at some indices; how many there were. */
+	ardel(key: Key, ...index: Many<Int>): Result<M, number>;
+	/** Removes the values of some ranges; how many there were. */
+	ardelrange(key: Key, ...range: Many<{ start: Int; end: Int }>): Result<M, number>;
+	/** Returns the value at an index. */
+	arget(key: Key, index: Int): Result<M, string | null>;
+	/** Returns every place of a range, with nil for empty ones; backwards if the range is. */
+	argetrange(key: Key, start: Int, end: Int): Result<M, (string | null)[]>;
+	/** Finds the values of a range that are, contain or match some texts. */
+	argrep(...args: Arg[]): Result<M, (number | [number, string])[]>;
+	/** Tells how an array is stored. */
+	arinfo(key: Key, options?: { full?: boolean }): Result<M, Record<string, number>>;
+	/** Stores values behind what was inserted last; the index of the last one. */
+	arinsert(key: Key, ...value: Many<Arg>): Result<M, number>;
+	/** Returns what was inserted last, the oldest first, or the newest. */
+	arlastitems(key: Key, count: Int, options?: { rev?: boolean }): Result<M, (string | null)[]>;
+	/** Returns the length of an array: its highest index with a value, and one. */
+	arlen(key: Key): Result<M, number>;
+	/** Returns the values at several indices. */
+	armget(key: Key, ...index: Many<Int>): Result<M, (string | null)[]>;
+	/** Stores values at any indices; how many of the places were empty. */
+	armset(key: Key, ...data: Many<{ index: Int; value: Arg }>): Result<M, number>;
+	/** Returns the index at which ARINSERT would go on. */
+	arnext(key: Key): Result<M, number | null>;
+	/** Makes one number of the values of a range. */
+	arop(key: Key, start: Int, end: Int, options?: { sum?: boolean; min?: boolean; max?: boolean; and?: boolean; or?: boolean; xor?: boolean; match?: boolean; value?: Arg; used?: boolean }): Result<M, string | number | null>;
+	/** Stores values in a ring of so many places, over the oldest ones; the index of the last one. */
+	arring(key: Key, size: Int, ...value: Many<Arg>): Result<M, number>;
+	/** Returns the values of a range with their indices; backwards if the range is. */
+	arscan(key: Key, start: Int, end: Int, options?: { limit?: Int }): Result<M, [number, string][]>;
+	/** Lets ARINSERT and ARRING go on at another index; 0 when there is no such key. */
+	arseek(key: Key, index: Int): Result<M, number>;
+	/** Stores values at an index and those behind it; how many of the places were empty. */
+	arset(key: Key, index: Int, ...value: Many<Arg>): Result<M, number>;
 	/** Tells the server who the client is. */
 	auth(username: Arg, password: Arg): Result<M, "OK">;
 	/** Rewrites the log of writes; an error here, where there is none. */
@@ -356,6 +392,24 @@ export interface Commands<M extends Mode> {
 
 /** See js/commands.ts for what a line says. */
 export const COMMANDS = `append
+arcount t
+ardel t
+ardelrange t @start.end
+arget t
+argetrange t
+argrep t
+arinfo t ?FULL
+arinsert t
+arlastitems t ?REV
+arlen t
+armget t
+armset t @index.value
+arnext t
+arop t ?SUM ?MIN ?MAX ?AND ?OR ?XOR ?MATCH ?=value ?USED
+arring t
+arscan t ?LIMIT=
+arseek t
+arset t
 auth t
 bgrewriteaof t
 bgsave t ?SCHEDULE

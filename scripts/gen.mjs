@@ -92,7 +92,7 @@ export function replyType(text) {
 			expect(">");
 			return /[|]/.test(inner) ? `(${inner})[]` : `${inner}[]`;
 		}
-		const type = { int: "number", bulk: "string", simple: "string", nil: "null", double: "number" }[word];
+		const type = { int: "number", index: "number", bulk: "string", simple: "string", nil: "null", double: "number" }[word];
 		if (type) return type;
 		if (word === "bool") return "boolean";
 		if (word === "any") return "Reply";

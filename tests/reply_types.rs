@@ -153,6 +153,8 @@ fn word_kinds(word: &str, protocol: u8) -> &'static [&'static str] {
         ("simple", _) => &["+"],
         _ if is_literal(word) => &["+"],
         ("int", _) => &[":"],
+        ("index", 2) => &[":", "$"],
+        ("index", _) => &[":", "("],
         ("bulk", _) => &["$", "="],
         ("nil", 2) => &["$-1", "*-1"],
         ("nil", _) => &["_"],

@@ -27,8 +27,8 @@ pub struct Command {
     pub args: &'static [Arg],
     /// Hints for clients and proxies.
     pub tips: &'static [&'static str],
-    /// The type of the reply: `OK`, `int`, `bulk`, `nil`, `double`, `bool`, `simple`, `[T]`, `map<K,V>`, `set<T>`,
-    /// `any`, joined by `|`.
+    /// The type of the reply: `OK`, `int`, `index` (a big number beyond 63 bits), `bulk`, `nil`, `double`, `bool`, `simple`,
+    /// `[T]`, `map<K,V>`, `set<T>`, `any`, joined by `|`.
     pub reply: &'static str,
     pub doc: Doc,
     pub deprecated: Option<Deprecated>,

@@ -93,7 +93,7 @@ pub const ROWS: &[Command] = &[
         flags: Flags::READONLY,
         keys: READ,
         args: args![key("key"), integer("start"), integer("end"), integer("limit").token("LIMIT").optional()],
-        reply: "[[int | bulk]]",
+        reply: "[[index, bulk]]",
         doc: prose!("Returns the values of a range with their indices; backwards if the range is.", "O(N), N the number of places looked at: the values, and the gaps in dense regions"),
         run: read::arscan,
         ..ARRAY
@@ -120,7 +120,7 @@ pub const ROWS: &[Command] = &[
                 token("nocase", "NOCASE"),
             ]).optional().multiple(),
         ],
-        reply: "[int | [int | bulk]]",
+        reply: "[index | [index, bulk]]",
         doc: prose!("Finds the values of a range that are, contain or match some texts.", "O(N * C), N the number of places looked at, C what it takes to compare one value"),
         run: grep::argrep,
         ..ARRAY
@@ -130,7 +130,7 @@ pub const ROWS: &[Command] = &[
         flags: Flags::READONLY | Flags::FAST,
         keys: READ,
         args: args![key("key")],
-        reply: "int",
+        reply: "index",
         doc: prose!("Returns the length of an array: its highest index with a value, and one.", "O(1)"),
         run: read::arlen,
         ..ARRAY
@@ -140,7 +140,7 @@ pub const ROWS: &[Command] = &[
         flags: Flags::READONLY | Flags::FAST,
         keys: READ,
         args: args![key("key")],
-        reply: "int",
+        reply: "index",
         doc: prose!("Counts the values of an array.", "O(1)"),
         run: read::arcount,
         ..ARRAY
@@ -170,7 +170,7 @@ pub const ROWS: &[Command] = &[
         flags: Flags::WRITE | Flags::DENYOOM | Flags::FAST,
         keys: UPDATE,
         args: args![key("key"), string("value").multiple()],
-        reply: "int",
+        reply: "index",
         doc: prose!("Stores values behind what was inserted last; the index of the last one.", "O(N), N the number of values"),
         run: write::arinsert,
         ..ARRAY
@@ -180,7 +180,7 @@ pub const ROWS: &[Command] = &[
         flags: Flags::WRITE | Flags::DENYOOM,
         keys: UPDATE,
         args: args![key("key"), integer("size"), string("value").multiple()],
-        reply: "int",
+        reply: "index",
         doc: prose!(
             "Stores values in a ring of so many places, over the oldest ones; the index of the last one.",
             "O(M), M the number of values; O(N + M) when the ring changes its size, N the larger size"
@@ -193,7 +193,7 @@ pub const ROWS: &[Command] = &[
         flags: Flags::READONLY | Flags::FAST,
         keys: READ,
         args: args![key("key")],
-        reply: "int | nil",
+        reply: "index | nil",
         doc: prose!("Returns the index at which ARINSERT would go on.", "O(1)"),
         run: read::arnext,
         ..ARRAY
@@ -247,7 +247,7 @@ pub const ROWS: &[Command] = &[
         flags: Flags::READONLY,
         keys: READ,
         args: args![key("key"), token("full", "FULL").optional()],
-        reply: "map<bulk,int | double>",
+        reply: "map<bulk,index | double>",
         doc: prose!("Tells how an array is stored.", "O(1); O(N) with FULL, N the number of slices"),
         run: read::arinfo,
         ..ARRAY
