@@ -5,6 +5,7 @@ pub mod array;
 pub mod bitmap;
 pub mod connection;
 pub mod generic;
+pub mod geo;
 pub mod hyperloglog;
 pub mod pubsub;
 pub mod server;
@@ -37,6 +38,8 @@ pub const GROUPS: &[&[Command]] = &[
     stream::range::ROWS,
     stream::delete::ROWS,
     array::ROWS,
+    geo::ROWS,
+    geo::search::ROWS,
     server::command::ROWS,
     server::config::ROWS,
     server::data::ROWS,

@@ -138,6 +138,26 @@ pub fn bitfield_keys(args: &[&[u8]]) -> Vec<FoundKey> {
     )
 }
 
+/// GEORADIUS writes to the key behind the last STORE or STOREDIST.
+pub fn radius_keys(args: &[&[u8]]) -> Vec<FoundKey> {
+    let mut found = one(1, KeyFlags::RO | KeyFlags::ACCESS);
+    let mut store = None;
+    let mut at = 5;
+    while at + 1 < args.len() {
+        let stores = |word: &&&[u8]| is_word(word, "STORE") || is_word(word, "STOREDIST");
+        if args.get(at).filter(stores).is_some() {
+            at += 1;
+            store = Some(at);
+        }
+        at += 1;
+    }
+    found.extend(store.map(|at| FoundKey {
+        at,
+        flags: KeyFlags::OW | KeyFlags::UPDATE,
+    }));
+    found
+}
+
 /// SORT writes to the key behind the last STORE.
 pub fn sort_keys(args: &[&[u8]]) -> Vec<FoundKey> {
     let mut found = sort_ro_keys(args);

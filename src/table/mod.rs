@@ -18,8 +18,8 @@ pub use arg::{
 pub use command::{Acl, BASE, Command, Deprecated, Doc, Flags, Group, no_run};
 pub use ctx::{Ctx, Outcome, Result};
 pub use getkeys::{
-    FindKeys, FoundKey, bitfield_keys, delex_keys, legacy_range, migrate_keys, set_keys, sort_keys,
-    sort_ro_keys,
+    FindKeys, FoundKey, bitfield_keys, delex_keys, legacy_range, migrate_keys, radius_keys,
+    set_keys, sort_keys, sort_ro_keys,
 };
 pub use keys::{Begin, Find, KeyFlags, KeySpec};
 pub use lookup::{Lookup, Resolved};

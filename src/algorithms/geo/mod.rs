@@ -131,6 +131,12 @@ impl Point {
 
     /// The way to another place along the surface, in metres.
     pub fn distance_m(self, other: Point) -> f64 {
+        self.distance_by(cos(self.latitude * RADIANS), other)
+    }
+
+    /// The same with the cosine of this place's latitude at hand.
+    #[inline]
+    fn distance_by(self, cosine: f64, other: Point) -> f64 {
         let east = sin((other.longitude * RADIANS - self.longitude * RADIANS) / 2.0);
         // On one meridian the way is an arc, exactly.
         if east == 0.0 {
@@ -138,7 +144,7 @@ impl Point {
         }
         let (from, to) = (self.latitude * RADIANS, other.latitude * RADIANS);
         let north = sin((to - from) / 2.0);
-        let square = north * north + cos(from) * cos(to) * east * east;
+        let square = north * north + cosine * cos(to) * east * east;
         2.0 * EARTH_RADIUS_M * asin(square.sqrt())
     }
 

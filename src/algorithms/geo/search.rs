@@ -32,20 +32,36 @@ pub enum Shape {
 /// What is searched.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Area {
-    pub center: Point,
-    pub shape: Shape,
+    center: Point,
+    shape: Shape,
     /// Metres in a unit of the shape.
-    pub unit_m: f64,
+    unit_m: f64,
+    /// The cosine of the centre's latitude, which every distance needs.
+    cosine: f64,
 }
 
 impl Area {
+    pub fn new(center: Point, shape: Shape, unit_m: f64) -> Area {
+        Area {
+            center,
+            shape,
+            unit_m,
+            cosine: cos(center.latitude * RADIANS),
+        }
+    }
+
     /// How far a place inside is from the centre, in metres; None for a place outside.
     #[inline]
     pub fn distance_m(&self, point: Point) -> Option<f64> {
         let is_inside = match self.shape {
             Shape::Circle { radius } => {
-                let distance = self.center.distance_m(point);
-                return (distance <= radius * self.unit_m).then_some(distance);
+                let radius_m = radius * self.unit_m;
+                // What is too far north or south is too far; the margin is more than rounding makes of it.
+                if self.center.latitude_distance_m(point) > radius_m * 1.000_000_1 + 1e-3 {
+                    return None;
+                }
+                let distance_m = self.center.distance_by(self.cosine, point);
+                return (distance_m <= radius_m).then_some(distance_m);
             }
             Shape::Rectangle { width, height } => {
                 let level = Point {
@@ -57,7 +73,7 @@ impl Area {
                     && point.distance_m(level) <= width * self.unit_m / 2.0
             }
         };
-        is_inside.then(|| self.center.distance_m(point))
+        is_inside.then(|| self.center.distance_by(self.cosine, point))
     }
 
     /// The scores to look at, in the order of the visits.

@@ -112,11 +112,7 @@ fn a_search_visits_every_place_inside() {
                 height: size * 10f64.powf(part(1.0)),
             }
         };
-        let area = Area {
-            center,
-            shape,
-            unit_m: 1.0,
-        };
+        let area = Area::new(center, shape, 1.0);
         // Degrees per metre, and narrower towards the poles.
         let degrees = size / 111_000.0;
         let longitude = center.longitude + part(1.0) * degrees / center.latitude.to_radians().cos();
@@ -135,11 +131,7 @@ fn a_search_visits_every_place_inside() {
 
 #[test]
 fn the_whole_world_is_visited_once() {
-    let area = Area {
-        center: at(0.5, 0.5),
-        shape: Shape::Circle { radius: 30_000.0 },
-        unit_m: 1000.0,
-    };
+    let area = Area::new(at(0.5, 0.5), Shape::Circle { radius: 30_000.0 }, 1000.0);
     let mut ranges: Vec<Range> = area.ranges().collect();
     ranges.sort_by_key(|range| range.start);
     ranges.dedup();
