@@ -109,6 +109,12 @@ export interface Commands<M extends Mode> {
 	bitop(operation: Word<"AND" | "OR" | "XOR" | "NOT" | "DIFF" | "DIFF1" | "ANDOR" | "ONE">, destkey: Key, ...key: Many<Key>): Result<M, number>;
 	/** Finds the first bit of a string or a range that is 1, or that is 0. */
 	bitpos(...args: Arg[]): Result<M, number>;
+	/** Takes members out of the first of several sorted sets that has some; waits for some if need be. */
+	bzmpop(timeout: Double, key: readonly Key[], where: Word<"MIN" | "MAX">, options?: { count?: Int }): Result<M, Promise<(string | ((string | number)[])[])[] | null>>;
+	/** Takes the member with the highest score out of the first of several sorted sets that has one; waits for one if need be. */
+	bzpopmax(key: readonly (Key)[], timeout: Double): Result<M, Promise<(string | number)[] | null>>;
+	/** Takes the member with the lowest score out of the first of several sorted sets that has one; waits for one if need be. */
+	bzpopmin(key: readonly (Key)[], timeout: Double): Result<M, Promise<(string | number)[] | null>>;
 	/** Says whether the keys of the next command are to be tracked. */
 	clientCaching(mode: Word<"YES" | "NO">): Result<M, "OK">;
 	/** The name of this connection. */
@@ -196,6 +202,27 @@ export interface Commands<M extends Mode> {
 	flushall(options?: { async?: boolean; sync?: boolean }): Result<M, "OK">;
 	/** Removes every key of the selected database. */
 	flushdb(options?: { async?: boolean; sync?: boolean }): Result<M, "OK">;
+	/** Adds places to a sorted set, or moves them. */
+	geoadd(key: Key, ...data: Many<{ longitude: Double; latitude: Double; member: Arg }>): Result<M, number>;
+	geoadd(key: Key, options: { nx?: boolean; xx?: boolean; ch?: boolean }, ...data: Many<{ longitude: Double; latitude: Double; member: Arg }>): Result<M, number>;
+	/** How far two places are from each other. */
+	geodist(key: Key, member1: Arg, member2: Arg, options?: { m?: boolean; km?: boolean; ft?: boolean; mi?: boolean }): Result<M, string | null>;
+	/** The standard geohashes of places, of 11 letters. */
+	geohash(key: Key, ...member: Many<Arg>): Result<M, (string | null)[]>;
+	/** Longitude and latitude of places. */
+	geopos(key: Key, ...member: Many<Arg>): Result<M, ([number, number] | null)[]>;
+	/** The places within a radius of a point, returned or stored. @deprecated since Redis 6.2.0 */
+	georadius(key: Key, longitude: Double, latitude: Double, radius: Double, unit: Word<"M" | "KM" | "FT" | "MI">, options?: { withcoord?: boolean; withdist?: boolean; withhash?: boolean; count?: Int; any?: boolean; asc?: boolean; desc?: boolean; store?: Key; storedist?: Key }): Result<M, (string | Reply[])[] | number>;
+	/** The places within a radius of a point. @deprecated since Redis 6.2.0 */
+	georadiusRo(key: Key, longitude: Double, latitude: Double, radius: Double, unit: Word<"M" | "KM" | "FT" | "MI">, options?: { withcoord?: boolean; withdist?: boolean; withhash?: boolean; count?: Int; any?: boolean; asc?: boolean; desc?: boolean }): Result<M, (string | Reply[])[]>;
+	/** The places within a radius of one of them, returned or stored. @deprecated since Redis 6.2.0 */
+	georadiusbymember(key: Key, member: Arg, radius: Double, unit: Word<"M" | "KM" | "FT" | "MI">, options?: { withcoord?: boolean; withdist?: boolean; withhash?: boolean; count?: Int; any?: boolean; asc?: boolean; desc?: boolean; store?: Key; storedist?: Key }): Result<M, (string | Reply[])[] | number>;
+	/** The places within a radius of one of them. @deprecated since Redis 6.2.0 */
+	georadiusbymemberRo(key: Key, member: Arg, radius: Double, unit: Word<"M" | "KM" | "FT" | "MI">, options?: { withcoord?: boolean; withdist?: boolean; withhash?: boolean; count?: Int; any?: boolean; asc?: boolean; desc?: boolean }): Result<M, (string | Reply[])[]>;
+	/** The places within a circle or a rectangle. */
+	geosearch(...args: Arg[]): Result<M, (string | Reply[])[]>;
+	/** Stores the places within a circle or a rectangle as a sorted set, and tells how many. */
+	geosearchstore(...args: Arg[]): Result<M, number>;
 	/** Returns the string at a key. */
 	get(key: Key): Result<M, string | null>;
 	/** Returns one bit of a string; behind its end all bits are 0. */
@@ -388,6 +415,71 @@ export interface Commands<M extends Mode> {
 	xsetid(key: Key, lastId: Arg, options?: { entriesadded?: Int; maxdeletedid?: Arg }): Result<M, "OK">;
 	/** Deletes entries from the front of a stream; how many. */
 	xtrim(...args: Arg[]): Result<M, number>;
+	/** Adds members to a sorted set or changes their scores; the key is created when there is none. */
+	zadd(key: Key, ...data: Many<{ score: Double; member: Arg }>): Result<M, number | null>;
+	zadd(key: Key, options: { nx?: boolean; xx?: boolean; gt?: boolean; lt?: boolean; ch?: boolean; incr?: boolean }, ...data: Many<{ score: Double; member: Arg }>): Result<M, number | null>;
+	/** Counts the members of a sorted set. */
+	zcard(key: Key): Result<M, number>;
+	/** Counts the members whose scores are in a range. */
+	zcount(key: Key, min: Double, max: Double): Result<M, number>;
+	/** The members of the first of several sorted sets that are in none of the others. */
+	zdiff(key: readonly Key[], options?: { withscores?: boolean }): Result<M, (string | number | (string | number)[])[]>;
+	/** Stores the members of the first of several sorted sets that are in none of the others as another one. */
+	zdiffstore(destination: Key, key: readonly Key[]): Result<M, number>;
+	/** Adds to the score of a member, which is 0 for a new one, and returns the sum. */
+	zincrby(key: Key, increment: Int, member: Arg): Result<M, number>;
+	/** The members that are in all of several sorted sets, each with the sum of its scores or another of them. */
+	zinter(key: readonly Key[], options?: { weights?: Int | readonly (Int)[]; aggregate?: Word<"SUM" | "MIN" | "MAX" | "COUNT">; withscores?: boolean }): Result<M, (string | number | (string | number)[])[]>;
+	/** Counts the members that are in all of several sorted sets, up to a limit. */
+	zintercard(key: readonly Key[], options?: { limit?: Int }): Result<M, number>;
+	/** Stores the members that are in all of several sorted sets as another one. */
+	zinterstore(destination: Key, key: readonly Key[], options?: { weights?: Int | readonly (Int)[]; aggregate?: Word<"SUM" | "MIN" | "MAX" | "COUNT"> }): Result<M, number>;
+	/** Counts the members in a range of their bytes; for members of equal scores. */
+	zlexcount(key: Key, min: Arg, max: Arg): Result<M, number>;
+	/** Takes members out of the first of several sorted sets that has some. */
+	zmpop(key: readonly Key[], where: Word<"MIN" | "MAX">, options?: { count?: Int }): Result<M, (string | ((string | number)[])[])[] | null>;
+	/** The scores of several members. */
+	zmscore(key: Key, ...member: Many<Arg>): Result<M, (number | null)[]>;
+	/** Takes the members with the highest scores out of a sorted set; the key goes with the last one. */
+	zpopmax(key: Key, count?: Int): Result<M, (string | number | (string | number)[])[]>;
+	/** Takes the members with the lowest scores out of a sorted set; the key goes with the last one. */
+	zpopmin(key: Key, count?: Int): Result<M, (string | number | (string | number)[])[]>;
+	/** Members of a sorted set at random, each as likely; a negative count may repeat them. */
+	zrandmember(...args: Arg[]): Result<M, string | null | (string | number | (string | number)[])[]>;
+	/** The members in a range of ranks, of scores or of bytes. */
+	zrange(key: Key, start: Arg, stop: Arg, options?: { byscore?: boolean; bylex?: boolean; rev?: boolean; limit?: { offset: Int; count: Int } | readonly [Int, Int]; withscores?: boolean }): Result<M, (string | number | (string | number)[])[]>;
+	/** The members in a range of their bytes; for members of equal scores. @deprecated since Redis 6.2.0 */
+	zrangebylex(key: Key, min: Arg, max: Arg, options?: { limit?: { offset: Int; count: Int } | readonly [Int, Int] }): Result<M, string[]>;
+	/** The members whose scores are in a range. @deprecated since Redis 6.2.0 */
+	zrangebyscore(key: Key, min: Double, max: Double, options?: { withscores?: boolean; limit?: { offset: Int; count: Int } | readonly [Int, Int] }): Result<M, (string | number | (string | number)[])[]>;
+	/** Stores the members in a range as another sorted set. */
+	zrangestore(dst: Key, src: Key, min: Arg, max: Arg, options?: { byscore?: boolean; bylex?: boolean; rev?: boolean; limit?: { offset: Int; count: Int } | readonly [Int, Int] }): Result<M, number>;
+	/** How many members come before a member, the lowest score being first. */
+	zrank(key: Key, member: Arg, options?: { withscore?: boolean }): Result<M, number | number[] | null>;
+	/** Removes members from a sorted set; the key goes with the last one. */
+	zrem(key: Key, ...member: Many<Arg>): Result<M, number>;
+	/** Removes the members in a range of their bytes; for members of equal scores. */
+	zremrangebylex(key: Key, min: Arg, max: Arg): Result<M, number>;
+	/** Removes the members in a range of ranks. */
+	zremrangebyrank(key: Key, start: Int, stop: Int): Result<M, number>;
+	/** Removes the members whose scores are in a range. */
+	zremrangebyscore(key: Key, min: Double, max: Double): Result<M, number>;
+	/** The members in a range of ranks, from the highest. @deprecated since Redis 6.2.0 */
+	zrevrange(key: Key, start: Int, stop: Int, options?: { withscores?: boolean }): Result<M, (string | number | (string | number)[])[]>;
+	/** The members in a range of their bytes, from the highest; for members of equal scores. @deprecated since Redis 6.2.0 */
+	zrevrangebylex(key: Key, max: Arg, min: Arg, options?: { limit?: { offset: Int; count: Int } | readonly [Int, Int] }): Result<M, string[]>;
+	/** The members whose scores are in a range, from the highest. @deprecated since Redis 6.2.0 */
+	zrevrangebyscore(key: Key, max: Double, min: Double, options?: { withscores?: boolean; limit?: { offset: Int; count: Int } | readonly [Int, Int] }): Result<M, (string | number | (string | number)[])[]>;
+	/** How many members come before a member, the highest score being first. */
+	zrevrank(key: Key, member: Arg, options?: { withscore?: boolean }): Result<M, number | number[] | null>;
+	/** Some members with their scores, and a cursor to get more with; 0 begins, and comes back at the end. */
+	zscan(key: Key, cursor: Int, options?: { match?: Key; count?: Int }): Result<M, (string | string[])[]>;
+	/** The score of a member. */
+	zscore(key: Key, member: Arg): Result<M, number | null>;
+	/** The members of several sorted sets together, each with the sum of its scores or another of them. */
+	zunion(key: readonly Key[], options?: { weights?: Int | readonly (Int)[]; aggregate?: Word<"SUM" | "MIN" | "MAX" | "COUNT">; withscores?: boolean }): Result<M, (string | number | (string | number)[])[]>;
+	/** Stores the members of several sorted sets together as another one. */
+	zunionstore(destination: Key, key: readonly Key[], options?: { weights?: Int | readonly (Int)[]; aggregate?: Word<"SUM" | "MIN" | "MAX" | "COUNT"> }): Result<M, number>;
 }
 
 /** See js/commands.ts for what a line says. */
@@ -418,6 +510,9 @@ bitfield
 bitfield_ro
 bitop
 bitpos
+bzmpop tb # ?COUNT=
+bzpopmax tb
+bzpopmin tb
 client|caching t
 client|getname t
 client|getredir t
@@ -461,6 +556,16 @@ expireat t ?NX ?XX ?GT ?LT
 expiretime
 flushall t ?ASYNC ?SYNC
 flushdb t ?ASYNC ?SYNC
+geoadd - ?NX ?XX ?CH @longitude.latitude.member
+geodist - ?M ?KM ?FT ?MI
+geohash
+geopos
+georadius - ?WITHCOORD ?WITHDIST ?WITHHASH ?COUNT= ?ANY ?ASC ?DESC ?STORE= ?STOREDIST=
+georadius_ro - ?WITHCOORD ?WITHDIST ?WITHHASH ?COUNT= ?ANY ?ASC ?DESC
+georadiusbymember - ?WITHCOORD ?WITHDIST ?WITHHASH ?COUNT= ?ANY ?ASC ?DESC ?STORE= ?STOREDIST=
+georadiusbymember_ro - ?WITHCOORD ?WITHDIST ?WITHHASH ?COUNT= ?ANY ?ASC ?DESC
+geosearch
+geosearchstore
 get
 getbit
 getdel
@@ -554,4 +659,36 @@ xlen t
 xrange t ?COUNT=
 xrevrange t ?COUNT=
 xsetid t ?ENTRIESADDED= ?MAXDELETEDID=
-xtrim t`;
+xtrim t
+zadd - ?NX ?XX ?GT ?LT ?CH ?INCR @score.member
+zcard
+zcount
+zdiff - # ?WITHSCORES
+zdiffstore - #
+zincrby
+zinter - # ?WEIGHTS= ?AGGREGATE= ?WITHSCORES
+zintercard - # ?LIMIT=
+zinterstore - # ?WEIGHTS= ?AGGREGATE=
+zlexcount
+zmpop - # ?COUNT=
+zmscore
+zpopmax
+zpopmin
+zrandmember
+zrange - ?BYSCORE ?BYLEX ?REV ?LIMIT=offset.count ?WITHSCORES
+zrangebylex - ?LIMIT=offset.count
+zrangebyscore - ?WITHSCORES ?LIMIT=offset.count
+zrangestore - ?BYSCORE ?BYLEX ?REV ?LIMIT=offset.count
+zrank - ?WITHSCORE
+zrem
+zremrangebylex
+zremrangebyrank
+zremrangebyscore
+zrevrange - ?WITHSCORES
+zrevrangebylex - ?LIMIT=offset.count
+zrevrangebyscore - ?WITHSCORES ?LIMIT=offset.count
+zrevrank - ?WITHSCORE
+zscan - ?MATCH= ?COUNT=
+zscore
+zunion - # ?WEIGHTS= ?AGGREGATE= ?WITHSCORES
+zunionstore - # ?WEIGHTS= ?AGGREGATE=`;

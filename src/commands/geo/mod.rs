@@ -133,26 +133,26 @@ fn geoadd(ctx: &mut Ctx) -> Result {
     for [longitude, latitude, _] in places {
         scores.push(point(longitude, latitude)?.score() as f64);
     }
+    let before = ctx.keys.dirty;
     let outcome = add(ctx, ctx.arg(1), rule, places.len(), &|at| {
         let score = scores.get(at).copied().unwrap_or(0.0);
         (score, places.get(at).map_or(&[], |[_, _, member]| *member))
     })?;
-    log_add(ctx, places, &scores);
+    if ctx.keys.dirty != before && ctx.keys.is_logging() {
+        log_add(ctx, places, &scores);
+    }
     Ok(outcome)
 }
 
 /// The log knows only of the sorted set.
 #[inline(never)]
 fn log_add(ctx: &mut Ctx, places: &[[&[u8]; 3]], scores: &[f64]) {
-    if !ctx.keys.is_logging() {
-        return;
-    }
     let mut texts = Vec::with_capacity(scores.len());
     for score in scores {
         texts.push(num::format_u64(*score as u64));
     }
     let places_at = ctx.args.len() - places.len() * 3;
-    let mut logged: Vec<&[u8]> = vec![b"ZADD"];
+    let mut logged: Vec<&[u8]> = vec![b"zadd"];
     logged.extend(ctx.args.get(1..places_at).unwrap_or(&[]));
     for ([_, _, member], text) in places.iter().zip(&texts) {
         logged.extend([text.as_bytes(), member]);
