@@ -4,6 +4,7 @@ use crate::algorithms::num;
 use crate::algorithms::sha1::sha1;
 use crate::resp::Reply;
 use crate::table::{Ctx, Outcome, Result};
+use crate::values::array::MAX_INDEX;
 use crate::values::stream::Id;
 use crate::values::{Entry, Type};
 
@@ -92,6 +93,13 @@ impl Digest {
                     self.mix(value);
                 });
             }
+        }
+        if let Some(array) = entry.array() {
+            array.visit(0, MAX_INDEX, &mut |index, value| {
+                self.mix(&num::format_u64(index));
+                self.mix(&value.text());
+                true
+            });
         }
     }
 
