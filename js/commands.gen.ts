@@ -235,8 +235,79 @@ export interface Commands<M extends Mode> {
 	getrange(key: Key, start: Int, end: Int): Result<M, string>;
 	/** Sets a key to a string and returns the one before. @deprecated since Redis 6.2.0 */
 	getset(key: Key, value: Arg): Result<M, string | null>;
+	/** Deletes fields, and with the last of them the hash; returns how many there were. */
+	hdel(key: Key, ...field: Many<Arg>): Result<M, number>;
 	/** Chooses the protocol version, authenticates and names the connection on demand, and tells about the server. */
 	hello(...args: Arg[]): Result<M, Record<string, Reply>>;
+	/** Tells whether a field is there. */
+	hexists(key: Key, field: Arg): Result<M, number>;
+	/** Gives fields a time to live in seconds. */
+	hexpire(key: Key, seconds: Int, field: readonly Arg[]): Result<M, number[]>;
+	hexpire(key: Key, seconds: Int, options: { nx?: boolean; xx?: boolean; gt?: boolean; lt?: boolean }, field: readonly Arg[]): Result<M, number[]>;
+	/** Lets fields live until a moment in seconds since the epoch. */
+	hexpireat(key: Key, unixTimeSeconds: Int, field: readonly Arg[]): Result<M, number[]>;
+	hexpireat(key: Key, unixTimeSeconds: Int, options: { nx?: boolean; xx?: boolean; gt?: boolean; lt?: boolean }, field: readonly Arg[]): Result<M, number[]>;
+	/** When fields expire, in seconds since the epoch. */
+	hexpiretime(key: Key, field: readonly Arg[]): Result<M, number[]>;
+	/** Returns the value of a field. */
+	hget(key: Key, field: Arg): Result<M, string | null>;
+	/** Returns all fields with their values. */
+	hgetall(key: Key): Result<M, Record<string, string>>;
+	/** Returns the values of fields and deletes them. */
+	hgetdel(key: Key, field: readonly Arg[]): Result<M, (string | null)[]>;
+	/** Returns the values of fields, and on request changes how long they live. */
+	hgetex(key: Key, field: readonly Arg[]): Result<M, (string | null)[]>;
+	hgetex(key: Key, options: { ex?: Int; px?: Int; exat?: Int | Date; pxat?: Int | Date; persist?: boolean }, field: readonly Arg[]): Result<M, (string | null)[]>;
+	/** Forgets prepared fields. */
+	himportDiscard(fieldsetName: Arg): Result<M, number>;
+	/** Forgets all prepared fields. */
+	himportDiscardall(): Result<M, number>;
+	/** Names the fields of hashes to come, for this connection. */
+	himportPrepare(fieldsetName: Arg, ...field: Many<Arg>): Result<M, "OK">;
+	/** Makes a hash of prepared fields and their values. */
+	himportSet(key: Key, fieldsetName: Arg, ...value: Many<Arg>): Result<M, "OK">;
+	/** Adds to the integer in a field, which is 0 when there is none. */
+	hincrby(key: Key, field: Arg, increment: Int): Result<M, number>;
+	/** Adds to the number in a field, which is 0 when there is none. */
+	hincrbyfloat(key: Key, field: Arg, increment: Double): Result<M, string>;
+	/** Returns the names of all fields. */
+	hkeys(key: Key): Result<M, string[]>;
+	/** Returns how many fields there are, those included that are due to be deleted. */
+	hlen(key: Key): Result<M, number>;
+	/** Returns the values of several fields. */
+	hmget(key: Key, ...field: Many<Arg>): Result<M, (string | null)[]>;
+	/** Sets fields of a hash. @deprecated since Redis 4.0.0 */
+	hmset(key: Key, data: Fields): Result<M, "OK">;
+	hmset(key: Key, ...fieldsAndValues: Arg[]): Result<M, "OK">;
+	/** Lets fields live for ever. */
+	hpersist(key: Key, field: readonly Arg[]): Result<M, number[]>;
+	/** Gives fields a time to live in milliseconds. */
+	hpexpire(key: Key, milliseconds: Int, field: readonly Arg[]): Result<M, number[]>;
+	hpexpire(key: Key, milliseconds: Int, options: { nx?: boolean; xx?: boolean; gt?: boolean; lt?: boolean }, field: readonly Arg[]): Result<M, number[]>;
+	/** Lets fields live until a moment in milliseconds since the epoch. */
+	hpexpireat(key: Key, unixTimeMilliseconds: Int, field: readonly Arg[]): Result<M, number[]>;
+	hpexpireat(key: Key, unixTimeMilliseconds: Int, options: { nx?: boolean; xx?: boolean; gt?: boolean; lt?: boolean }, field: readonly Arg[]): Result<M, number[]>;
+	/** When fields expire, in milliseconds since the epoch. */
+	hpexpiretime(key: Key, field: readonly Arg[]): Result<M, number[]>;
+	/** How many milliseconds fields have to live. */
+	hpttl(key: Key, field: readonly Arg[]): Result<M, number[]>;
+	/** Returns one or more random fields. */
+	hrandfield(...args: Arg[]): Result<M, string | null | string[] | string[][]>;
+	/** Some fields, and a cursor to get more with; 0 begins, and comes back at the end. */
+	hscan(key: Key, cursor: Int, options?: { match?: Key; count?: Int; novalues?: boolean }): Result<M, (string | string[])[]>;
+	/** Sets fields of a hash and returns how many of them are new. */
+	hset(key: Key, data: Fields): Result<M, number>;
+	hset(key: Key, ...fieldsAndValues: Arg[]): Result<M, number>;
+	/** Sets fields, on request only if all or none of them are there, and how long they live. */
+	hsetex(...args: Arg[]): Result<M, number>;
+	/** Sets a field of a hash that is not there yet. */
+	hsetnx(key: Key, field: Arg, value: Arg): Result<M, number>;
+	/** Returns the length of a field's value in bytes. */
+	hstrlen(key: Key, field: Arg): Result<M, number>;
+	/** How many seconds fields have to live. */
+	httl(key: Key, field: readonly Arg[]): Result<M, number[]>;
+	/** Returns the values of all fields. */
+	hvals(key: Key): Result<M, string[]>;
 	/** Adds one to the integer at a key, which starts at 0. */
 	incr(key: Key): Result<M, number>;
 	/** Adds to the integer at a key, which starts at 0. */
@@ -572,7 +643,39 @@ getdel
 getex - ?EX= ?PX= ?EXAT= ?PXAT= ?PERSIST
 getrange
 getset
+hdel
 hello t
+hexists
+hexpire t ?NX ?XX ?GT ?LT #FIELDS
+hexpireat t ?NX ?XX ?GT ?LT #FIELDS
+hexpiretime - #FIELDS
+hget
+hgetall
+hgetdel - #FIELDS
+hgetex - ?EX= ?PX= ?EXAT= ?PXAT= ?PERSIST #FIELDS
+himport|discard
+himport|discardall
+himport|prepare
+himport|set
+hincrby
+hincrbyfloat
+hkeys
+hlen
+hmget
+hmset
+hpersist - #FIELDS
+hpexpire t ?NX ?XX ?GT ?LT #FIELDS
+hpexpireat t ?NX ?XX ?GT ?LT #FIELDS
+hpexpiretime - #FIELDS
+hpttl - #FIELDS
+hrandfield
+hscan - ?MATCH= ?COUNT= ?NOVALUES
+hset
+hsetex
+hsetnx
+hstrlen
+httl - #FIELDS
+hvals
 incr
 incrby
 incrbyfloat

@@ -6,6 +6,7 @@ pub mod bitmap;
 pub mod connection;
 pub mod generic;
 pub mod geo;
+pub mod hash;
 pub mod hyperloglog;
 pub mod pubsub;
 pub mod server;
@@ -40,6 +41,11 @@ pub const GROUPS: &[&[Command]] = &[
     array::ROWS,
     geo::ROWS,
     geo::search::ROWS,
+    hash::fields::ROWS,
+    hash::read::ROWS,
+    hash::expire::ROWS,
+    hash::with_expiry::ROWS,
+    hash::import::ROWS,
     server::command::ROWS,
     server::config::ROWS,
     server::data::ROWS,

@@ -124,7 +124,6 @@ impl Keyspace {
         self.expire_fields(key, &mut |hash, _, gone| {
             if hash.remove(field) {
                 gone.push(field.owned());
-                hash.drop_deadline();
             }
         })
     }
@@ -134,7 +133,7 @@ impl Keyspace {
     pub fn expire_all_fields(&mut self, key: &[u8]) -> Option<Gone> {
         self.expire_fields(key, &mut |hash, now_ms, gone| {
             hash.expire(now_ms, usize::MAX, &mut |field| gone.push(field.owned()));
-            hash.drop_deadline();
+            hash.renew_deadline();
         })
     }
 
@@ -149,16 +148,27 @@ impl Keyspace {
             remove(hash, now_ms, &mut gone);
             Ok((gone.len() as u64, ()))
         });
-        self.dirty = dirty;
         let edited = edited.ok().flatten().filter(|_| !gone.is_empty())?;
-        self.stats.expired_fields += gone.len() as u64;
-        for field in gone {
-            self.signals.log_expired_field(db, key, field);
-        }
+        self.dirty = dirty;
+        self.count_expired_fields(db, key, gone);
         Some(match edited.is_removed {
             true => Gone::Key,
             false => Gone::Field,
         })
+    }
+
+    fn count_expired_fields(&mut self, db: usize, key: &[u8], fields: Vec<Vec<u8>>) {
+        self.stats.expired_fields += fields.len() as u64;
+        for field in fields {
+            self.signals.log_expired_field(db, key, field);
+        }
+    }
+
+    /// What follows from due fields of the hash at `key` that an edit has just deleted among other things: they are
+    /// logged, and are no changes of the client's, although the edit has counted them.
+    pub fn note_expired_fields(&mut self, key: &[u8], fields: Vec<Vec<u8>>) {
+        self.dirty -= fields.len() as u64;
+        self.count_expired_fields(self.selected, key, fields);
     }
 
     /// Deletes due fields of hashes that are due, about `budget` at most. Round-robin over the databases.

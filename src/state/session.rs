@@ -102,6 +102,8 @@ pub struct Session {
     pub patterns: OrderedSet<Vec<u8>>,
     pub shard_channels: OrderedSet<Vec<u8>>,
     pub waiting: Option<Box<Waiting>>,
+    /// The fields that HIMPORT PREPARE named, by the names it gave them.
+    pub fieldsets: OrderedMap<Vec<u8>, Vec<Vec<u8>>>,
     pub reply_mode: ReplyMode,
     pub no_evict: bool,
     pub no_touch: bool,
@@ -153,6 +155,7 @@ impl Session {
             patterns: OrderedSet::new(),
             shard_channels: OrderedSet::new(),
             waiting: None,
+            fieldsets: OrderedMap::new(),
             reply_mode: ReplyMode::On,
             no_evict: false,
             no_touch: false,

@@ -269,6 +269,7 @@ fn forget_all(session: &mut Session, server: &Server) {
     session.name.clear();
     session.user = DEFAULT_USER.owned();
     session.is_authenticated = session.kind != Kind::Wire || server.config.requirepass.is_empty();
+    session.fieldsets.clear();
     session.reply_mode = ReplyMode::On;
     session.no_evict = false;
     session.no_touch = false;
