@@ -4,6 +4,7 @@ pub mod bitmap;
 pub mod bytes;
 pub mod entry;
 pub mod hyperloglog;
+pub mod intset;
 pub mod item;
 pub mod listpack;
 pub mod ordered;
