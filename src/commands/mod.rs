@@ -12,6 +12,7 @@ pub mod pubsub;
 pub mod server;
 pub mod sorted_set;
 pub mod stream;
+pub mod set;
 pub mod string;
 pub mod transactions;
 
@@ -46,6 +47,9 @@ pub const GROUPS: &[&[Command]] = &[
     hash::expire::ROWS,
     hash::with_expiry::ROWS,
     hash::import::ROWS,
+    set::members::ROWS,
+    set::random::ROWS,
+    set::combine::ROWS,
     server::command::ROWS,
     server::config::ROWS,
     server::data::ROWS,

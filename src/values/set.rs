@@ -2,77 +2,389 @@
 //!
 //! <https://redis.io/docs/latest/develop/data-types/sets/>
 
-use super::{Aggregate, Entry, Kind, Object, Type};
-use crate::structures::table::Payload;
+use super::{Aggregate, Entry, Kind, Limits, Object, Type};
+use crate::algorithms::rng::Rng;
+use crate::structures::intset::{Intset, IntsetRef};
+use crate::structures::item::{Item, Needle, integer_of};
+use crate::structures::listpack::{HEADER_BYTES, Listpack, ListpackRef};
+use crate::structures::table::{Content, Lookup, Payload, Table};
 
-/// Sets: members, each once.
+/// An intset is never longer, whatever the configuration says.
+const MOST_INTS: usize = 1 << 30;
+
+/// Sets: members, each once. Encodings only ever change from the first to the last, but for what
+/// [`Set::pack_ints`] does.
 #[derive(Debug, Clone)]
 pub enum Set {
-    /// A listpack.
-    Packed(Vec<u8>),
-    /// An intset.
-    Ints(Vec<u8>),
+    /// Integers only.
+    Ints(Intset),
+    Packed(Listpack),
+    Table(Box<Table<()>>),
 }
 
 /// The same, to be read.
 #[derive(Debug, Clone, Copy)]
 pub enum SetRef<'a> {
-    Packed(&'a [u8]),
-    Ints(&'a [u8]),
+    Ints(IntsetRef<'a>),
+    Packed(ListpackRef<'a>),
+    Table(&'a Table<()>),
+}
+
+impl<'a> SetRef<'a> {
+    /// Members. O(1).
+    #[inline]
+    pub fn len(self) -> usize {
+        match self {
+            SetRef::Ints(ints) => ints.len(),
+            SetRef::Packed(list) => list.len(),
+            SetRef::Table(table) => table.len(),
+        }
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether there is this member. O(1) in a table, O(log n) among integers, O(n) in a listpack.
+    #[inline]
+    pub fn contains(self, member: &[u8]) -> bool {
+        match self {
+            SetRef::Ints(ints) => integer_of(member).is_some_and(|number| ints.contains(number)),
+            SetRef::Packed(list) => list.find(member, 1).is_some(),
+            SetRef::Table(table) => table.contains(member),
+        }
+    }
+
+    /// The same for a member of another set.
+    #[inline]
+    pub fn contains_item(self, member: Item<'_>) -> bool {
+        match (self, member) {
+            (SetRef::Ints(ints), Item::Int(number)) => ints.contains(number),
+            (_, member) => self.contains(&member.text()),
+        }
+    }
+
+    /// Whether both are one and the same.
+    pub fn is_same(self, other: SetRef<'_>) -> bool {
+        match (self, other) {
+            (SetRef::Table(one), SetRef::Table(other)) => core::ptr::eq(one, other),
+            (SetRef::Packed(one), SetRef::Packed(other)) => {
+                core::ptr::eq(one.as_bytes(), other.as_bytes())
+            }
+            (SetRef::Ints(one), SetRef::Ints(other)) => {
+                core::ptr::eq(one.as_bytes(), other.as_bytes())
+            }
+            _ => false,
+        }
+    }
+
+    /// Visits the members until `visit` says false: integers in ascending order, those of a listpack as they were added,
+    /// those of a table in its order. O(n).
+    pub fn walk(self, visit: &mut dyn FnMut(Item<'a>) -> bool) {
+        match self {
+            SetRef::Ints(ints) => {
+                ints.iter().all(|number| visit(Item::Int(number)));
+            }
+            SetRef::Packed(list) => {
+                list.iter().all(|(_, item)| visit(item));
+            }
+            SetRef::Table(table) => {
+                table.iter().all(|view| visit(Item::Bytes(view.key())));
+            }
+        }
+    }
+
+    /// A random member, each as likely; None of an empty set. O(1), in a listpack O(n).
+    pub fn random(self, rng: &mut Rng) -> Option<Item<'a>> {
+        match self {
+            SetRef::Ints(ints) => ints
+                .get(rng.below(ints.len() as u64) as usize)
+                .map(Item::Int),
+            SetRef::Packed(list) => list.get(rng.below(list.len() as u64) as i64),
+            SetRef::Table(table) => {
+                let view = table.random(|| rng.next_u64())?;
+                Some(Item::Bytes(view.key()))
+            }
+        }
+    }
+
+    /// Visits about `count` members from a cursor on and returns the next cursor, 0 at the end; see [`Table::scan`]. All
+    /// members at once of a set that is no table.
+    pub fn scan(self, cursor: u64, count: usize, visit: &mut dyn FnMut(Item<'a>)) -> u64 {
+        if let SetRef::Table(table) = self {
+            return table.scan(cursor, count, |view| visit(Item::Bytes(view.key())));
+        }
+        self.walk(&mut |item| {
+            visit(item);
+            true
+        });
+        0
+    }
+
+    /// The bytes of the packed form, if this is one.
+    pub fn packed(self) -> Option<&'a [u8]> {
+        match self {
+            SetRef::Ints(ints) => Some(ints.as_bytes()),
+            SetRef::Packed(list) => Some(list.as_bytes()),
+            SetRef::Table(_) => None,
+        }
+    }
+
+    /// A copy of its own.
+    pub fn to_set(self) -> Set {
+        match self {
+            SetRef::Ints(ints) => Set::Ints(Intset::from_bytes(ints.as_bytes().to_vec())),
+            SetRef::Packed(list) => Set::Packed(Listpack::from_bytes(list.as_bytes().to_vec())),
+            SetRef::Table(table) => Set::Table(Box::new(table.clone())),
+        }
+    }
 }
 
 impl Set {
-    /// An empty one.
+    /// An empty one, to which integers can be added as such.
     pub fn new() -> Set {
-        Set::Packed(Vec::new())
+        Set::Ints(Intset::new())
+    }
+
+    /// An empty listpack.
+    pub fn packed_new() -> Set {
+        Set::Packed(Listpack::new())
+    }
+
+    /// An empty table.
+    pub fn table(limits: &Limits) -> Set {
+        Set::Table(Box::new(Table::new(limits.seed.clone())))
+    }
+
+    /// An empty set for so many members, the first of which is known.
+    pub fn for_members(first: &[u8], count: usize, limits: &Limits) -> Set {
+        if count <= limits.set_max_intset_entries && integer_of(first).is_some() {
+            Set::new()
+        } else if count <= limits.set_max_listpack_entries {
+            Set::packed_new()
+        } else {
+            Set::table(limits)
+        }
+    }
+
+    /// Prepares for so many members to be added: too many make a table at once, whether or not they are new.
+    pub fn expect(&mut self, count: usize, limits: &Limits) {
+        let is_too_small = match self {
+            Set::Ints(_) => count > limits.set_max_intset_entries,
+            Set::Packed(_) => count > limits.set_max_listpack_entries,
+            Set::Table(_) => false,
+        };
+        if is_too_small {
+            self.make_table(limits);
+        }
+    }
+
+    /// Adds a member; false if it was there. O(1) in a table, O(n) in what is small.
+    #[inline]
+    pub fn add(&mut self, member: &[u8], limits: &Limits) -> bool {
+        match self {
+            Set::Table(table) => put(table, member),
+            _ => self.add_to_small(Needle::new(member), limits),
+        }
+    }
+
+    /// The same for a member of another set.
+    pub fn add_item(&mut self, member: Item<'_>, limits: &Limits) -> bool {
+        match (self, member) {
+            (Set::Ints(ints), Item::Int(number)) if !is_full(ints, limits) => ints.insert(number),
+            (set, member) => set.add(&member.text(), limits),
+        }
+    }
+
+    #[inline(never)]
+    fn add_to_small(&mut self, member: Needle<'_>, limits: &Limits) -> bool {
+        let fits = member.text.len() <= limits.set_max_listpack_value_bytes;
+        match (&mut *self, member.int) {
+            (Set::Ints(ints), Some(number)) => {
+                let is_new = ints.insert(number);
+                if is_new && ints.view().len() > limits.set_max_intset_entries.min(MOST_INTS) {
+                    self.make_table(limits);
+                }
+                return is_new;
+            }
+            (Set::Ints(ints), None) => {
+                if fits
+                    && ints.view().len() < limits.set_max_listpack_entries
+                    && longest(ints.view()) <= limits.set_max_listpack_value_bytes
+                {
+                    let mut list = Listpack::new();
+                    ints.view().iter().for_each(|number| list.push_int(number));
+                    list.push(member.text);
+                    *self = Set::Packed(list);
+                    return true;
+                }
+            }
+            (Set::Packed(list), int) => {
+                if list.view().find_from(HEADER_BYTES, &member, 1).is_some() {
+                    return false;
+                }
+                if fits && list.len() < limits.set_max_listpack_entries {
+                    match int {
+                        Some(number) => list.push_int(number),
+                        None => list.push(member.text),
+                    }
+                    return true;
+                }
+            }
+            (Set::Table(_), _) => {}
+        }
+        self.make_table(limits);
+        self.add(member.text, limits)
+    }
+
+    /// Makes it a table, if it is none. O(n).
+    #[inline(never)]
+    pub fn make_table(&mut self, limits: &Limits) {
+        if matches!(self, Set::Table(_)) {
+            return;
+        }
+        let mut table = Table::new(limits.seed.clone());
+        self.view().walk(&mut |item| {
+            put(&mut table, &item.text());
+            true
+        });
+        *self = Set::Table(Box::new(table));
+    }
+
+    /// Makes it an intset, if all members are integers and few enough. O(n).
+    pub fn pack_ints(&mut self, limits: &Limits) {
+        if matches!(self, Set::Ints(_))
+            || self.view().len() > limits.set_max_intset_entries.min(MOST_INTS)
+        {
+            return;
+        }
+        let mut ints = Intset::new();
+        let mut are_ints = true;
+        self.view().walk(&mut |item| {
+            let number = match item {
+                Item::Int(number) => Some(number),
+                Item::Bytes(text) => integer_of(text),
+            };
+            number.map(|number| ints.insert(number));
+            are_ints = number.is_some();
+            are_ints
+        });
+        if are_ints {
+            *self = Set::Ints(ints);
+        }
+    }
+
+    /// Removes a member; false if there was none. O(1) in a table, O(n) in what is small.
+    #[inline]
+    pub fn remove(&mut self, member: &[u8]) -> bool {
+        match self {
+            Set::Table(table) => table.remove(member).is_some(),
+            Set::Ints(ints) => integer_of(member).is_some_and(|number| ints.remove(number)),
+            Set::Packed(list) => match list.view().find(member, 1) {
+                Some(position) => {
+                    list.remove(position, 1);
+                    true
+                }
+                None => false,
+            },
+        }
+    }
+
+    /// The same for a member of another set.
+    pub fn remove_item(&mut self, member: Item<'_>) -> bool {
+        match (self, member) {
+            (Set::Ints(ints), Item::Int(number)) => ints.remove(number),
+            (set, member) => set.remove(&member.text()),
+        }
+    }
+
+    /// Gives spare room back.
+    pub fn shrink(&mut self) {
+        match self {
+            Set::Ints(ints) => ints.shrink(),
+            Set::Packed(list) => list.shrink(),
+            Set::Table(_) => {}
+        }
     }
 
     /// The packed form of that kind.
     pub fn unpack(kind: Kind, bytes: Vec<u8>) -> Set {
         match kind {
-            Kind::SetInts => Set::Ints(bytes),
-            _ => Set::Packed(bytes),
+            Kind::SetInts => Set::Ints(Intset::from_bytes(bytes)),
+            _ => Set::Packed(Listpack::from_bytes(bytes)),
         }
     }
 
     /// The bytes of the packed form, if this is one.
     pub fn packed(&self) -> Option<&[u8]> {
-        match self {
-            Set::Packed(bytes) | Set::Ints(bytes) => Some(bytes),
-        }
+        self.view().packed()
     }
 
     /// The memory of the packed form; empty if this is none.
     pub fn into_packed(self) -> Vec<u8> {
         match self {
-            Set::Packed(bytes) | Set::Ints(bytes) => bytes,
+            Set::Ints(ints) => ints.into_bytes(),
+            Set::Packed(list) => list.into_bytes(),
+            Set::Table(_) => Vec::new(),
         }
     }
 
     pub fn kind(&self) -> Kind {
         match self {
-            Set::Packed(_) => Kind::SetPacked,
             Set::Ints(_) => Kind::SetInts,
+            Set::Packed(_) => Kind::SetPacked,
+            Set::Table(_) => Kind::SetTable,
         }
     }
 
+    #[inline]
     pub fn is_empty(&self) -> bool {
-        self.packed().is_some_and(<[u8]>::is_empty)
+        self.view().is_empty()
     }
 
     /// Bytes held from the allocator. O(1).
+    #[inline]
     pub fn heap_bytes(&self) -> usize {
         match self {
-            Set::Packed(bytes) | Set::Ints(bytes) => bytes.capacity(),
+            Set::Ints(ints) => ints.heap_bytes(),
+            Set::Packed(list) => list.heap_bytes(),
+            Set::Table(table) => size_of::<Table<()>>() + table.memory_bytes(),
         }
     }
 
+    #[inline]
     pub fn view(&self) -> SetRef<'_> {
         match self {
-            Set::Packed(bytes) => SetRef::Packed(bytes),
-            Set::Ints(bytes) => SetRef::Ints(bytes),
+            Set::Ints(ints) => SetRef::Ints(ints.view()),
+            Set::Packed(list) => SetRef::Packed(list.view()),
+            Set::Table(table) => SetRef::Table(table),
         }
     }
+}
+
+/// Adds a member to a table; false if it was there.
+#[inline]
+fn put(table: &mut Table<()>, member: &[u8]) -> bool {
+    match table.lookup(member) {
+        Lookup::Occupied(_) => false,
+        Lookup::Vacant(place) => {
+            place.insert(0, Content::Inline(&[]), None);
+            true
+        }
+    }
+}
+
+/// Whether one more integer could make it a table.
+fn is_full(ints: &Intset, limits: &Limits) -> bool {
+    ints.view().len() >= limits.set_max_intset_entries.min(MOST_INTS)
+}
+
+/// The length of the longest text among integers in ascending order.
+fn longest(ints: IntsetRef<'_>) -> usize {
+    let ends = ints.first().into_iter().chain(ints.last());
+    ends.map(|number| Item::Int(number).len())
+        .max()
+        .unwrap_or(0)
 }
 
 impl Default for Set {
@@ -101,8 +413,8 @@ impl<'a> Entry<'a> {
     #[inline]
     pub fn set(&self) -> Option<SetRef<'a>> {
         Some(match (self.kind(), self.view().payload()) {
-            (Kind::SetPacked, Payload::Inline(bytes)) => SetRef::Packed(bytes),
-            (Kind::SetInts, Payload::Inline(bytes)) => SetRef::Ints(bytes),
+            (Kind::SetPacked, Payload::Inline(bytes)) => SetRef::Packed(ListpackRef::new(bytes)),
+            (Kind::SetInts, Payload::Inline(bytes)) => SetRef::Ints(IntsetRef::new(bytes)),
             (_, Payload::Boxed(Object::Set(value))) => value.view(),
             _ => return None,
         })

@@ -1,12 +1,12 @@
-//! Looking through the keys of a database.
+//! Looking through the keys of a database, and what SSCAN, HSCAN and ZSCAN share with that.
 
 use crate::algorithms::bytes::Append;
 use crate::algorithms::{glob, num};
-use crate::resp::Error;
+use crate::resp::{Error, Reply};
 use crate::table::{
     Acl, BASE, Command, Ctx, Flags, Group, Outcome, Result, args, integer, pattern, prose, string,
 };
-use crate::values::Type;
+use crate::values::{Entry, Type};
 
 #[rustfmt::skip]
 pub const ROWS: &[Command] = &[
@@ -56,63 +56,134 @@ fn keys(ctx: &mut Ctx) -> Result {
     Ok(Outcome::Done)
 }
 
-/// The options of SCAN.
-struct Wanted<'a> {
-    count: usize,
+/// What SCAN and its kin are asked for.
+#[derive(Debug)]
+pub struct Request<'a> {
+    pub cursor: u64,
+    /// About so many entries to look at.
+    pub count: usize,
+    /// Not with NOVALUES.
+    pub has_values: bool,
     pattern: &'a [u8],
     /// The inner None is a type that does not exist: no key has it.
     value_type: Option<Option<Type>>,
 }
 
-impl<'a> Wanted<'a> {
-    fn parse(ctx: &Ctx<'a>) -> core::result::Result<Wanted<'a>, Error> {
-        let mut wanted = Wanted {
+impl<'a> Request<'a> {
+    /// Reads the options behind the cursor, which stands at `at`. `of` is the type of the value that is looked through,
+    /// None for the keys of a database.
+    fn parse(
+        ctx: &Ctx<'a>,
+        at: usize,
+        cursor: u64,
+        of: Option<Type>,
+    ) -> core::result::Result<Request<'a>, Error> {
+        let mut request = Request {
+            cursor,
             count: 10,
+            has_values: true,
             pattern: b"*",
             value_type: None,
         };
-        let options = &mut ctx.options(2);
+        let options = &mut ctx.options(at + 1);
         while !options.is_done() {
             if let Some(count) = options.take_value("COUNT") {
                 let count = num::parse_i64(count).ok_or(Error::NOT_INTEGER)?;
                 if count < 1 {
                     return Err(Error::SYNTAX);
                 }
-                wanted.count = usize::try_from(count).unwrap_or(usize::MAX);
+                request.count = usize::try_from(count).unwrap_or(usize::MAX);
             } else if let Some(pattern) = options.take_value("MATCH") {
-                wanted.pattern = pattern;
-            } else if let Some(name) = options.take_value("TYPE") {
-                wanted.value_type = Some(Type::parse(name));
+                request.pattern = pattern;
+            } else if of.is_none()
+                && let Some(name) = options.take_value("TYPE")
+            {
+                request.value_type = Some(Type::parse(name));
             } else if options.take("NOVALUES") {
-                return Err(Error::new("ERR NOVALUES option can only be used in HSCAN"));
+                if of != Some(Type::Hash) {
+                    return Err(Error::new("ERR NOVALUES option can only be used in HSCAN"));
+                }
+                request.has_values = false;
             } else {
                 return Err(Error::SYNTAX);
             }
         }
-        Ok(wanted)
+        Ok(request)
     }
+
+    /// Whether a key, member or field is wanted.
+    #[inline]
+    pub fn fits(&self, text: &[u8]) -> bool {
+        self.pattern == b"*" || glob::matches(self.pattern, text)
+    }
+}
+
+/// What a call of SCAN or its kin found.
+#[derive(Debug, Default)]
+pub struct Found {
+    texts: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Found {
+    /// One more text for the reply.
+    pub fn put(&mut self, text: &[u8]) {
+        self.texts.put(text);
+        self.ends.push(self.texts.len());
+    }
+
+    fn reply(self, reply: &mut Reply, next: u64) {
+        reply.array(2);
+        reply.bulk(num::format_u64(next).as_bytes());
+        reply.array(self.ends.len());
+        let mut start = 0;
+        for end in self.ends {
+            reply.bulk(self.texts.get(start..end).unwrap_or(&[]));
+            start = end;
+        }
+    }
+}
+
+/// What looks through one value: it puts what fits into the last argument and returns the next cursor.
+pub type Walk<'w> = dyn FnMut(Entry<'_>, &Request<'_>, &mut Found) -> u64 + 'w;
+
+/// HSCAN, SSCAN and ZSCAN: looks through the value at the key in argument 1, if it is of that type.
+///
+/// # Errors
+/// A bad cursor, WRONGTYPE, a bad option, in this order; options of a missing key are not looked at.
+pub fn scan_value(ctx: &mut Ctx, value_type: Type, walk: &mut Walk<'_>) -> Result {
+    let cursor = parse_cursor(ctx.arg(2)).ok_or(Error::INVALID_CURSOR)?;
+    let key = ctx.arg(1);
+    let mut found = Found::default();
+    let mut next = 0;
+    if ctx
+        .keys
+        .read_value(key, |entry| {
+            (entry.value_type() == value_type).then_some(())
+        })?
+        .is_some()
+    {
+        let request = Request::parse(ctx, 2, cursor, Some(value_type))?;
+        if let Some(entry) = ctx.keys.peek(key) {
+            next = walk(entry, &request, &mut found);
+        }
+    }
+    found.reply(ctx.reply, next);
+    Ok(Outcome::Done)
 }
 
 fn scan(ctx: &mut Ctx) -> Result {
     let cursor = parse_cursor(ctx.arg(1)).ok_or(Error::INVALID_CURSOR)?;
-    let wanted = Wanted::parse(ctx)?;
-    let (mut names, mut ends) = (Vec::new(), Vec::new());
-    let fits = |key: &[u8]| wanted.pattern == b"*" || glob::matches(wanted.pattern, key);
-    let next = ctx.keys.scan(cursor, wanted.count, fits, |entry| {
+    let request = Request::parse(ctx, 1, cursor, None)?;
+    let mut found = Found::default();
+    let fits = |key: &[u8]| request.fits(key);
+    let next = ctx.keys.scan(cursor, request.count, fits, |entry| {
         let value_type = Some(entry.value_type());
-        if wanted.value_type.is_none_or(|wanted| wanted == value_type) {
-            names.put(entry.key());
-            ends.push(names.len());
+        if request.value_type.is_none_or(|wanted| wanted == value_type) {
+            found.put(entry.key());
         }
     });
-    ctx.reply.array(2);
-    ctx.reply.bulk(num::format_u64(next).as_bytes());
-    ctx.reply.array(ends.len());
-    let mut start = 0;
-    for end in ends {
-        ctx.reply.bulk(names.get(start..end).unwrap_or(&[]));
-        start = end;
-    }
+    found.reply(ctx.reply, next);
     Ok(Outcome::Done)
 }
 

@@ -415,6 +415,14 @@ impl<B: Shape> Table<B> {
     }
 }
 
+impl<B: Shape> core::fmt::Debug for Table<B> {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        out.debug_struct("Table")
+            .field("len", &self.len)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<B: Shape> Drop for Table<B> {
     fn drop(&mut self) {
         self.release_entries();
