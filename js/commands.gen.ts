@@ -410,10 +410,20 @@ export interface Commands<M extends Mode> {
 	restoreAsking(key: Key, ttl: Int, serializedValue: Arg, options?: { replace?: boolean; absttl?: boolean; idletime?: Int; freq?: Int }): Result<M, "OK">;
 	/** The role in replication: always that of a primary without replicas. */
 	role(): Result<M, Reply[]>;
+	/** Adds members to a set and returns how many were new; a missing set is created. */
+	sadd(key: Key, ...member: Many<Arg>): Result<M, number>;
 	/** Saves the data set; the reply comes when it is stored. */
 	save(): Result<M, Promise<"OK">>;
 	/** Some keys, and a cursor to get more with; 0 begins, and comes back at the end. */
 	scan(cursor: Int, options?: { match?: Key; count?: Int; type?: Arg }): Result<M, (string | string[])[]>;
+	/** Returns the number of members of a set. */
+	scard(key: Key): Result<M, number>;
+	/** Returns the members of the first set that no other one has. */
+	sdiff(...key: Many<Key>): Result<M, string[]>;
+	/** Counts the members of the first set that no other one has, up to a limit. */
+	sdiffcard(key: readonly Key[], options?: { limit?: Int }): Result<M, number>;
+	/** Stores the members of the first set that no other one has, and returns how many they are. */
+	sdiffstore(destination: Key, ...key: Many<Key>): Result<M, number>;
 	/** Chooses the database that later commands work on. */
 	select(index: Int): Result<M, "OK">;
 	/** Sets a key to a string, whatever it held; on conditions, with a time to live. */
@@ -428,6 +438,14 @@ export interface Commands<M extends Mode> {
 	setrange(key: Key, offset: Int, value: Arg): Result<M, number>;
 	/** Ends the server, after a save where there are rules to save or SAVE is said. */
 	shutdown(options?: { nosave?: boolean; save?: boolean; now?: boolean; force?: boolean; abort?: boolean }): Result<M, "OK">;
+	/** Returns the members that all of several sets have. */
+	sinter(...key: Many<Key>): Result<M, string[]>;
+	/** Counts the members that all of several sets have, up to a limit. */
+	sintercard(key: readonly Key[], options?: { limit?: Int }): Result<M, number>;
+	/** Stores the members that all of several sets have, and returns how many they are. */
+	sinterstore(destination: Key, ...key: Many<Key>): Result<M, number>;
+	/** Says whether a set has a member. */
+	sismember(key: Key, member: Arg): Result<M, number>;
 	/** The older name of REPLICAOF. @deprecated since Redis 5.0.0 */
 	slaveof(...args: Arg[]): Result<M, "OK">;
 	/** The newest entries: id, time, microseconds, arguments, address and name of the client. */
@@ -436,16 +454,36 @@ export interface Commands<M extends Mode> {
 	slowlogLen(): Result<M, number>;
 	/** Forgets all entries. */
 	slowlogReset(): Result<M, "OK">;
+	/** Returns all members of a set. */
+	smembers(key: Key): Result<M, string[]>;
+	/** Says of each of several members whether a set has it. */
+	smismember(key: Key, ...member: Many<Arg>): Result<M, number[]>;
+	/** Moves a member from one set to another; says whether there was such a member. */
+	smove(source: Key, destination: Key, member: Arg): Result<M, number>;
 	/** The elements of a list, set or sorted set in order; on request, stored as a list. */
 	sort(key: Key, options?: { by?: Key; limit?: { offset: Int; count: Int } | readonly [Int, Int]; get?: Key | readonly (Key)[]; asc?: boolean; desc?: boolean; alpha?: boolean; store?: Key }): Result<M, (string | null)[] | number>;
 	/** The elements of a list, set or sorted set in order. */
 	sortRo(key: Key, options?: { by?: Key; limit?: { offset: Int; count: Int } | readonly [Int, Int]; get?: Key | readonly (Key)[]; asc?: boolean; desc?: boolean; alpha?: boolean }): Result<M, (string | null)[]>;
+	/** Removes one or several random members of a set and returns them. */
+	spop(key: Key, count?: Int): Result<M, string | null | string[]>;
 	/** Sends a message to a shard channel; replies how many clients it reached. */
 	spublish(shardchannel: Arg, message: Arg): Result<M, number>;
+	/** Returns one or several random members of a set; with a negative count, the same may come again. */
+	srandmember(key: Key, count?: Int): Result<M, string | null | string[]>;
+	/** Removes members from a set and returns how many there were; a set without members is gone. */
+	srem(key: Key, ...member: Many<Arg>): Result<M, number>;
+	/** Some members of a set, and a cursor to get more with; 0 begins, and comes back at the end. */
+	sscan(key: Key, cursor: Int, options?: { match?: Key; count?: Int }): Result<M, (string | string[])[]>;
 	/** The length of the string at a key, in bytes. */
 	strlen(key: Key): Result<M, number>;
 	/** The old name of GETRANGE. @deprecated since Redis 2.0.0 */
 	substr(key: Key, start: Int, end: Int): Result<M, string>;
+	/** Returns the members that any of several sets has. */
+	sunion(...key: Many<Key>): Result<M, string[]>;
+	/** Counts the members that any of several sets has, up to a limit; exactly, or as a HyperLogLog does. */
+	sunioncard(key: readonly Key[], options?: { approx?: boolean; limit?: Int }): Result<M, number>;
+	/** Stores the members that any of several sets has, and returns how many they are. */
+	sunionstore(destination: Key, ...key: Many<Key>): Result<M, number>;
 	/** Lets two databases change places, for all clients at once. */
 	swapdb(index1: Int, index2: Int): Result<M, "OK">;
 	/** The time: seconds since the epoch, and the microseconds beyond. */
@@ -726,8 +764,13 @@ reset t
 restore t ?REPLACE ?ABSTTL ?IDLETIME= ?FREQ=
 restore-asking t ?REPLACE ?ABSTTL ?IDLETIME= ?FREQ=
 role t
+sadd
 save tb
 scan - ?MATCH= ?COUNT= ?TYPE=
+scard
+sdiff
+sdiffcard - # ?LIMIT=
+sdiffstore
 select t
 set - ?NX ?XX ?IFEQ= ?IFNE= ?IFDEQ= ?IFDNE= ?GET ?EX= ?PX= ?EXAT= ?PXAT= ?KEEPTTL
 setbit
@@ -735,15 +778,29 @@ setex t
 setnx
 setrange
 shutdown t ?NOSAVE ?SAVE ?NOW ?FORCE ?ABORT
+sinter
+sintercard - # ?LIMIT=
+sinterstore
+sismember
 slaveof t
 slowlog|get t
 slowlog|len t
 slowlog|reset t
+smembers
+smismember
+smove
 sort - ?BY= ?LIMIT=offset.count ?GET* ?ASC ?DESC ?ALPHA ?STORE=
 sort_ro - ?BY= ?LIMIT=offset.count ?GET* ?ASC ?DESC ?ALPHA
+spop
 spublish t
+srandmember
+srem
+sscan - ?MATCH= ?COUNT=
 strlen
 substr
+sunion
+sunioncard - # ?APPROX ?LIMIT=
+sunionstore
 swapdb t
 time t
 touch
