@@ -21,7 +21,7 @@ export interface RowEvents {
 	toggle(path: string, isOpen: boolean): void;
 }
 
-const BADGES: Readonly<Record<string, string>> = { string: "str", stream: "strm" };
+const BADGES: Readonly<Record<string, string>> = { string: "str", stream: "strm", array: "arr" };
 
 export function badgeText(type: string): string {
 	return BADGES[type] ?? type.slice(0, 4);

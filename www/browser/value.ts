@@ -1,10 +1,15 @@
 /** The panel of one key: its value, its time to live, and what can be done to it. */
 
 import { formatBytes, icon, make, press } from "../dom.ts";
+import { tickTable } from "./cells.ts";
 import type { KeyName } from "./names.ts";
 import { badgeText, formatTtl } from "./rows.ts";
 import type { KeySession } from "./session.ts";
-import { asText, bestViewer, VIEWERS, type Viewer } from "./viewers.ts";
+import { type Contents, READERS, type View } from "./viewers.ts";
+
+/** Elements of a collection that are read at first, and what each "more" multiplies them by. */
+const FIRST_ELEMENTS = 100;
+const MORE = 5;
 
 export interface ValueEvents {
 	/** Runs a command that changes something; its text is shown in the terminal too. */
@@ -17,7 +22,11 @@ export class ValuePanel {
 	private readonly events: ValueEvents;
 	private key: KeyName | undefined;
 	private expires_ms: number | undefined;
-	private viewer: Viewer | undefined;
+	/** The title of the view that the visitor chose. */
+	private chosen: string | undefined;
+	private most = FIRST_ELEMENTS;
+	/** The label of the key whose value is on the page. */
+	private drawn: string | undefined;
 	private isEditing = false;
 	private facts: HTMLElement | undefined;
 	private fixedFacts: readonly string[] = [];
@@ -36,7 +45,10 @@ export class ValuePanel {
 
 	open(session: KeySession, key: KeyName): void {
 		this.isEditing = false;
-		if (key.label !== this.key?.label) this.viewer = undefined;
+		if (key.label !== this.key?.label) {
+			this.chosen = undefined;
+			this.most = FIRST_ELEMENTS;
+		}
 		this.key = key;
 		this.host.hidden = false;
 		this.refresh(session);
@@ -71,8 +83,7 @@ export class ValuePanel {
 		encoding: string,
 		memory: number | undefined,
 	): void {
-		const view = VIEWERS[type];
-		const value = view?.read(session, key);
+		const contents = READERS[type]?.(session, key, this.most);
 		const close = make("button", {
 			class: "icon-button",
 			type: "button",
@@ -89,51 +100,56 @@ export class ValuePanel {
 		);
 		this.facts = make("p", { class: "value-facts" });
 		this.fixedFacts = [
-			...(value ? [`${formatBytes(value.length)}`] : []),
+			...(contents?.facts ?? []),
 			...(encoding ? [encoding] : []),
 			...(memory !== undefined ? [`${formatBytes(memory)} in memory`] : []),
 		];
 		this.drawFacts();
 		const body = make("div", { class: "value-body", tabindex: "0", role: "group", "aria-label": "Content" });
 		const tools = make("div", { class: "value-tools" });
-		const isText = value !== undefined && asText(value) !== undefined;
-		if (view && value) this.addViews(view.viewers, value, tools, body);
+		if (contents) this.addViews(session, contents, tools, body);
 		else body.append(`A ${type}. Ask the terminal about it.`);
 		tools.append(make("span", { class: "gap" }));
-		if (view?.isEditable && value && isText) {
-			tools.append(this.button("Edit", () => this.edit(session, key, asText(value) as string)));
-		}
+		const text = contents?.text;
+		if (text !== undefined) tools.append(this.button("Edit", () => this.edit(session, key, text)));
 		const actions = make("div", { class: "value-tools" });
 		this.addActions(key, actions);
+		// A write somewhere else is no reason to lose one's place.
+		const top_px = this.drawn === key.label ? this.host.querySelector(".value-body")?.scrollTop : 0;
 		this.host.replaceChildren(head, this.facts, tools, actions, body);
+		body.scrollTop = top_px ?? 0;
+		this.drawn = key.label;
 	}
 
-	private addViews(
-		viewers: readonly Viewer[],
-		value: Uint8Array,
-		tools: HTMLElement,
-		body: HTMLElement,
-	): void {
+	private addViews(session: KeySession, contents: Contents, tools: HTMLElement, body: HTMLElement): void {
 		const group = make("div", { class: "segmented small", role: "group", "aria-label": "Show as" });
-		const fitting = viewers.filter((viewer) => viewer.fits(value));
+		const { views } = contents;
 		const buttons: HTMLElement[] = [];
-		const show = (viewer: Viewer, button: HTMLElement | undefined) => {
-			press(buttons, button);
+		const show = (view: View) => {
+			press(buttons, buttons[views.indexOf(view)]);
 			body.className = "value-body";
 			body.replaceChildren();
-			viewer.show(value, body);
+			view.show(body);
+			if (contents.isCut && view === contents.best) body.append(this.more(session));
 		};
-		for (const viewer of fitting) {
-			const button = this.button(viewer.title, () => {
-				this.viewer = viewer;
-				show(viewer, button);
+		for (const view of views) {
+			const button = this.button(view.title, () => {
+				this.chosen = view.title;
+				show(view);
 			});
 			buttons.push(button);
 		}
 		group.append(...buttons);
 		tools.append(group);
-		const chosen = this.viewer && fitting.includes(this.viewer) ? this.viewer : bestViewer(fitting, value);
-		show(chosen, buttons[fitting.indexOf(chosen)]);
+		show(views.find((view) => view.title === this.chosen) ?? contents.best);
+	}
+
+	private more(session: KeySession): HTMLElement {
+		const button = this.button("Show more", () => {
+			this.most *= MORE;
+			this.refresh(session);
+		});
+		return make("p", { class: "faint" }, `first ${this.most} `, button);
 	}
 
 	private addActions(key: KeyName, tools: HTMLElement): void {
@@ -200,10 +216,12 @@ export class ValuePanel {
 		this.facts?.replaceChildren(...[...this.fixedFacts, left].map((fact) => make("span", {}, fact)));
 	}
 
-	/** Each second: the countdown, and the end when the key is gone. */
+	/** Each second: the countdowns, and the end when the key or a field of it is gone. */
 	tick(session: KeySession): void {
-		if (!this.key || this.expires_ms === undefined) return;
-		if (this.expires_ms <= Date.now()) this.refresh(session);
-		else this.drawFacts();
+		if (!this.key) return;
+		const now_ms = Date.now();
+		const isOver = this.expires_ms !== undefined && this.expires_ms <= now_ms;
+		if (tickTable(this.host, now_ms) || isOver) this.refresh(session);
+		else if (this.expires_ms !== undefined) this.drawFacts();
 	}
 }

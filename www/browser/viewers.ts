@@ -1,24 +1,39 @@
-/** How a value is shown: for each type of Redis the ways to look at it. Another type is another line in {@link VIEWERS}. */
+/** How a value is shown: for each type of Redis what is read of it, and the ways to look at that. */
 
-import { make } from "../dom.ts";
+import { formatBytes, make } from "../dom.ts";
 import { quoteBytes } from "../terminal/format.ts";
+import { COLLECTIONS } from "./collections.ts";
 import type { KeyName } from "./names.ts";
 import type { KeySession } from "./session.ts";
 
 /** One way to look at a value. */
+export interface View {
+	readonly title: string;
+	show(body: HTMLElement): void;
+}
+
+/** What was read of a value. */
+export interface Contents {
+	/** What it is, in a few words each. */
+	readonly facts: readonly string[];
+	readonly views: readonly View[];
+	/** The view to begin with. */
+	readonly best: View;
+	/** The whole of it, where it can be edited and written back by SET. */
+	readonly text?: string | undefined;
+	/** There is more of it than was read. */
+	readonly isCut?: boolean;
+}
+
+/** Reads a value, of a collection so many elements at most; undefined when the key is gone. */
+export type Reader = (session: KeySession, key: KeyName, most: number) => Contents | undefined;
+
+/** One way to look at bytes. */
 export interface Viewer {
 	readonly title: string;
 	/** Whether it makes sense for this value. */
 	fits(value: Uint8Array): boolean;
 	show(value: Uint8Array, body: HTMLElement): void;
-}
-
-export interface TypeView {
-	/** The bytes to look at; undefined when the key is gone. */
-	read(session: KeySession, key: KeyName): Uint8Array | undefined;
-	readonly viewers: readonly Viewer[];
-	/** Text can be edited and written back. */
-	readonly isEditable: boolean;
 }
 
 /** So much of a value is shown; more would only slow the page. */
@@ -126,16 +141,29 @@ const bitsViewer: Viewer = {
 	},
 };
 
-/** What can be looked at, by the word TYPE answers. */
-export const VIEWERS: Readonly<Record<string, TypeView>> = {
-	string: {
-		read: (session, key) => session.call<Uint8Array | null>("GET", key.arg) ?? undefined,
-		viewers: [textViewer, jsonViewer, hexViewer, bitsViewer],
-		isEditable: true,
-	},
+const STRING_VIEWERS: readonly Viewer[] = [textViewer, jsonViewer, hexViewer, bitsViewer];
+
+const readString: Reader = (session, key) => {
+	const value = session.call<Uint8Array | null>("GET", key.arg);
+	if (!value) return undefined;
+	const fitting = STRING_VIEWERS.filter((viewer) => viewer.fits(value));
+	const best = bestViewer(fitting, value);
+	const views = fitting.map((viewer) => ({
+		title: viewer.title,
+		show: (body: HTMLElement) => viewer.show(value, body),
+	}));
+	return {
+		facts: [formatBytes(value.length)],
+		views,
+		best: views[fitting.indexOf(best)] as View,
+		text: asText(value),
+	};
 };
 
-/** The view to begin with. */
+/** How to read what TYPE calls so. */
+export const READERS: Readonly<Record<string, Reader>> = { string: readString, ...COLLECTIONS };
+
+/** The viewer to begin with. */
 export function bestViewer(viewers: readonly Viewer[], value: Uint8Array): Viewer {
 	if (jsonViewer.fits(value) && viewers.includes(jsonViewer)) return jsonViewer;
 	const isText = asText(value.subarray(0, MOST_TEXT_BYTES)) !== undefined;
