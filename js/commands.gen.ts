@@ -110,11 +110,11 @@ export interface Commands<M extends Mode> {
 	/** Finds the first bit of a string or a range that is 1, or that is 0. */
 	bitpos(...args: Arg[]): Result<M, number>;
 	/** Takes members out of the first of several sorted sets that has some; waits for some if need be. */
-	bzmpop(timeout: Double, key: readonly Key[], where: Word<"MIN" | "MAX">, options?: { count?: Int }): Result<M, Promise<(string | ((string | number)[])[])[] | null>>;
+	bzmpop(timeout: Double, key: readonly Key[], where: Word<"MIN" | "MAX">, options?: { count?: Int }): Result<M, Promise<[string, [string, number][]] | null>>;
 	/** Takes the member with the highest score out of the first of several sorted sets that has one; waits for one if need be. */
-	bzpopmax(key: readonly (Key)[], timeout: Double): Result<M, Promise<(string | number)[] | null>>;
+	bzpopmax(key: readonly (Key)[], timeout: Double): Result<M, Promise<[string, string, number] | null>>;
 	/** Takes the member with the lowest score out of the first of several sorted sets that has one; waits for one if need be. */
-	bzpopmin(key: readonly (Key)[], timeout: Double): Result<M, Promise<(string | number)[] | null>>;
+	bzpopmin(key: readonly (Key)[], timeout: Double): Result<M, Promise<[string, string, number] | null>>;
 	/** Says whether the keys of the next command are to be tracked. */
 	clientCaching(mode: Word<"YES" | "NO">): Result<M, "OK">;
 	/** The name of this connection. */
@@ -292,9 +292,9 @@ export interface Commands<M extends Mode> {
 	/** How many milliseconds fields have to live. */
 	hpttl(key: Key, field: readonly Arg[]): Result<M, number[]>;
 	/** Returns one or more random fields. */
-	hrandfield(...args: Arg[]): Result<M, string | null | string[] | string[][]>;
+	hrandfield(...args: Arg[]): Result<M, string | null | string[] | [string, string][]>;
 	/** Some fields, and a cursor to get more with; 0 begins, and comes back at the end. */
-	hscan(key: Key, cursor: Int, options?: { match?: Key; count?: Int; novalues?: boolean }): Result<M, (string | string[])[]>;
+	hscan(key: Key, cursor: Int, options?: { match?: Key; count?: Int; novalues?: boolean }): Result<M, [string, string[]]>;
 	/** Sets fields of a hash and returns how many of them are new. */
 	hset(key: Key, data: Fields): Result<M, number>;
 	hset(key: Key, ...fieldsAndValues: Arg[]): Result<M, number>;
@@ -415,7 +415,7 @@ export interface Commands<M extends Mode> {
 	/** Saves the data set; the reply comes when it is stored. */
 	save(): Result<M, Promise<"OK">>;
 	/** Some keys, and a cursor to get more with; 0 begins, and comes back at the end. */
-	scan(cursor: Int, options?: { match?: Key; count?: Int; type?: Arg }): Result<M, (string | string[])[]>;
+	scan(cursor: Int, options?: { match?: Key; count?: Int; type?: Arg }): Result<M, [string, string[]]>;
 	/** Returns the number of members of a set. */
 	scard(key: Key): Result<M, number>;
 	/** Returns the members of the first set that no other one has. */
@@ -473,7 +473,7 @@ export interface Commands<M extends Mode> {
 	/** Removes members from a set and returns how many there were; a set without members is gone. */
 	srem(key: Key, ...member: Many<Arg>): Result<M, number>;
 	/** Some members of a set, and a cursor to get more with; 0 begins, and comes back at the end. */
-	sscan(key: Key, cursor: Int, options?: { match?: Key; count?: Int }): Result<M, (string | string[])[]>;
+	sscan(key: Key, cursor: Int, options?: { match?: Key; count?: Int }): Result<M, [string, string[]]>;
 	/** The length of the string at a key, in bytes. */
 	strlen(key: Key): Result<M, number>;
 	/** The old name of GETRANGE. @deprecated since Redis 2.0.0 */
@@ -517,9 +517,9 @@ export interface Commands<M extends Mode> {
 	/** How many entries a stream has. */
 	xlen(key: Key): Result<M, number>;
 	/** The entries between two ids. */
-	xrange(key: Key, start: Arg, end: Arg, options?: { count?: Int }): Result<M, Reply[]>;
+	xrange(key: Key, start: Arg, end: Arg, options?: { count?: Int }): Result<M, ([string, string[] | null])[] | null>;
 	/** The entries between two ids, the last first. */
-	xrevrange(key: Key, end: Arg, start: Arg, options?: { count?: Int }): Result<M, Reply[]>;
+	xrevrange(key: Key, end: Arg, start: Arg, options?: { count?: Int }): Result<M, ([string, string[] | null])[] | null>;
 	/** Sets what a stream remembers of its ids; for replication. */
 	xsetid(key: Key, lastId: Arg, options?: { entriesadded?: Int; maxdeletedid?: Arg }): Result<M, "OK">;
 	/** Deletes entries from the front of a stream; how many. */
@@ -532,13 +532,13 @@ export interface Commands<M extends Mode> {
 	/** Counts the members whose scores are in a range. */
 	zcount(key: Key, min: Double, max: Double): Result<M, number>;
 	/** The members of the first of several sorted sets that are in none of the others. */
-	zdiff(key: readonly Key[], options?: { withscores?: boolean }): Result<M, (string | number | (string | number)[])[]>;
+	zdiff(key: readonly Key[], options?: { withscores?: boolean }): Result<M, string[] | [string, number][]>;
 	/** Stores the members of the first of several sorted sets that are in none of the others as another one. */
 	zdiffstore(destination: Key, key: readonly Key[]): Result<M, number>;
 	/** Adds to the score of a member, which is 0 for a new one, and returns the sum. */
 	zincrby(key: Key, increment: Int, member: Arg): Result<M, number>;
 	/** The members that are in all of several sorted sets, each with the sum of its scores or another of them. */
-	zinter(key: readonly Key[], options?: { weights?: Int | readonly (Int)[]; aggregate?: Word<"SUM" | "MIN" | "MAX" | "COUNT">; withscores?: boolean }): Result<M, (string | number | (string | number)[])[]>;
+	zinter(key: readonly Key[], options?: { weights?: Int | readonly (Int)[]; aggregate?: Word<"SUM" | "MIN" | "MAX" | "COUNT">; withscores?: boolean }): Result<M, string[] | [string, number][]>;
 	/** Counts the members that are in all of several sorted sets, up to a limit. */
 	zintercard(key: readonly Key[], options?: { limit?: Int }): Result<M, number>;
 	/** Stores the members that are in all of several sorted sets as another one. */
@@ -546,25 +546,25 @@ export interface Commands<M extends Mode> {
 	/** Counts the members in a range of their bytes; for members of equal scores. */
 	zlexcount(key: Key, min: Arg, max: Arg): Result<M, number>;
 	/** Takes members out of the first of several sorted sets that has some. */
-	zmpop(key: readonly Key[], where: Word<"MIN" | "MAX">, options?: { count?: Int }): Result<M, (string | ((string | number)[])[])[] | null>;
+	zmpop(key: readonly Key[], where: Word<"MIN" | "MAX">, options?: { count?: Int }): Result<M, [string, [string, number][]] | null>;
 	/** The scores of several members. */
 	zmscore(key: Key, ...member: Many<Arg>): Result<M, (number | null)[]>;
 	/** Takes the members with the highest scores out of a sorted set; the key goes with the last one. */
-	zpopmax(key: Key, count?: Int): Result<M, (string | number | (string | number)[])[]>;
+	zpopmax(key: Key, count?: Int): Result<M, [string, number] | [string, number][] | string[]>;
 	/** Takes the members with the lowest scores out of a sorted set; the key goes with the last one. */
-	zpopmin(key: Key, count?: Int): Result<M, (string | number | (string | number)[])[]>;
+	zpopmin(key: Key, count?: Int): Result<M, [string, number] | [string, number][] | string[]>;
 	/** Members of a sorted set at random, each as likely; a negative count may repeat them. */
-	zrandmember(...args: Arg[]): Result<M, string | null | (string | number | (string | number)[])[]>;
+	zrandmember(...args: Arg[]): Result<M, string | null | string[] | [string, number][]>;
 	/** The members in a range of ranks, of scores or of bytes. */
-	zrange(key: Key, start: Arg, stop: Arg, options?: { byscore?: boolean; bylex?: boolean; rev?: boolean; limit?: { offset: Int; count: Int } | readonly [Int, Int]; withscores?: boolean }): Result<M, (string | number | (string | number)[])[]>;
+	zrange(key: Key, start: Arg, stop: Arg, options?: { byscore?: boolean; bylex?: boolean; rev?: boolean; limit?: { offset: Int; count: Int } | readonly [Int, Int]; withscores?: boolean }): Result<M, string[] | [string, number][]>;
 	/** The members in a range of their bytes; for members of equal scores. @deprecated since Redis 6.2.0 */
 	zrangebylex(key: Key, min: Arg, max: Arg, options?: { limit?: { offset: Int; count: Int } | readonly [Int, Int] }): Result<M, string[]>;
 	/** The members whose scores are in a range. @deprecated since Redis 6.2.0 */
-	zrangebyscore(key: Key, min: Double, max: Double, options?: { withscores?: boolean; limit?: { offset: Int; count: Int } | readonly [Int, Int] }): Result<M, (string | number | (string | number)[])[]>;
+	zrangebyscore(key: Key, min: Double, max: Double, options?: { withscores?: boolean; limit?: { offset: Int; count: Int } | readonly [Int, Int] }): Result<M, string[] | [string, number][]>;
 	/** Stores the members in a range as another sorted set. */
 	zrangestore(dst: Key, src: Key, min: Arg, max: Arg, options?: { byscore?: boolean; bylex?: boolean; rev?: boolean; limit?: { offset: Int; count: Int } | readonly [Int, Int] }): Result<M, number>;
 	/** How many members come before a member, the lowest score being first. */
-	zrank(key: Key, member: Arg, options?: { withscore?: boolean }): Result<M, number | number[] | null>;
+	zrank(key: Key, member: Arg, options?: { withscore?: boolean }): Result<M, number | [number, number] | null>;
 	/** Removes members from a sorted set; the key goes with the last one. */
 	zrem(key: Key, ...member: Many<Arg>): Result<M, number>;
 	/** Removes the members in a range of their bytes; for members of equal scores. */
@@ -574,19 +574,19 @@ export interface Commands<M extends Mode> {
 	/** Removes the members whose scores are in a range. */
 	zremrangebyscore(key: Key, min: Double, max: Double): Result<M, number>;
 	/** The members in a range of ranks, from the highest. @deprecated since Redis 6.2.0 */
-	zrevrange(key: Key, start: Int, stop: Int, options?: { withscores?: boolean }): Result<M, (string | number | (string | number)[])[]>;
+	zrevrange(key: Key, start: Int, stop: Int, options?: { withscores?: boolean }): Result<M, string[] | [string, number][]>;
 	/** The members in a range of their bytes, from the highest; for members of equal scores. @deprecated since Redis 6.2.0 */
 	zrevrangebylex(key: Key, max: Arg, min: Arg, options?: { limit?: { offset: Int; count: Int } | readonly [Int, Int] }): Result<M, string[]>;
 	/** The members whose scores are in a range, from the highest. @deprecated since Redis 6.2.0 */
-	zrevrangebyscore(key: Key, max: Double, min: Double, options?: { withscores?: boolean; limit?: { offset: Int; count: Int } | readonly [Int, Int] }): Result<M, (string | number | (string | number)[])[]>;
+	zrevrangebyscore(key: Key, max: Double, min: Double, options?: { withscores?: boolean; limit?: { offset: Int; count: Int } | readonly [Int, Int] }): Result<M, string[] | [string, number][]>;
 	/** How many members come before a member, the highest score being first. */
-	zrevrank(key: Key, member: Arg, options?: { withscore?: boolean }): Result<M, number | number[] | null>;
+	zrevrank(key: Key, member: Arg, options?: { withscore?: boolean }): Result<M, number | [number, number] | null>;
 	/** Some members with their scores, and a cursor to get more with; 0 begins, and comes back at the end. */
-	zscan(key: Key, cursor: Int, options?: { match?: Key; count?: Int }): Result<M, (string | string[])[]>;
+	zscan(key: Key, cursor: Int, options?: { match?: Key; count?: Int }): Result<M, [string, string[]]>;
 	/** The score of a member. */
 	zscore(key: Key, member: Arg): Result<M, number | null>;
 	/** The members of several sorted sets together, each with the sum of its scores or another of them. */
-	zunion(key: readonly Key[], options?: { weights?: Int | readonly (Int)[]; aggregate?: Word<"SUM" | "MIN" | "MAX" | "COUNT">; withscores?: boolean }): Result<M, (string | number | (string | number)[])[]>;
+	zunion(key: readonly Key[], options?: { weights?: Int | readonly (Int)[]; aggregate?: Word<"SUM" | "MIN" | "MAX" | "COUNT">; withscores?: boolean }): Result<M, string[] | [string, number][]>;
 	/** Stores the members of several sorted sets together as another one. */
 	zunionstore(destination: Key, key: readonly Key[], options?: { weights?: Int | readonly (Int)[]; aggregate?: Word<"SUM" | "MIN" | "MAX" | "COUNT"> }): Result<M, number>;
 }

@@ -28,7 +28,7 @@ pub const ROWS: &[Command] = &[
             string("type").token("TYPE").optional().since("6.0.0"),
         ],
         tips: &["nondeterministic_output", "request_policy:special", "response_policy:special"],
-        reply: "[bulk | [bulk]]",
+        reply: "[bulk, [bulk]]",
         doc: prose!("Some keys, and a cursor to get more with; 0 begins, and comes back at the end.", "O(1) for a call, O(N) for all N keys of the database"),
         run: scan, ..BASE
     },

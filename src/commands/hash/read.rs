@@ -68,7 +68,7 @@ pub const ROWS: &[Command] = &[
         keys: &[KeySpec::index(1).range(0, 1, 0).flags(KeyFlags::RO | KeyFlags::ACCESS)],
         args: args![key("key"), block("options", args![integer("count"), flag("WITHVALUES").optional()]).optional()],
         tips: &["nondeterministic_output"],
-        reply: "bulk | nil | [bulk] | [[bulk]]",
+        reply: "bulk | nil | [bulk] | [[bulk, bulk]]",
         doc: prose!("Returns one or more random fields.", "O(N), N the number of fields returned"),
         run: hrandfield,
         ..BASE
@@ -80,7 +80,7 @@ pub const ROWS: &[Command] = &[
         keys: &[KeySpec::index(1).range(0, 1, 0).flags(KeyFlags::RO | KeyFlags::ACCESS)],
         args: args![key("key"), integer("cursor"), pattern("pattern").token("MATCH").optional(), integer("count").token("COUNT").optional(), flag("NOVALUES").optional()],
         tips: &["nondeterministic_output"],
-        reply: "[bulk | [bulk]]",
+        reply: "[bulk, [bulk]]",
         doc: prose!("Some fields, and a cursor to get more with; 0 begins, and comes back at the end.", "O(1) for a call, O(N) for all N fields"),
         run: hscan,
         ..BASE

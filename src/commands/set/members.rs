@@ -88,7 +88,7 @@ pub const ROWS: &[Command] = &[
             integer("count").token("COUNT").optional(),
         ],
         tips: &["nondeterministic_output"],
-        reply: "[bulk | [bulk]]",
+        reply: "[bulk, [bulk]]",
         doc: prose!("Some members of a set, and a cursor to get more with; 0 begins, and comes back at the end.", "O(1) for a call, O(N) for all N members"),
         run: sscan, ..BASE
     },

@@ -24,7 +24,7 @@ pub const ROWS: &[Command] = &[
             oneof("aggregate", args![flag("SUM"), flag("MIN"), flag("MAX"), flag("COUNT").since("8.8.0")]).token("AGGREGATE").optional(),
             flag("WITHSCORES").optional(),
         ],
-        reply: "[bulk | double | [bulk | double]]",
+        reply: "[bulk] | [[bulk, double]]",
         doc: prose!("The members of several sorted sets together, each with the sum of its scores or another of them.", "O(N)+O(M*log(M)), N the number of all members, M of those in the result"),
         run: zunion,
         ..BASE
@@ -58,7 +58,7 @@ pub const ROWS: &[Command] = &[
             oneof("aggregate", args![flag("SUM"), flag("MIN"), flag("MAX"), flag("COUNT").since("8.8.0")]).token("AGGREGATE").optional(),
             flag("WITHSCORES").optional(),
         ],
-        reply: "[bulk | double | [bulk | double]]",
+        reply: "[bulk] | [[bulk, double]]",
         doc: prose!("The members that are in all of several sorted sets, each with the sum of its scores or another of them.", "O(N*K)+O(M*log(M)), N the number of members of the smallest, K of sorted sets, M of members in the result"),
         run: zinter,
         ..BASE
@@ -98,7 +98,7 @@ pub const ROWS: &[Command] = &[
         acl: Acl::SORTEDSET,
         keys: &[KeySpec::index(1).keynum(0, 1, 1).flags(KeyFlags::RO | KeyFlags::ACCESS)],
         args: args![integer("numkeys"), key("key").multiple(), flag("WITHSCORES").optional()],
-        reply: "[bulk | double | [bulk | double]]",
+        reply: "[bulk] | [[bulk, double]]",
         doc: prose!("The members of the first of several sorted sets that are in none of the others.", "O(N*K)+O(M*log(M)), N the number of members of the first, K of sorted sets, M of members in the result"),
         run: zdiff,
         ..BASE

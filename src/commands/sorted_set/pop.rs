@@ -19,7 +19,7 @@ pub const ROWS: &[Command] = &[
         acl: Acl::SORTEDSET,
         keys: &[KeySpec::index(1).range(0, 1, 0).flags(KeyFlags::RW | KeyFlags::ACCESS | KeyFlags::DELETE)],
         args: args![key("key"), integer("count").optional()],
-        reply: "[bulk | double | [bulk | double]]",
+        reply: "[bulk, double] | [[bulk, double]] | [bulk]",
         doc: prose!("Takes the members with the lowest scores out of a sorted set; the key goes with the last one.", "O(M*log(N)), N the number of members, M of those taken"),
         run: zpopmin,
         ..BASE
@@ -30,7 +30,7 @@ pub const ROWS: &[Command] = &[
         acl: Acl::SORTEDSET,
         keys: &[KeySpec::index(1).range(0, 1, 0).flags(KeyFlags::RW | KeyFlags::ACCESS | KeyFlags::DELETE)],
         args: args![key("key"), integer("count").optional()],
-        reply: "[bulk | double | [bulk | double]]",
+        reply: "[bulk, double] | [[bulk, double]] | [bulk]",
         doc: prose!("Takes the members with the highest scores out of a sorted set; the key goes with the last one.", "O(M*log(N)), N the number of members, M of those taken"),
         run: zpopmax,
         ..BASE
@@ -44,7 +44,7 @@ pub const ROWS: &[Command] = &[
             integer("numkeys"), key("key").multiple(), oneof("where", args![flag("MIN"), flag("MAX")]),
             integer("count").token("COUNT").optional(),
         ],
-        reply: "[bulk | [[bulk | double]]] | nil",
+        reply: "[bulk, [[bulk, double]]] | nil",
         doc: prose!("Takes members out of the first of several sorted sets that has some.", "O(K)+O(M*log(N)), K the number of keys, N of members, M of those taken"),
         run: zmpop,
         ..BASE
@@ -55,7 +55,7 @@ pub const ROWS: &[Command] = &[
         acl: Acl::SORTEDSET,
         keys: &[KeySpec::index(1).range(-2, 1, 0).flags(KeyFlags::RW | KeyFlags::ACCESS | KeyFlags::DELETE)],
         args: args![key("key").multiple(), double("timeout")],
-        reply: "[bulk | double] | nil",
+        reply: "[bulk, bulk, double] | nil",
         doc: prose!("Takes the member with the lowest score out of the first of several sorted sets that has one; waits for one if need be.", "O(log(N)), N the number of members"),
         run: bzpopmin,
         ..BASE
@@ -66,7 +66,7 @@ pub const ROWS: &[Command] = &[
         acl: Acl::SORTEDSET,
         keys: &[KeySpec::index(1).range(-2, 1, 0).flags(KeyFlags::RW | KeyFlags::ACCESS | KeyFlags::DELETE)],
         args: args![key("key").multiple(), double("timeout")],
-        reply: "[bulk | double] | nil",
+        reply: "[bulk, bulk, double] | nil",
         doc: prose!("Takes the member with the highest score out of the first of several sorted sets that has one; waits for one if need be.", "O(log(N)), N the number of members"),
         run: bzpopmax,
         ..BASE
@@ -80,7 +80,7 @@ pub const ROWS: &[Command] = &[
             double("timeout"), integer("numkeys"), key("key").multiple(), oneof("where", args![flag("MIN"), flag("MAX")]),
             integer("count").token("COUNT").optional(),
         ],
-        reply: "[bulk | [[bulk | double]]] | nil",
+        reply: "[bulk, [[bulk, double]]] | nil",
         doc: prose!("Takes members out of the first of several sorted sets that has some; waits for some if need be.", "O(K)+O(M*log(N)), K the number of keys, N of members, M of those taken"),
         run: bzmpop,
         ..BASE

@@ -20,7 +20,7 @@ pub const ROWS: &[Command] = &[
         keys: &[KeySpec::index(1).range(0, 1, 0).flags(KeyFlags::RO | KeyFlags::ACCESS)],
         args: args![key("key"), block("options", args![integer("count"), flag("WITHSCORES").optional()]).optional()],
         tips: &["nondeterministic_output"],
-        reply: "bulk | nil | [bulk | double | [bulk | double]]",
+        reply: "bulk | nil | [bulk] | [[bulk, double]]",
         doc: prose!("Members of a sorted set at random, each as likely; a negative count may repeat them.", "O(N*log(M)), N the number of members returned, M of those there are"),
         run: zrandmember,
         ..BASE

@@ -26,7 +26,7 @@ pub const ROWS: &[Command] = &[
             block("limit", args![integer("offset"), integer("count")]).token("LIMIT").optional().since("6.2.0"),
             flag("WITHSCORES").optional(),
         ],
-        reply: "[bulk | double | [bulk | double]]",
+        reply: "[bulk] | [[bulk, double]]",
         doc: prose!("The members in a range of ranks, of scores or of bytes.", "O(log(N)+M), N the number of members, M of those returned"),
         run: zrange,
         ..BASE
@@ -60,7 +60,7 @@ pub const ROWS: &[Command] = &[
             block("limit", args![integer("offset"), integer("count")]).token("LIMIT").optional(),
         ],
         deprecated: Some(Deprecated { since: "6.2.0", replaced_by: "`ZRANGE` with the `BYSCORE` argument" }),
-        reply: "[bulk | double | [bulk | double]]",
+        reply: "[bulk] | [[bulk, double]]",
         doc: prose!("The members whose scores are in a range.", "O(log(N)+M), N the number of members, M of those returned"),
         run: zrangebyscore,
         ..BASE
@@ -75,7 +75,7 @@ pub const ROWS: &[Command] = &[
             block("limit", args![integer("offset"), integer("count")]).token("LIMIT").optional(),
         ],
         deprecated: Some(Deprecated { since: "6.2.0", replaced_by: "`ZRANGE` with the `REV` and `BYSCORE` arguments" }),
-        reply: "[bulk | double | [bulk | double]]",
+        reply: "[bulk] | [[bulk, double]]",
         doc: prose!("The members whose scores are in a range, from the highest.", "O(log(N)+M), N the number of members, M of those returned"),
         run: zrevrangebyscore,
         ..BASE
@@ -117,7 +117,7 @@ pub const ROWS: &[Command] = &[
         keys: &[KeySpec::index(1).range(0, 1, 0).flags(KeyFlags::RO | KeyFlags::ACCESS)],
         args: args![key("key"), integer("start"), integer("stop"), flag("WITHSCORES").optional()],
         deprecated: Some(Deprecated { since: "6.2.0", replaced_by: "`ZRANGE` with the `REV` argument" }),
-        reply: "[bulk | double | [bulk | double]]",
+        reply: "[bulk] | [[bulk, double]]",
         doc: prose!("The members in a range of ranks, from the highest.", "O(log(N)+M), N the number of members, M of those returned"),
         run: zrevrange,
         ..BASE

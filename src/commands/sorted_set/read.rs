@@ -52,7 +52,7 @@ pub const ROWS: &[Command] = &[
         acl: Acl::SORTEDSET,
         keys: &[KeySpec::index(1).range(0, 1, 0).flags(KeyFlags::RO | KeyFlags::ACCESS)],
         args: args![key("key"), string("member"), flag("WITHSCORE").optional()],
-        reply: "int | [int | double] | nil",
+        reply: "int | [int, double] | nil",
         doc: prose!("How many members come before a member, the lowest score being first.", "O(log(N)), N the number of members"),
         run: zrank,
         ..BASE
@@ -63,7 +63,7 @@ pub const ROWS: &[Command] = &[
         acl: Acl::SORTEDSET,
         keys: &[KeySpec::index(1).range(0, 1, 0).flags(KeyFlags::RO | KeyFlags::ACCESS)],
         args: args![key("key"), string("member"), flag("WITHSCORE").optional()],
-        reply: "int | [int | double] | nil",
+        reply: "int | [int, double] | nil",
         doc: prose!("How many members come before a member, the highest score being first.", "O(log(N)), N the number of members"),
         run: zrevrank,
         ..BASE
@@ -100,7 +100,7 @@ pub const ROWS: &[Command] = &[
             integer("count").token("COUNT").optional(),
         ],
         tips: &["nondeterministic_output"],
-        reply: "[bulk | [bulk]]",
+        reply: "[bulk, [bulk]]",
         doc: prose!("Some members with their scores, and a cursor to get more with; 0 begins, and comes back at the end.", "O(1) for a call, O(N) for all N members"),
         run: zscan,
         ..BASE

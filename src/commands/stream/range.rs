@@ -26,7 +26,7 @@ pub const ROWS: &[Command] = &[
         acl: Acl::STREAM,
         keys: &[KeySpec::index(1).range(0, 1, 0).flags(KeyFlags::RO | KeyFlags::ACCESS)],
         args: args![key("key"), string("start"), string("end"), integer("count").token("COUNT").optional()],
-        reply: "[any]",
+        reply: "[[bulk, [bulk] | nil]] | nil",
         doc: prose!("The entries between two ids.", "O(log N + M), M the entries returned"),
         run: xrange, ..BASE
     },
@@ -36,7 +36,7 @@ pub const ROWS: &[Command] = &[
         acl: Acl::STREAM,
         keys: &[KeySpec::index(1).range(0, 1, 0).flags(KeyFlags::RO | KeyFlags::ACCESS)],
         args: args![key("key"), string("end"), string("start"), integer("count").token("COUNT").optional()],
-        reply: "[any]",
+        reply: "[[bulk, [bulk] | nil]] | nil",
         doc: prose!("The entries between two ids, the last first.", "O(log N + M), M the entries returned"),
         run: xrevrange, ..BASE
     },
