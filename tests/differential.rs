@@ -147,6 +147,8 @@ fn main() -> ExitCode {
     let only: Vec<String> = option("--only").map_or(Vec::new(), |text| {
         text.split(',').map(str::to_lowercase).collect()
     });
+    // A panic is a find like another; pair.rs catches it and tells what was said.
+    std::panic::set_hook(Box::new(|panic| pair::remember_panic(panic)));
     let (seconds, length) = (number("--seconds", 20), number("--length", 200) as usize);
     let pair = Pair::new(&address);
     let repertoire = Repertoire::new(pair.lookup(), &only);
@@ -162,7 +164,13 @@ fn main() -> ExitCode {
     let end = Instant::now() + Duration::from_secs(seconds);
     let (mut passed, mut failed, mut steps, mut seed) = (0, 0, 0, first_seed);
     while Instant::now() < end && (campaign.finds.is_some() || failed < MOST_PRINTED) {
-        let stream = stream::stream(&repertoire, &vocabulary, seed, length);
+        let stream = stream::stream(
+            campaign.pair.lookup(),
+            &repertoire,
+            &vocabulary,
+            seed,
+            length,
+        );
         steps += stream.steps.len();
         match campaign.pair.play(&stream, false) {
             Ok(()) => passed += 1,

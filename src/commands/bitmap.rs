@@ -331,7 +331,7 @@ fn bitop(ctx: &mut Ctx) -> Result {
     if length > 0 {
         ctx.keys.set_raw_string(target, result);
         ctx.keys.notify(Class::STRING, "set", target);
-    } else if ctx.keys.remove(target) {
+    } else if ctx.keys.discard(target) {
         ctx.keys.notify(Class::GENERIC, "del", target);
     }
     ctx.reply.count(length);

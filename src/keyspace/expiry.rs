@@ -95,6 +95,11 @@ impl Keyspace {
         }
     }
 
+    /// Deletes `key` if it has expired: the look of a writing command that may refuse its arguments afterwards.
+    pub fn meet(&mut self, key: &[u8]) {
+        self.drop_if_stale(self.selected, key);
+    }
+
     /// Deletes `key` if it has expired: a writing command's first step where the entry is not at hand.
     #[inline]
     pub(super) fn drop_if_stale(&mut self, db: usize, key: &[u8]) {

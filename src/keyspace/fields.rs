@@ -46,6 +46,12 @@ impl FieldDeadlines {
         self.dbs.get(db).map_or(0, OrderedSet::len)
     }
 
+    /// Whether the hash at `key` stands in the index with that deadline; for checks.
+    pub(super) fn has(&self, db: usize, key: &[u8], deadline_ms: i64) -> bool {
+        let index = self.dbs.get(db);
+        index.is_some_and(|index| index.contains(&(deadline_ms, key.owned())))
+    }
+
     pub(super) fn total(&self) -> usize {
         self.dbs.iter().map(OrderedSet::len).sum()
     }

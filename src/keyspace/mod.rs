@@ -7,6 +7,7 @@
 //! A key that a read finds expired is gone at once for everybody who asks or listens; its memory is freed when the
 //! command is over ([`Keyspace::has_aftermath`] sees to it), by the next command of the same request, or by a write.
 
+mod check;
 mod clock;
 mod edit;
 mod events;

@@ -370,6 +370,20 @@ impl Keyspace {
         !was_stale
     }
 
+    /// Removes the destination of a command that has nothing to put there: without a look at it, so that what has expired
+    /// counts as deleted by the command, unless a read of the same command has met it. False when there was none. O(1).
+    pub fn discard(&mut self, key: &[u8]) -> bool {
+        let db = self.selected;
+        let is_there = match self.forget(db, key) {
+            Some(was_stale) => !was_stale || !self.signals.stale.remove(db, key),
+            None => false,
+        };
+        if is_there {
+            self.changed(db, key);
+        }
+        is_there
+    }
+
     /// Removes an entry, and nothing else: no count, no signal. Whether it had expired; None when there was none.
     pub(super) fn forget(&mut self, db: usize, key: &[u8]) -> Option<bool> {
         let entry = self.dbs.get_mut(db)?.find_mut(key)?;

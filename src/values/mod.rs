@@ -208,6 +208,29 @@ impl<'a> Entry<'a> {
         }
     }
 
+    /// Verifies the value's own invariants and that its kind is the one it is stored as. O(n); for tests and debugging.
+    ///
+    /// # Errors
+    /// A sentence about the first violation found.
+    pub fn check(&self) -> Result<(), String> {
+        match self.0.payload() {
+            Payload::Int(_) if self.kind() == Kind::String => Ok(()),
+            Payload::Int(_) => Err("a number under the name of another type".to_owned()),
+            Payload::Inline(_) if self.value_type() == Type::String => Ok(()),
+            Payload::Inline(bytes) => {
+                let object = Object::unpack(self.kind(), bytes.to_vec());
+                if !object.fits_inline() {
+                    return Err("inside its entry, but too large for that".to_owned());
+                }
+                object.check(self.kind())
+            }
+            Payload::Boxed(object) if object.fits_inline() => {
+                Err("outside of its entry, but small enough for it".to_owned())
+            }
+            Payload::Boxed(object) => object.check(self.kind()),
+        }
+    }
+
     /// Bytes the key and its value take, without the index.
     pub fn memory_bytes(&self) -> usize {
         let object = match self.0.payload() {

@@ -125,6 +125,28 @@ impl Object {
         }
     }
 
+    /// Verifies the value's invariants, and that it is of that kind and worth a key. O(n); for tests and debugging.
+    ///
+    /// # Errors
+    /// A sentence about the first violation found.
+    pub fn check(&self, kind: Kind) -> Result<(), String> {
+        if self.kind() != kind {
+            return Err("stored as another kind than it is".to_owned());
+        }
+        if self.is_spent() {
+            return Err("empty, but still there".to_owned());
+        }
+        match self {
+            Object::Hash(hash) => hash.check(),
+            Object::SortedSet(sorted_set) => sorted_set.check(),
+            Object::Stream(stream) => {
+                stream.check();
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Bytes held from the allocator, this object's own included. O(1).
     pub fn memory_bytes(&self) -> usize {
         size_of::<Object>() + each!(self, value => value.heap_bytes(), bytes => bytes.capacity())

@@ -186,6 +186,18 @@ impl SortedSet {
         }
     }
 
+    /// Verifies the invariants. O(n log n); for tests and debugging.
+    ///
+    /// # Errors
+    /// A sentence about the first violation found.
+    pub fn check(&self) -> Result<(), String> {
+        match self {
+            SortedSet::Tree(ranked) => ranked.check(),
+            SortedSet::Packed(_) if self.view().is_sound() => Ok(()),
+            SortedSet::Packed(_) => Err("no pairs, not in order, or a member twice".to_owned()),
+        }
+    }
+
     #[inline]
     pub fn view(&self) -> SortedSetRef<'_> {
         match self {

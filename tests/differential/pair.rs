@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use redstart::engine::{Engine, Kind, Options, SessionId};
@@ -365,11 +366,7 @@ impl Pair {
             engine.feed(session, bytes);
             while engine.next_request().is_some() {}
         }));
-        outcome.map_err(|panic| {
-            let text = panic.downcast_ref::<String>().cloned();
-            text.or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string()))
-                .unwrap_or_default()
-        })
+        outcome.map_err(text_of)
     }
 
     fn difference(
@@ -536,7 +533,9 @@ impl Pair {
 
     /// The whole keyspace: which keys, and of each everything that can be asked.
     fn compare_keyspaces(&mut self) -> Result<(), Box<Difference>> {
-        if let Err(why) = check(&self.engine) {
+        let engine = &self.engine;
+        let sound = catch_unwind(AssertUnwindSafe(|| engine.keys().check()));
+        if let Err(why) = sound.map_err(text_of).flatten() {
             return Err(self.difference(
                 self.at,
                 0,
@@ -626,7 +625,10 @@ impl Pair {
             self.is_resp3 = false;
             self.connect(number);
         }
-        let wants = self.control.ask(commands);
+        let lookup = self.engine.lookup();
+        let is_known = |args: &&Args| args.first().is_some_and(|name| lookup.find(name).is_some());
+        let commands: Vec<Args> = commands.iter().filter(is_known).cloned().collect();
+        let wants = self.control.ask(&commands);
         self.engine.set_now(now_ms());
         for (args, want) in commands.iter().zip(wants) {
             let Some(session) = self.clients[number].as_ref().map(|client| client.session) else {
@@ -653,6 +655,20 @@ impl Pair {
         }
         Ok(())
     }
+}
+
+/// What the last panic said, and where.
+static PANIC: Mutex<String> = Mutex::new(String::new());
+
+/// Keeps what a panic says for the report of the difference it is.
+pub fn remember_panic(panic: &std::panic::PanicHookInfo) {
+    if let Ok(mut text) = PANIC.lock() {
+        *text = panic.to_string();
+    }
+}
+
+fn text_of(_: Box<dyn std::any::Any + Send>) -> String {
+    PANIC.lock().map(|text| text.clone()).unwrap_or_default()
 }
 
 /// XADD with an id of the time: both are to have the same time.
@@ -689,9 +705,4 @@ fn put_back(value: &Value, bytes: &mut Vec<u8>) {
         }
     }
     bytes.extend(b"\r\n");
-}
-
-/// Every structure's own check.
-fn check(_engine: &Engine) -> Result<(), String> {
-    Ok(())
 }

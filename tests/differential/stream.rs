@@ -191,6 +191,7 @@ pub struct Stream {
 
 /// Makes the stream of a seed.
 pub fn stream(
+    lookup: &Lookup,
     repertoire: &Repertoire,
     vocabulary: &Vocabulary,
     seed: u64,
@@ -199,6 +200,7 @@ pub fn stream(
     let mut dice = Dice(Rng::new([seed, 0x5eed]));
     let setup = Setup::new(&mut dice);
     let mut writer = Writer {
+        lookup,
         repertoire,
         vocabulary,
         dice,
@@ -227,6 +229,7 @@ pub fn stream(
 }
 
 struct Writer<'a> {
+    lookup: &'a Lookup,
     repertoire: &'a Repertoire,
     vocabulary: &'a Vocabulary,
     dice: Dice,
@@ -243,6 +246,12 @@ fn words(text: &str) -> Args {
 
 impl Writer<'_> {
     fn send(&mut self, client: usize, args: Args) {
+        if args
+            .first()
+            .is_none_or(|name| self.lookup.find(name).is_none())
+        {
+            return;
+        }
         self.steps.push(Step::Send { client, args });
     }
 
@@ -282,6 +291,15 @@ impl Writer<'_> {
         if self.dice.chance(12) {
             self.damage(&mut args);
         }
+        // Which expired keys a short scan meets is up to the hash table.
+        if name == "scan" {
+            args.extend(words("COUNT 1000"));
+        }
+        let is_lexical =
+            name.contains("lex") || args.iter().any(|arg| arg.eq_ignore_ascii_case(b"BYLEX"));
+        if is_lexical {
+            self.make_lexical(client, &mut args);
+        }
         let may_block = row.row.is(Flags::BLOCKING);
         // Somebody has to be there to wake the others.
         if may_block && client == 1 && !self.is_queueing[1] {
@@ -298,97 +316,54 @@ impl Writer<'_> {
         self.send(client, args);
     }
 
+    /// Ranges of names mean something where all scores are the same, and only there is their result Redis' own: gives the
+    /// command such a sorted set to look at.
+    fn make_lexical(&mut self, client: usize, args: &mut Args) {
+        let source = if args[0].eq_ignore_ascii_case(b"ZRANGESTORE") {
+            2
+        } else {
+            1
+        };
+        if let Some(key) = args.get_mut(source) {
+            *key = b"lexical".to_vec();
+        }
+        let mut add = words("ZADD lexical");
+        for _ in 0..1 + self.dice.below(7) {
+            add.extend([b"0".to_vec(), self.vocabulary.member(&mut self.dice)]);
+        }
+        self.send(client, words("DEL lexical"));
+        self.send(client, add);
+    }
+
     /// A value under a key that commands of its type look at.
     fn filling(&mut self) -> Args {
-        let groups: Vec<Group> = self
-            .repertoire
-            .groups
-            .iter()
-            .map(|(group, _)| *group)
-            .collect();
-        let data = |group: &Group| {
-            matches!(
-                group,
-                Group::String
-                    | Group::List
-                    | Group::Set
-                    | Group::SortedSet
-                    | Group::Hash
-                    | Group::Stream
-                    | Group::Geo
-                    | Group::Hyperloglog
-                    | Group::Bitmap
-            )
-        };
-        let groups: Vec<Group> = groups.into_iter().filter(data).collect();
-        let group = if groups.is_empty() {
-            Group::String
-        } else {
-            groups[self.dice.below(groups.len())]
+        let groups = self.repertoire.groups.iter().map(|(group, _)| *group);
+        let groups: Vec<Group> = groups.filter(|group| filler(*group).is_some()).collect();
+        let group = match groups.len() {
+            0 => Group::String,
+            count => groups[self.dice.below(count)],
         };
         let (vocabulary, dice) = (self.vocabulary, &mut self.dice);
         let key = vocabulary.key(dice, group);
-        let times = if dice.chance(8) {
-            10 + dice.below(40)
-        } else {
-            1 + dice.below(7)
+        let name = filler(group).unwrap_or("SET");
+        let times = match group {
+            Group::String | Group::Bitmap => 1,
+            Group::Stream | Group::Geo => 1 + dice.below(4),
+            _ if dice.chance(8) => 10 + dice.below(40),
+            _ => 1 + dice.below(7),
         };
-        let (name, mut parts): (&str, Vec<Args>) = match group {
-            Group::List => (
-                "RPUSH",
-                (0..times).map(|_| vec![vocabulary.member(dice)]).collect(),
-            ),
-            Group::Set => (
-                "SADD",
-                (0..times).map(|_| vec![vocabulary.member(dice)]).collect(),
-            ),
-            Group::SortedSet => (
-                "ZADD",
-                (0..times)
-                    .map(|_| vec![vocabulary.score(dice), vocabulary.member(dice)])
-                    .collect(),
-            ),
-            Group::Hash => (
-                "HSET",
-                (0..times)
-                    .map(|_| vec![vocabulary.field(dice), vocabulary.any_text(dice)])
-                    .collect(),
-            ),
-            Group::Hyperloglog => (
-                "PFADD",
-                (0..times).map(|_| vec![vocabulary.member(dice)]).collect(),
-            ),
-            Group::Geo => (
-                "GEOADD",
-                (0..times.min(5))
-                    .map(|_| {
-                        vec![
-                            format!("{}.{}", dice.below(40), dice.below(1000)).into_bytes(),
-                            format!("{}.{}", dice.below(60), dice.below(1000)).into_bytes(),
-                            vocabulary.member(dice),
-                        ]
-                    })
-                    .collect(),
-            ),
-            Group::Stream => {
-                if dice.chance(20) {
-                    let args = format!(
-                        "XGROUP CREATE {} grp1 0 MKSTREAM",
-                        String::from_utf8_lossy(&key)
-                    );
-                    return words(&args);
-                }
-                let id = format!("{}-{}", dice.below(12), dice.below(9)).into_bytes();
-                let mut parts: Vec<Args> = vec![vec![id]];
-                for _ in 0..times.min(4) {
-                    parts.push(vec![vocabulary.field(dice), vocabulary.any_text(dice)]);
-                }
-                ("XADD", parts)
-            }
-            _ => ("SET", vec![vec![vocabulary.any_text(dice)]]),
-        };
+        if group == Group::Stream && dice.chance(20) {
+            let mut args = words("XGROUP CREATE key grp1 0 MKSTREAM");
+            args[2] = key;
+            return args;
+        }
         let mut args = vec![name.as_bytes().to_vec(), key];
-        parts.drain(..).for_each(|part| args.extend(part));
+        if group == Group::Stream {
+            args.push(format!("{}-{}", dice.below(12), dice.below(9)).into_bytes());
+        }
+        for _ in 0..times {
+            args.extend(vocabulary.part(dice, group));
+        }
         args
     }
 
@@ -567,6 +542,21 @@ impl Writer<'_> {
             }
         }
     }
+}
+
+/// The command that adds to a value of a group.
+fn filler(group: Group) -> Option<&'static str> {
+    Some(match group {
+        Group::String | Group::Bitmap => "SET",
+        Group::List => "RPUSH",
+        Group::Set => "SADD",
+        Group::SortedSet => "ZADD",
+        Group::Hash => "HSET",
+        Group::Stream => "XADD",
+        Group::Geo => "GEOADD",
+        Group::Hyperloglog => "PFADD",
+        _ => return None,
+    })
 }
 
 /// Whether running it twice gives the same: no choice at random, no end of a wait within the run, no time of day.

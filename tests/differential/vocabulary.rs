@@ -199,6 +199,21 @@ impl Vocabulary {
         dice.word(words)
     }
 
+    /// What one element of a value takes in the command that adds it.
+    pub fn part(&self, dice: &mut Dice, group: Group) -> Vec<Vec<u8>> {
+        match group {
+            Group::List | Group::Set | Group::Hyperloglog => vec![self.member(dice)],
+            Group::SortedSet => vec![dice.word(DOUBLES), self.member(dice)],
+            Group::Hash | Group::Stream => vec![self.field(dice), self.any_text(dice)],
+            Group::Geo => {
+                let mut degrees =
+                    |limit| format!("{}.{}", dice.below(limit), dice.below(1000)).into_bytes();
+                vec![degrees(40), degrees(60), self.member(dice)]
+            }
+            _ => vec![self.any_text(dice)],
+        }
+    }
+
     pub fn member(&self, dice: &mut Dice) -> Vec<u8> {
         self.text(dice, MEMBERS)
     }
@@ -209,10 +224,6 @@ impl Vocabulary {
 
     pub fn any_text(&self, dice: &mut Dice) -> Vec<u8> {
         self.text(dice, STRINGS)
-    }
-
-    pub fn score(&self, dice: &mut Dice) -> Vec<u8> {
-        dice.word(DOUBLES)
     }
 
     fn id(&self, dice: &mut Dice, command: &str) -> Vec<u8> {

@@ -109,6 +109,8 @@ fn ask(engine: &mut Engine, id: SessionId, args: &[&[u8]]) -> Value {
 }
 
 fn check_keyspace(engine: &mut Engine) {
+    let sound = engine.keys().check();
+    assert!(sound.is_ok(), "{}", sound.unwrap_err());
     // DBSIZE counts what has expired until the background removes it.
     for _ in 0..20 {
         engine.set_now(engine.now_ms() + 100);

@@ -134,6 +134,20 @@ pub fn write_fixed(out: &mut Vec<u8>, value: f64, decimals: u32) {
 /// Appends a double as a reply shows it: the digits of Grisu2, which read back to the same value and are the shortest
 /// but for one number in a thousand; an exponent only where the plain form would get long.
 pub fn write_f64(out: &mut Vec<u8>, value: f64) {
+    // Whole numbers up to 2^62 have all their digits, also where fewer would read back to the same double.
+    let magnitude = value.abs();
+    if magnitude <= (1u64 << 62) as f64 && magnitude == (magnitude as u64) as f64 {
+        if value.is_sign_negative() {
+            out.push(b'-');
+        }
+        write_u64(out, magnitude as u64);
+        return;
+    }
+    write_shortest(out, value);
+}
+
+/// The same without all the digits of whole numbers: how DEBUG DIGEST knows scores.
+pub fn write_shortest(out: &mut Vec<u8>, value: f64) {
     if value.is_nan() {
         out.extend_from_slice(b"nan");
         return;
@@ -141,14 +155,8 @@ pub fn write_f64(out: &mut Vec<u8>, value: f64) {
     if value.is_sign_negative() {
         out.push(b'-');
     }
-    if value.is_infinite() {
-        out.extend_from_slice(b"inf");
-        return;
-    }
-    // Whole numbers up to 2^62 have all their digits, also where fewer would read back to the same double.
-    let magnitude = value.abs();
-    if magnitude <= (1u64 << 62) as f64 && magnitude == (magnitude as u64) as f64 {
-        write_u64(out, magnitude as u64);
+    if value.is_infinite() || value == 0.0 {
+        out.extend_from_slice(if value == 0.0 { b"0" } else { b"inf" });
         return;
     }
     let mut digits = Digits {

@@ -14,7 +14,7 @@ mod exact;
 pub mod integer;
 pub mod long_double;
 
-pub use double::{parse_decimal_f64, parse_f64, write_f64, write_fixed};
+pub use double::{parse_decimal_f64, parse_f64, write_f64, write_fixed, write_shortest};
 pub use exact::write_17_digits;
 pub use integer::{
     IntText, format_i64, format_u64, parse_i64, parse_memory, parse_percent, parse_u64, write_i64,

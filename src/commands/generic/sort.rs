@@ -279,7 +279,7 @@ fn find(keys: &mut Keyspace, pattern: &[u8], element: &[u8]) -> Option<Vec<u8>> 
 
 /// Stores the results as a list; with none of them the destination is deleted.
 fn store(ctx: &mut Ctx, destination: &[u8], results: &[Option<Vec<u8>>]) -> Result {
-    if results.is_empty() && ctx.keys.remove(destination) {
+    if results.is_empty() && ctx.keys.discard(destination) {
         ctx.keys.notify(Class::GENERIC, "del", destination);
     }
     ctx.reply.count(results.len());

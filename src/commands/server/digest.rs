@@ -1,5 +1,6 @@
 //! DEBUG DIGEST and DEBUG DIGEST-VALUE: one number for all data, the same for the same data whatever its encodings are.
 
+use crate::algorithms::bytes::Bytes;
 use crate::algorithms::num;
 use crate::algorithms::sha1::sha1;
 use crate::resp::Reply;
@@ -81,13 +82,17 @@ impl Digest {
             let mut text = Vec::new();
             for (member, score) in sorted_set.iter() {
                 text.clear();
-                num::write_17_digits(&mut text, score);
+                num::write_shortest(&mut text, score);
                 self.element(&member.text(), &text, b"");
             }
         }
         if let Some(stream) = entry.stream() {
             for found in stream.range(Id::MIN, Id::MAX, false) {
-                self.mix(&found.id.text());
+                // With a point here, not as ids are written elsewhere.
+                let mut id = found.id.text().owned();
+                let dash = id.iter_mut().find(|byte| **byte == b'-');
+                dash.into_iter().for_each(|byte| *byte = b'.');
+                self.mix(&id);
                 found.each(&mut |field, value| {
                     self.mix(field);
                     self.mix(value);

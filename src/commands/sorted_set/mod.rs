@@ -51,7 +51,7 @@ pub(super) fn store(ctx: &mut Ctx, key: &[u8], members: Ranked, event: &'static 
         let value = SortedSet::of_ranked(members, &ctx.keys.limits);
         ctx.keys.store_value(key, value);
         ctx.keys.notify(Class::SORTED_SET, event, key);
-    } else if ctx.keys.remove(key) {
+    } else if ctx.keys.discard(key) {
         ctx.keys.notify(Class::GENERIC, "del", key);
     }
 }

@@ -572,6 +572,7 @@ fn add(ctx: &mut Ctx, by: i64) -> Result {
 
 fn incrbyfloat(ctx: &mut Ctx) -> Result {
     let key = ctx.arg(1);
+    ctx.keys.meet(key);
     let old = match ctx.keys.peek_string(key)? {
         None => LongDouble::from_i64(0),
         Some(Str::Int(number)) => LongDouble::from_i64(number),
