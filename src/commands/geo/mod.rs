@@ -104,10 +104,23 @@ fn unit_m(word: &[u8]) -> Fallible<f64> {
     ))
 }
 
-/// Replies a distance with four digits behind the point.
+/// Replies a distance with four digits behind the point. As in Redis they are those of the product with 10,000, rounded
+/// once it is formed.
 fn reply_distance(ctx: &mut Ctx, distance: f64) {
     let mut text = Vec::new();
-    num::write_fixed(&mut text, distance, 4);
+    let scaled = (distance * 10_000.0).round_ties_even();
+    if scaled < 1e18 {
+        let scaled = scaled as u64;
+        num::write_u64(&mut text, scaled / 10_000);
+        // The one in front keeps the zeros, and gives its place to the point.
+        let point = text.len();
+        num::write_u64(&mut text, 10_000 + scaled % 10_000);
+        if let Some(point) = text.get_mut(point) {
+            *point = b'.';
+        }
+    } else {
+        num::write_f64(&mut text, distance);
+    }
     ctx.reply.bulk(&text);
 }
 
