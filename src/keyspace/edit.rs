@@ -2,8 +2,9 @@
 
 use super::Keyspace;
 use super::read::is_stale;
+use crate::algorithms::bytes::Append;
 use crate::resp::Error;
-use crate::structures::table::{Lookup, PayloadMut};
+use crate::structures::table::{EntryMut, Lookup, Payload, PayloadMut};
 use crate::values::{Aggregate, Entry, Kind, Limits, Object, Type};
 
 /// What an edit came to.
@@ -123,21 +124,9 @@ impl Keyspace {
                 entry.set_kind(kind as u8);
                 (changes?, is_spent)
             }
-            PayloadMut::Inline(inline) => {
-                let mut bytes = std::mem::take(&mut self.scratch);
-                bytes.clear();
-                bytes.extend_from_slice(inline);
-                let mut object = Object::unpack(kind, bytes);
-                let changes = change(&mut object, &self.limits);
-                let is_spent = object.is_spent();
-                if changes.is_ok() && !is_spent {
-                    self.object_bytes += stored_bytes(&object);
-                    let (kind, content) = object.into_content(&mut self.scratch);
-                    entry.set_payload(kind, content);
-                } else {
-                    self.scratch = object.into_packed();
-                }
-                (changes?, is_spent)
+            PayloadMut::Inline(_) => {
+                let outside = &mut self.object_bytes;
+                edit_inline(&mut entry, change, &self.limits, &mut self.scratch, outside)?
             }
             PayloadMut::Int(_) => return Err(Error::WRONG_TYPE),
         };
@@ -157,6 +146,34 @@ impl Keyspace {
         self.changed_by(changes, db, key);
         Ok(is_spent)
     }
+}
+
+/// Edits the packed form that stands in an entry, in the memory `bytes` lends; how many changes that made, and whether
+/// nothing is left. What the object takes `outside` the entry afterwards is added there.
+#[inline]
+fn edit_inline(
+    entry: &mut EntryMut<'_, Object>,
+    change: &mut Change<'_>,
+    limits: &Limits,
+    bytes: &mut Vec<u8>,
+    outside: &mut usize,
+) -> Result<(Changes, bool), Error> {
+    let view = entry.view();
+    if let Payload::Inline(inline) = view.payload() {
+        bytes.clear();
+        bytes.put(inline);
+    }
+    let mut object = Object::unpack(Kind::of(view.kind()), std::mem::take(bytes));
+    let changes = change(&mut object, limits);
+    let is_spent = object.is_spent();
+    if changes.is_ok() && !is_spent {
+        *outside += stored_bytes(&object);
+        let (kind, content) = object.into_content(bytes);
+        entry.set_payload(kind, content);
+    } else {
+        *bytes = object.into_packed();
+    }
+    Ok((changes?, is_spent))
 }
 
 /// Bytes the object will take outside its entry.

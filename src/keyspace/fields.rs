@@ -85,6 +85,9 @@ impl FieldDeadlines {
     }
 }
 
+/// What removes due fields from a hash at a time, and tells which.
+type Removal<'a> = dyn FnMut(&mut Hash, i64, &mut Vec<Vec<u8>>) + 'a;
+
 /// What a look at a field that may be due came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gone {
@@ -143,11 +146,7 @@ impl Keyspace {
         })
     }
 
-    fn expire_fields(
-        &mut self,
-        key: &[u8],
-        remove: &mut dyn FnMut(&mut Hash, i64, &mut Vec<Vec<u8>>),
-    ) -> Option<Gone> {
+    fn expire_fields(&mut self, key: &[u8], remove: &mut Removal<'_>) -> Option<Gone> {
         let (now_ms, db, dirty) = (self.now_ms, self.selected, self.dirty);
         let mut gone = Vec::new();
         let edited = self.edit(key, |hash: &mut Hash, _| {

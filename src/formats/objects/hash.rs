@@ -143,7 +143,7 @@ fn read_fields(cursor: &mut Cursor<'_>, type_byte: u8, limits: &Limits) -> Resul
             0 => Life::Clear,
             after_ms => Life::Until((start_ms - 1).checked_add(after_ms).ok_or(BAD)?),
         };
-        if matches!(life, Life::Until(at_ms) if at_ms > MAX_EXPIRY_MS || at_ms < 1) {
+        if matches!(life, Life::Until(at_ms) if !(1..=MAX_EXPIRY_MS).contains(&at_ms)) {
             return Err(BAD);
         }
         let (field, value) = (cursor.string()?, cursor.string()?);
@@ -175,7 +175,7 @@ fn from_texts(texts: Vec<Vec<u8>>, limits: &Limits) -> Result<Hash, ReadError> {
 
 /// The texts of a zipmap: a count, then length and text of each field, and length, unused bytes and text of each value.
 fn zipmap(bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
-    fn length<'a>(rest: &mut &'a [u8]) -> Option<usize> {
+    fn length(rest: &mut &[u8]) -> Option<usize> {
         let (first, after) = rest.split_first()?;
         *rest = after;
         if *first < 254 {
@@ -201,4 +201,141 @@ fn zipmap(bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
         take(&mut rest, usize::from(unused))?;
     }
     Some(texts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::algorithms::hash::HashSeed;
+
+    const AT: i64 = 4_000_000_000_000;
+
+    fn limits(entries: usize) -> Limits {
+        Limits {
+            hash_max_listpack_entries: entries,
+            ..Limits::new(HashSeed::new(1, 2))
+        }
+    }
+
+    /// The fields in the order of their names, values and times behind them.
+    fn fields(hash: &Hash) -> Vec<(String, String, Option<i64>)> {
+        let mut all = Vec::new();
+        hash.view().each(&mut |field, value, expiry_ms| {
+            let text = |item: &[u8]| String::from_utf8_lossy(item).into_owned();
+            all.push((text(&field.text()), text(&value.text()), expiry_ms));
+        });
+        all.sort();
+        all
+    }
+
+    fn read_as(type_byte: u8, body: &[u8], entries: usize) -> Result<Hash, ReadError> {
+        read(&mut Cursor::new(body), type_byte, &limits(entries))
+            .inspect(|hash| hash.check().unwrap())
+    }
+
+    fn string(bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        rdb::write_string(&mut out, bytes, None);
+        out
+    }
+
+    /// A listpack of texts and numbers.
+    fn pack(items: &[(&str, Option<i64>)]) -> Vec<u8> {
+        let mut pack = Listpack::new();
+        for (text, number) in items {
+            match number {
+                Some(number) => pack.push_int(*number),
+                None => pack.push(text.as_bytes()),
+            }
+        }
+        string(pack.as_bytes())
+    }
+
+    fn two(a: Option<i64>, b: Option<i64>) -> Vec<(String, String, Option<i64>)> {
+        let field = |name: &str, value: &str, at| (name.to_owned(), value.to_owned(), at);
+        vec![field("a", "x", a), field("b", "y", b)]
+    }
+
+    #[test]
+    fn every_form_is_read() {
+        let relative = [&AT.to_le_bytes()[..], b"\x02\x01\x01a\x01x\x06\x01b\x01y"].concat();
+        let absolute = [
+            b"\x02\x81",
+            &AT.to_be_bytes()[..],
+            b"\x01a\x01x\x00\x01b\x01y",
+        ]
+        .concat();
+        let pairs = pack(&[("a", None), ("x", None), ("b", None), ("y", None)]);
+        let at = ("", Some(AT));
+        let never = ("", Some(0));
+        let triplets = pack(&[
+            ("a", None),
+            ("x", None),
+            at,
+            ("b", None),
+            ("y", None),
+            never,
+        ]);
+        let with_deadline = [&7i64.to_le_bytes()[..], &triplets].concat();
+        let zipmap = string(b"\x02\x01a\x01\x00x\x01b\x01\x02y..\xff");
+        let ziplist = string(b"\x17\0\0\0\x13\0\0\0\x04\0\0\x01a\x03\x01x\x03\x01b\x03\x01y\xff");
+        let forms: [(u8, &[u8], _); 8] = [
+            (TABLE, b"\x02\x01a\x01x\x01b\x01y", two(None, None)),
+            (ZIPMAP, &zipmap, two(None, None)),
+            (ZIPLIST, &ziplist, two(None, None)),
+            (LISTPACK, &pairs, two(None, None)),
+            (OLD_TABLE_EX, &absolute, two(Some(AT), None)),
+            (OLD_LISTPACK_EX, &triplets, two(Some(AT), None)),
+            (TABLE_EX, &relative, two(Some(AT), Some(AT + 5))),
+            (LISTPACK_EX, &with_deadline, two(Some(AT), None)),
+        ];
+        for (type_byte, body, expected) in forms {
+            for entries in [0, 1, 512] {
+                let hash = read_as(type_byte, body, entries).unwrap();
+                assert_eq!(fields(&hash), expected, "type {type_byte}");
+                let is_table = hash.kind() == Kind::HashTable;
+                assert_eq!(is_table, entries < 2, "type {type_byte}");
+                let (mut out, kind) = (Vec::new(), type_byte_of(&hash));
+                write(&mut out, hash.view(), None);
+                assert_eq!(fields(&read_as(kind, &out, entries).unwrap()), expected);
+            }
+            for length in 0..body.len() {
+                assert!(
+                    read_as(type_byte, &body[..length], 512).is_err(),
+                    "type {type_byte}"
+                );
+            }
+        }
+    }
+
+    fn type_byte_of(hash: &Hash) -> u8 {
+        type_byte(hash.view())
+    }
+
+    #[test]
+    fn what_is_no_hash_is_refused() {
+        let (a, x) = (("a", None), ("x", None));
+        let number = |number| ("", Some(number));
+        let packs: [(u8, &[(&str, Option<i64>)]); 9] = [
+            (LISTPACK, &[]),
+            (LISTPACK, &[a]),
+            (LISTPACK, &[a, x, a, x]),
+            (OLD_LISTPACK_EX, &[]),
+            (OLD_LISTPACK_EX, &[a, x]),
+            (OLD_LISTPACK_EX, &[a, x, ("q", None)]),
+            (OLD_LISTPACK_EX, &[a, x, number(-5)]),
+            (OLD_LISTPACK_EX, &[a, x, number(0), x, x, number(5)]),
+            (OLD_LISTPACK_EX, &[a, x, number(5), a, x, number(5)]),
+        ];
+        for (type_byte, items) in packs {
+            assert!(read_as(type_byte, &pack(items), 512).is_err(), "{items:?}");
+        }
+        assert!(read_as(TABLE, b"\x00", 512).is_err());
+        assert!(read_as(TABLE, b"\x02\x01a\x01x\x01a\x01y", 512).is_err());
+        assert!(read_as(TABLE, b"\x02\x01a\x01x\x01a\x01y", 0).is_err());
+        for start_ms in [-1, 1 << 48, i64::MAX] {
+            let body = [&start_ms.to_le_bytes()[..], b"\x01\x01\x01a\x01x"].concat();
+            assert!(read_as(TABLE_EX, &body, 512).is_err());
+        }
+    }
 }

@@ -27,6 +27,8 @@ use crate::structures::listpack::{Listpack, ListpackRef};
 use crate::structures::table::Payload;
 pub use packed::{PackedEx, PackedExRef, is_triplets};
 pub use table::FieldTable;
+#[cfg(test)]
+mod tests;
 
 /// Fields with values, and with times to live.
 #[derive(Debug, Clone)]
@@ -294,7 +296,7 @@ fn set_packed(pack: &mut Listpack, field: &[u8], value: &[u8]) -> bool {
 
 /// Whether a listpack is fields with values, none of them twice. O(n).
 pub fn is_pairs(pack: ListpackRef<'_>) -> bool {
-    pack.len() % 2 == 0 && packed::are_unique(pack, 2)
+    pack.len().is_multiple_of(2) && packed::are_unique(pack, 2)
 }
 
 impl Default for Hash {

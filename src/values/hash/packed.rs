@@ -290,7 +290,7 @@ pub fn is_triplets(pack: ListpackRef<'_>) -> bool {
         is_ordered &= at_ms >= last_ms;
         last_ms = at_ms;
     }
-    is_ordered && pack.len() % STEP == 0 && are_unique(pack, STEP)
+    is_ordered && pack.len().is_multiple_of(STEP) && are_unique(pack, STEP)
 }
 
 /// Whether of every `step` elements the first is one of a kind. O(n log n).

@@ -9,9 +9,9 @@ use crate::structures::table::{Content, EntryView, Lookup, Payload, Table};
 const INLINE_BYTES: usize = 1024;
 
 /// The fields, and when to look for due ones.
+#[derive(Clone)]
 pub struct FieldTable {
     fields: Table<Vec<u8>>,
-    seed: HashSeed,
     pub(super) deadline_ms: Option<i64>,
     /// Bytes of the values that stand alone.
     boxed_bytes: usize,
@@ -22,18 +22,6 @@ impl core::fmt::Debug for FieldTable {
         out.debug_struct("FieldTable")
             .field("len", &self.len())
             .finish_non_exhaustive()
-    }
-}
-
-impl Clone for FieldTable {
-    fn clone(&self) -> FieldTable {
-        let mut copy = FieldTable::new(self.seed.clone());
-        self.each(&mut |field, value, expiry_ms| {
-            let life = expiry_ms.map_or(Life::Clear, Life::Until);
-            copy.set(&field.text(), &value.text(), life);
-        });
-        copy.deadline_ms = self.deadline_ms;
-        copy
     }
 }
 
@@ -70,8 +58,7 @@ fn bytes_of(view: &View<'_>) -> usize {
 impl FieldTable {
     pub fn new(seed: HashSeed) -> FieldTable {
         FieldTable {
-            fields: Table::new(seed.clone()),
-            seed,
+            fields: Table::new(seed),
             deadline_ms: None,
             boxed_bytes: 0,
         }
