@@ -148,13 +148,12 @@ impl Aggregate {
         found.map(|(_, aggregate)| aggregate).ok_or(Error::SYNTAX)
     }
 
+    /// Infinite times zero is not a number.
     fn weighted(self, score: f64, weight: f64) -> f64 {
-        let product = match self {
+        match self {
             Aggregate::Count => weight,
             _ => score * weight,
-        };
-        // Infinite times zero.
-        if product.is_nan() { 0.0 } else { product }
+        }
     }
 
     fn combine(self, one: f64, other: f64) -> f64 {
@@ -174,12 +173,15 @@ impl Aggregate {
                 }
             }
             Aggregate::Sum | Aggregate::Count => {
-                let sum = one + other;
-                // Two infinities.
-                if sum.is_nan() { 0.0 } else { sum }
+                // Two infinities, or what is not a number already.
+                number_or_zero(one + other)
             }
         }
     }
+}
+
+fn number_or_zero(score: f64) -> f64 {
+    if score.is_nan() { 0.0 } else { score }
 }
 
 /// A set that takes part; the members of a plain set have score 1.
@@ -325,7 +327,7 @@ fn by_length<'a>(sources: &[(Source<'a>, f64)]) -> Vec<(Source<'a>, f64)> {
 fn union(sources: &[(Source<'_>, f64)], aggregate: Aggregate, result: &mut Ranked) {
     for (source, weight) in by_length(sources) {
         source.each(&mut |member, score| {
-            let score = aggregate.weighted(score, weight);
+            let score = number_or_zero(aggregate.weighted(score, weight));
             result.change(member, &mut |old| match old {
                 Some(old) => Some(aggregate.combine(old, score)),
                 None => Some(score),
@@ -346,7 +348,8 @@ fn intersect(
         return;
     };
     smallest.each(&mut |member, score| {
-        let mut total = aggregate.weighted(score, *weight);
+        // As in Redis, only the first of the products is looked at: another one makes the sum 0.
+        let mut total = number_or_zero(aggregate.weighted(score, *weight));
         for (other, weight) in others {
             let Some(score) = other.score(member) else {
                 return true;

@@ -43,12 +43,17 @@ fn reply_pairs(reply: &mut Reply, members: Walk<'_>) {
     }
 }
 
-/// Makes `key` a sorted set of these members and replies how many they are; no members delete the key. `event` is what
-/// happened to it.
+/// Makes `key` a sorted set of these members, as [`store_value`] does.
 pub(super) fn store(ctx: &mut Ctx, key: &[u8], members: Ranked, event: &'static str) {
-    ctx.reply.count(members.len());
-    if !members.is_empty() {
-        let value = SortedSet::of_ranked(members, &ctx.keys.limits);
+    let value = SortedSet::of_ranked(members, &ctx.keys.limits);
+    store_value(ctx, key, value, event);
+}
+
+/// Puts a sorted set at `key` and replies how many members it has; an empty one deletes the key. `event` is what happened
+/// to it.
+fn store_value(ctx: &mut Ctx, key: &[u8], value: SortedSet, event: &'static str) {
+    ctx.reply.count(value.view().len());
+    if !value.is_empty() {
         ctx.keys.store_value(key, value);
         ctx.keys.notify(Class::SORTED_SET, event, key);
     } else if ctx.keys.discard(key) {

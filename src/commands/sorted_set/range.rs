@@ -1,15 +1,14 @@
 //! Ranges of members, from either end.
 
 use super::bounds::{lex_range, score_range};
-use super::{reply_members, store};
+use super::{reply_members, store_value};
 use crate::resp::Error;
-use crate::structures::ranked::Ranked;
 use crate::table::{
     Acl, BASE, Command, Ctx, Deprecated, Flags, Group, KeyFlags, KeySpec, Outcome, Result, args,
     block, double, flag, integer, key, oneof, prose, string,
 };
 use crate::values::sorted_set::{LexRange, ScoreRange};
-use crate::values::{Entry, SortedSetRef};
+use crate::values::{Entry, SortedSet, SortedSetRef};
 use std::ops::Range;
 
 #[rustfmt::skip]
@@ -283,13 +282,19 @@ fn zrangestore(ctx: &mut Ctx) -> Result {
         stores: true,
     };
     let request = Request::parse(ctx, 3, form)?;
-    let mut members = Ranked::new(ctx.keys.limits.seed.clone());
-    if let Some(set) = ctx.keys.read_value(ctx.arg(2), Entry::sorted_set)? {
-        for (member, score) in set.walk(request.ranks(set), false) {
-            members.insert(&member.text(), score);
+    ctx.keys.read_value(ctx.arg(2), Entry::sorted_set)?;
+    let mut result = SortedSet::new();
+    if let Some(set) = ctx.keys.peek_value(ctx.arg(2), Entry::sorted_set)? {
+        let (ranks, limits) = (request.ranks(set), &ctx.keys.limits);
+        // How many there will be is known before only of ranks: others begin as few members do, and change on the way.
+        if matches!(request.by, By::Rank(..)) {
+            result.expect(ranks.len(), limits);
+        }
+        for (member, score) in set.walk(ranks, request.is_reverse) {
+            result.change(&member.text(), limits, &mut |_| Some(score));
         }
     }
-    store(ctx, ctx.arg(1), members, "zrangestore");
+    store_value(ctx, ctx.arg(1), result, "zrangestore");
     Ok(Outcome::Done)
 }
 
