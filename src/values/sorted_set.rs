@@ -222,7 +222,7 @@ impl SortedSet {
     }
 
     /// Prepares for that many members that may be new: with too many the packed form is given up at once.
-    pub fn expect(&mut self, count: usize, limits: &Limits) {
+    pub fn prepare(&mut self, count: usize, limits: &Limits) {
         if count > limits.zset_max_listpack_entries {
             self.unpack_all(limits);
         }

@@ -133,7 +133,7 @@ fn add_all<'m>(
 ) -> core::result::Result<Outcomes, Error> {
     let mut outcomes = Outcomes::default();
     let mut error = None;
-    set.expect(count, limits);
+    set.prepare(count, limits);
     for at in 0..count {
         let (score, member) = member(at);
         set.change(member, limits, &mut |old| match rule.score(old, score) {

@@ -265,8 +265,8 @@ fn pop_or_wait(ctx: &mut Ctx, is_max: bool) -> Result {
 }
 
 fn bzmpop(ctx: &mut Ctx) -> Result {
-    let deadline_ms = ctx.deadline_from_s(ctx.arg(1))?;
     let request = Request::parse(ctx, 2)?;
+    let deadline_ms = ctx.deadline_from_s(ctx.arg(1))?;
     take_or_wait(
         ctx,
         deadline_ms,

@@ -39,10 +39,11 @@ fn zrandmember(ctx: &mut Ctx) -> Result {
         }
         return Ok(Outcome::Done);
     }
-    const RANGE: Error = Error::new("ERR value is out of range");
     let count = num::parse_i64(ctx.arg(2)).ok_or(Error::NOT_INTEGER)?;
     if count == i64::MIN {
-        return Err(RANGE);
+        return Err(Error::new(
+            "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+        ));
     }
     let with_scores = match ctx.args.get(3..).unwrap_or_default() {
         [] => false,
@@ -50,7 +51,7 @@ fn zrandmember(ctx: &mut Ctx) -> Result {
         _ => return Err(Error::SYNTAX),
     };
     if with_scores && count.unsigned_abs() > i64::MAX as u64 / 2 {
-        return Err(RANGE);
+        return Err(Error::new("ERR value is out of range"));
     }
     let set = ctx.keys.read_value(ctx.arg(1), Entry::sorted_set)?;
     let Some(set) = set.filter(|_| count != 0) else {

@@ -288,7 +288,7 @@ fn zrangestore(ctx: &mut Ctx) -> Result {
         let (ranks, limits) = (request.ranks(set), &ctx.keys.limits);
         // How many there will be is known before only of ranks: others begin as few members do, and change on the way.
         if matches!(request.by, By::Rank(..)) {
-            result.expect(ranks.len(), limits);
+            result.prepare(ranks.len(), limits);
         }
         for (member, score) in set.walk(ranks, request.is_reverse) {
             result.change(&member.text(), limits, &mut |_| Some(score));

@@ -99,6 +99,6 @@ fn read_packed(cursor: &mut Cursor<'_>, limits: &Limits) -> Result<SortedSet, Re
     let value = is_packed.then(|| SortedSet::Packed(Listpack::from_bytes(bytes)));
     let value = value.filter(|value| value.view().is_sound());
     let mut value = value.ok_or(ReadError::Corrupt("a packed sorted set is damaged"))?;
-    value.expect(value.view().len(), limits);
+    value.prepare(value.view().len(), limits);
     Ok(value)
 }
