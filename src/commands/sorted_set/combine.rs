@@ -9,7 +9,7 @@ use crate::table::{
     Acl, BASE, Command, Ctx, Flags, Group, KeyFlags, KeySpec, Options, Outcome, Result, args, flag,
     integer, key, oneof, prose,
 };
-use crate::values::{Entry, SortedSetRef};
+use crate::values::{Entry, SetRef, SortedSetRef};
 
 #[rustfmt::skip]
 pub const ROWS: &[Command] = &[
@@ -189,6 +189,7 @@ fn number_or_zero(score: f64) -> f64 {
 enum Source<'a> {
     Missing,
     Sorted(SortedSetRef<'a>),
+    Plain(SetRef<'a>),
 }
 
 impl<'a> Source<'a> {
@@ -196,16 +197,18 @@ impl<'a> Source<'a> {
         let Some(entry) = entry else {
             return Ok(Source::Missing);
         };
-        entry
-            .sorted_set()
-            .map(Source::Sorted)
-            .ok_or(Error::WRONG_TYPE)
+        match (entry.sorted_set(), entry.set()) {
+            (Some(set), _) => Ok(Source::Sorted(set)),
+            (_, Some(set)) => Ok(Source::Plain(set)),
+            _ => Err(Error::WRONG_TYPE),
+        }
     }
 
     fn len(self) -> usize {
         match self {
             Source::Missing => 0,
             Source::Sorted(set) => set.len(),
+            Source::Plain(set) => set.len(),
         }
     }
 
@@ -213,13 +216,15 @@ impl<'a> Source<'a> {
         match self {
             Source::Missing => None,
             Source::Sorted(set) => set.score(member),
+            Source::Plain(set) => set.contains(member).then_some(1.0),
         }
     }
 
-    /// Visits the members until `visit` says false.
+    /// Visits the members while `visit` says so.
     fn each(self, visit: &mut dyn FnMut(&[u8], f64) -> bool) {
         match self {
             Source::Missing => {}
+            Source::Plain(set) => set.walk(&mut |member| visit(&member.text(), 1.0)),
             Source::Sorted(set) => {
                 set.iter()
                     .all(|(member, score)| visit(&member.text(), score));
@@ -337,7 +342,7 @@ fn union(sources: &[(Source<'_>, f64)], aggregate: Aggregate, result: &mut Ranke
     }
 }
 
-/// Visits every member that is in all sets, until `visit` says false.
+/// Visits every member that is in all sets, while `visit` says so.
 fn intersect(
     sources: &[(Source<'_>, f64)],
     aggregate: Aggregate,

@@ -1,15 +1,15 @@
 //! Looking at members: scores, ranks, counts.
 
 use super::bounds::{lex_range, score_range};
-use crate::algorithms::bytes::{Append, Bytes};
-use crate::algorithms::{glob, num};
-use crate::commands::generic::scan::parse_cursor;
+use crate::algorithms::bytes::Bytes;
+use crate::algorithms::num;
+use crate::commands::generic::scan::scan_value;
 use crate::resp::Error;
 use crate::table::{
     Acl, BASE, Command, Ctx, Flags, Group, KeyFlags, KeySpec, Outcome, Result, args, double, flag,
     integer, key, pattern, prose, string,
 };
-use crate::values::{Entry, SortedSetRef};
+use crate::values::{Entry, SortedSetRef, Type};
 
 #[rustfmt::skip]
 pub const ROWS: &[Command] = &[
@@ -195,52 +195,22 @@ fn zlexcount(ctx: &mut Ctx) -> Result {
 }
 
 fn zscan(ctx: &mut Ctx) -> Result {
-    let cursor = parse_cursor(ctx.arg(2)).ok_or(Error::INVALID_CURSOR)?;
-    let Some(set) = ctx.keys.read_value(ctx.arg(1), Entry::sorted_set)? else {
-        ctx.reply.array(2);
-        ctx.reply.bulk(b"0");
-        ctx.reply.array(0);
-        return Ok(Outcome::Done);
-    };
-    let (mut count, mut wanted) = (10, &b"*"[..]);
-    let options = &mut crate::table::Options::new(ctx.args, 3);
-    while !options.is_done() {
-        if let Some(number) = options.take_value("COUNT") {
-            let number = num::parse_i64(number).ok_or(Error::NOT_INTEGER)?;
-            if number < 1 {
-                return Err(Error::SYNTAX);
-            }
-            count = usize::try_from(number).unwrap_or(usize::MAX);
-        } else if let Some(pattern) = options.take_value("MATCH") {
-            wanted = pattern;
-        } else if options.take("NOVALUES") {
-            return Err(Error::new("ERR NOVALUES option can only be used in HSCAN"));
-        } else {
-            return Err(Error::SYNTAX);
-        }
-    }
-    let is_tree = matches!(set, SortedSetRef::Tree(_));
-    let (mut texts, mut ends) = (Vec::new(), Vec::new());
-    let next = set.scan(cursor, count, &mut |member, score| {
-        if wanted != b"*" && !glob::matches(wanted, member) {
-            return;
-        }
-        texts.put(member);
-        ends.push(texts.len());
+    scan_value(ctx, Type::SortedSet, &mut |entry, request, found| {
+        let Some(set) = entry.sorted_set() else {
+            return 0;
+        };
         // Redis prints what it keeps as a number with 17 digits here, needed or not.
-        match is_tree {
-            true => num::write_17_digits(&mut texts, score),
-            false => num::write_f64(&mut texts, score),
-        }
-        ends.push(texts.len());
-    });
-    ctx.reply.array(2);
-    ctx.reply.bulk(num::format_u64(next).as_bytes());
-    ctx.reply.array(ends.len());
-    let mut start = 0;
-    for end in ends {
-        ctx.reply.bulk(texts.get(start..end).unwrap_or(&[]));
-        start = end;
-    }
-    Ok(Outcome::Done)
+        let write = match set {
+            SortedSetRef::Tree(_) => num::write_17_digits,
+            SortedSetRef::Packed(_) => num::write_f64,
+        };
+        set.scan(request.cursor, request.count, &mut |member, score| {
+            if request.fits(member) {
+                let mut text = Vec::new();
+                write(&mut text, score);
+                found.put(member);
+                found.put(&text);
+            }
+        })
+    })
 }
