@@ -8,6 +8,7 @@ pub mod intset;
 pub mod item;
 pub mod listpack;
 pub mod ordered;
+pub mod quicklist;
 pub mod ranked;
 pub mod runs;
 pub mod slab;

@@ -141,6 +141,24 @@ impl<'a> ListpackRef<'a> {
         }
     }
 
+    /// The same without those before a position.
+    #[inline]
+    pub fn iter_from(self, position: usize) -> Iter<'a> {
+        Iter {
+            front: position,
+            ..self.iter()
+        }
+    }
+
+    /// The same without those from a position on.
+    #[inline]
+    pub fn iter_before(self, position: usize) -> Iter<'a> {
+        Iter {
+            back: position,
+            ..self.iter()
+        }
+    }
+
     /// The position of the first element equal to `text`, of every `step`-th one.
     #[inline]
     pub fn find(self, text: &[u8], step: usize) -> Option<usize> {
