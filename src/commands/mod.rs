@@ -8,6 +8,7 @@ pub mod generic;
 pub mod geo;
 pub mod hash;
 pub mod hyperloglog;
+pub mod list;
 pub mod pubsub;
 pub mod server;
 pub mod sorted_set;
@@ -36,6 +37,11 @@ pub const GROUPS: &[&[Command]] = &[
     pubsub::ROWS,
     bitmap::ROWS,
     hyperloglog::ROWS,
+    list::push::ROWS,
+    list::pop::ROWS,
+    list::read::ROWS,
+    list::change::ROWS,
+    list::transfer::ROWS,
     stream::add::ROWS,
     stream::range::ROWS,
     stream::delete::ROWS,

@@ -303,6 +303,18 @@ impl Keyspace {
         self.signals.wake(self.selected, key);
     }
 
+    /// The list at `key` of the selected database has grown: this may be enough now for those who want to know of its
+    /// end, too.
+    #[inline]
+    pub fn grown(&mut self, key: &[u8]) {
+        self.signals.deleted(self.selected, key);
+    }
+
+    /// Those who watch `key` are to take it for changed, though nothing is.
+    pub fn touched(&mut self, key: &[u8]) {
+        self.signals.touch(self.selected, key);
+    }
+
     /// Notes changes from now on for client-side caches, or does not.
     pub fn set_tracking(&mut self, is_tracking: bool) {
         self.signals.is_tracking = is_tracking;

@@ -10,7 +10,7 @@ pub struct Block {
     pub timeout_reply: TimeoutReply,
     /// What the command runs with when it runs again, name included; None for the arguments it was called with.
     pub args: Option<Vec<Vec<u8>>>,
-    /// It runs again when one of its keys is deleted, too, or gets another type.
+    /// It runs again when one of its keys is deleted, too, or gets another type, and when a list grows.
     pub wakes_on_deletion: bool,
 }
 

@@ -8,6 +8,9 @@ use crate::structures::sparse_array::Thresholds;
 pub struct Limits {
     /// Positive: elements a node; -1 to -5: 4 to 64 KiB a node.
     pub list_max_listpack_size: i32,
+    /// From which length on an element of a list gets a node of its own; 0 for what follows from the size. For tests:
+    /// DEBUG QUICKLIST-PACKED-THRESHOLD.
+    pub list_packed_threshold_bytes: usize,
     /// Nodes at either end of a list that are never compressed; 0 compresses none.
     pub list_compress_depth: usize,
     pub hash_max_listpack_entries: usize,
@@ -33,6 +36,7 @@ impl Limits {
     pub fn new(seed: HashSeed) -> Limits {
         Limits {
             list_max_listpack_size: -2,
+            list_packed_threshold_bytes: 0,
             list_compress_depth: 0,
             hash_max_listpack_entries: 512,
             hash_max_listpack_value_bytes: 64,

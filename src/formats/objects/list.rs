@@ -1,30 +1,115 @@
-//! Lists.
+//! Lists: the nodes of a quicklist as they stand in memory; a list that is one listpack looks like a single node.
 
 use super::super::rdb;
 use super::super::rdb::{Cursor, ReadError};
+use super::super::ziplist;
 use crate::algorithms::lzf::Compressor;
+use crate::structures::listpack::{self, Listpack};
+use crate::structures::quicklist::{NodeRef, Quicklist};
 use crate::values::{Limits, List, ListRef};
 
-/// A quicklist of listpacks.
-const TYPE: u8 = 18;
+/// Elements one after another.
+const PLAIN: u8 = 1;
+const ZIPLIST: u8 = 10;
+/// Nodes that are ziplists.
+const OLD_QUICKLIST: u8 = 14;
+/// Nodes that are listpacks, or long elements.
+const QUICKLIST: u8 = 18;
+/// The node is one long element.
+const NODE_PLAIN: u64 = 1;
 /// The node is a listpack.
-const PACKED: u64 = 2;
+const NODE_PACKED: u64 = 2;
 
 pub(super) fn type_byte(_value: ListRef<'_>) -> u8 {
-    TYPE
+    QUICKLIST
 }
 
-pub(super) fn write(out: &mut Vec<u8>, value: ListRef<'_>, compressor: Option<&mut Compressor>) {
-    let ListRef::Packed(bytes) = value;
-    rdb::write_length(out, 1);
-    rdb::write_length(out, PACKED);
+pub(super) fn write(
+    out: &mut Vec<u8>,
+    value: ListRef<'_>,
+    mut compressor: Option<&mut Compressor>,
+) {
+    match value {
+        ListRef::Packed(pack) => {
+            rdb::write_length(out, 1);
+            write_node(out, NodeRef::Packed(pack), compressor);
+        }
+        ListRef::Linked(list) => {
+            rdb::write_length(out, list.node_count() as u64);
+            for node in list.nodes() {
+                write_node(out, node, compressor.as_deref_mut());
+            }
+        }
+    }
+}
+
+fn write_node(out: &mut Vec<u8>, node: NodeRef<'_>, compressor: Option<&mut Compressor>) {
+    let (kind, bytes) = match node {
+        NodeRef::Packed(pack) => (NODE_PACKED, pack.as_bytes()),
+        NodeRef::Plain(text) => (NODE_PLAIN, text),
+    };
+    rdb::write_length(out, kind);
     rdb::write_string(out, bytes, compressor);
 }
 
+const BAD: ReadError = ReadError::Corrupt("a list is not made of elements");
+
 pub(super) fn read(
-    _cursor: &mut Cursor<'_>,
+    cursor: &mut Cursor<'_>,
     type_byte: u8,
-    _limits: &Limits,
+    limits: &Limits,
 ) -> Result<List, ReadError> {
-    Err(ReadError::UnknownType(type_byte))
+    let mut list = Quicklist::new(limits.list_fill().kept());
+    match type_byte {
+        PLAIN => {
+            for _ in 0..cursor.length()? {
+                list.push(&cursor.string()?, false);
+            }
+        }
+        ZIPLIST => push_ziplist(&mut list, &cursor.string()?)?,
+        OLD_QUICKLIST => {
+            for _ in 0..cursor.length()? {
+                push_ziplist(&mut list, &cursor.string()?)?;
+            }
+        }
+        QUICKLIST => {
+            for _ in 0..cursor.length()? {
+                read_node(cursor, &mut list)?;
+            }
+        }
+        other => return Err(ReadError::UnknownType(other)),
+    }
+    if list.is_empty() {
+        return Err(BAD);
+    }
+    let mut list = List::Linked(Box::new(list));
+    list.settle(limits);
+    Ok(list)
+}
+
+fn read_node(cursor: &mut Cursor<'_>, list: &mut Quicklist) -> Result<(), ReadError> {
+    let kind = cursor.length()?;
+    let bytes = cursor.string()?;
+    match kind {
+        NODE_PLAIN => list.push_plain(bytes.into_owned()),
+        NODE_PACKED if listpack::is_valid(&bytes) => {
+            let pack = Listpack::from_bytes(bytes.into_owned());
+            if !pack.is_empty() {
+                list.push_pack(pack);
+            }
+        }
+        _ => return Err(BAD),
+    }
+    Ok(())
+}
+
+fn push_ziplist(list: &mut Quicklist, bytes: &[u8]) -> Result<(), ReadError> {
+    let mut pack = Listpack::new();
+    for text in ziplist::read(bytes)? {
+        pack.push(&text);
+    }
+    if !pack.is_empty() {
+        list.push_pack(pack);
+    }
+    Ok(())
 }
