@@ -168,7 +168,7 @@ impl Set {
     }
 
     /// Prepares for so many members to be added: too many make a table at once, whether or not they are new.
-    pub fn expect(&mut self, count: usize, limits: &Limits) {
+    pub fn prepare(&mut self, count: usize, limits: &Limits) {
         let is_too_small = match self {
             Set::Ints(_) => count > limits.set_max_intset_entries,
             Set::Packed(_) => count > limits.set_max_listpack_entries,

@@ -124,7 +124,7 @@ pub(super) fn read<'a>(
 fn add_all(set: &mut Set, members: &[&[u8]], limits: &Limits) -> u64 {
     match members.first() {
         Some(first) if set.is_empty() => *set = Set::for_members(first, members.len(), limits),
-        _ => set.expect(members.len(), limits),
+        _ => set.prepare(members.len(), limits),
     }
     let mut added = 0;
     for member in members {

@@ -53,7 +53,7 @@ pub(super) fn read(
     }
     .filter(|set| !set.is_empty())
     .ok_or(ReadError::Corrupt("a packed set is damaged"))?;
-    set.expect(set.view().len(), limits);
+    set.prepare(set.view().len(), limits);
     Ok(set)
 }
 
@@ -63,7 +63,7 @@ fn read_members(cursor: &mut Cursor<'_>, limits: &Limits) -> Result<Set, ReadErr
         return Err(ReadError::Corrupt("a set is empty"));
     }
     let mut set = Set::new();
-    set.expect(usize::try_from(count).unwrap_or(usize::MAX), limits);
+    set.prepare(usize::try_from(count).unwrap_or(usize::MAX), limits);
     for _ in 0..count {
         if !set.add(&cursor.string()?, limits) {
             return Err(ReadError::Corrupt("a set has a member twice"));
