@@ -9,7 +9,7 @@ use crate::keyspace::{Expiry, Keyspace};
 use crate::resp::{Encoding, Error, Reply};
 use crate::state::{Block, TimeoutReply};
 use crate::table::{BASE, Command, Ctx, Flags, Group, Outcome, Result, prose};
-use crate::values::Entry;
+use crate::values::{Entry, Kind};
 
 #[rustfmt::skip]
 pub const ROWS: &[Command] = &[
@@ -147,22 +147,39 @@ fn htstats(ctx: &mut Ctx) -> Result {
     for (title, elements, slots) in dictionaries {
         text.put(title);
         if elements > 0 {
-            text.put(b"Hash table 0 stats (main hash table):\n table size: ");
-            num::write_u64(&mut text, slots as u64);
-            text.put(b"\n number of elements: ");
-            num::write_u64(&mut text, elements as u64);
-            text.push(b'\n');
+            write_table_stats(&mut text, elements, slots);
         }
     }
     ctx.reply.verbatim("txt", &text);
     Ok(Outcome::Done)
 }
 
+fn write_table_stats(text: &mut Vec<u8>, elements: usize, slots: usize) {
+    text.put(b"Hash table 0 stats (main hash table):\n table size: ");
+    num::write_u64(text, slots as u64);
+    text.put(b"\n number of elements: ");
+    num::write_u64(text, elements as u64);
+    text.push(b'\n');
+}
+
 fn htstats_key(ctx: &mut Ctx) -> Result {
-    entry(ctx.keys, ctx.arg(2))?;
-    Err(Error::new(
+    /// The smallest table Redis makes; the others are powers of two too.
+    const LEAST_SLOTS: usize = 4;
+    let entry = entry(ctx.keys, ctx.arg(2))?;
+    let elements = match entry.kind() {
+        Kind::SetTable => entry.set().map(|set| set.len()),
+        Kind::HashTable => entry.hash().map(|hash| hash.len()),
+        Kind::SortedSetTree => entry.sorted_set().map(|sorted_set| sorted_set.len()),
+        _ => None,
+    };
+    let elements = elements.ok_or(Error::new(
         "ERR The value stored at the specified key is not represented using an hash table",
-    ))
+    ))?;
+    let mut text = Vec::new();
+    let slots = elements.next_power_of_two().max(LEAST_SLOTS);
+    write_table_stats(&mut text, elements, slots);
+    ctx.reply.verbatim("txt", &text);
+    Ok(Outcome::Done)
 }
 
 fn listpack(ctx: &mut Ctx) -> Result {

@@ -68,6 +68,12 @@ impl Digest {
         if let Some(string) = entry.string() {
             self.mix(&string.text());
         }
+        if let Some(set) = entry.set() {
+            set.walk(&mut |member| {
+                self.xor(&member.text());
+                true
+            });
+        }
         if let Some(hash) = entry.hash() {
             hash.each(&mut |field, value, expiry_ms| {
                 let mark: &[u8] = if expiry_ms.is_some() {
