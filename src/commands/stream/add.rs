@@ -263,11 +263,12 @@ fn xsetid(ctx: &mut Ctx) -> Result {
         stream.max_deleted_id = max_deleted
             .filter(|deleted| *deleted != Id::MIN)
             .unwrap_or(stream.max_deleted_id);
-        Ok((1, ()))
+        Ok((0, ()))
     })?;
     if edited.is_none() {
         return Err(Error::NO_SUCH_KEY);
     }
+    ctx.keys.dirty += 1;
     ctx.reply.ok();
     ctx.keys.notify(Class::STREAM, "xsetid", key);
     Ok(Outcome::Done)

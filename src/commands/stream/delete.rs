@@ -261,6 +261,22 @@ fn delete_one(log: &mut Log, id: Id) -> bool {
     is_deleted
 }
 
+/// The `count id ...` behind IDS.
+pub(super) fn take_ids<'a>(options: &mut Options<'a>) -> Parsed<&'a [&'a [u8]]> {
+    let count = options.integer().ok().filter(|count| *count > 0);
+    let count = count.ok_or(Error::new("ERR Number of IDs must be a positive integer"))?;
+    let ids = usize::try_from(count)
+        .ok()
+        .and_then(|count| options.rest().get(..count))
+        .ok_or(Error::new(
+            "ERR The `numids` parameter must match the number of arguments",
+        ))?;
+    for _ in ids {
+        options.value()?;
+    }
+    Ok(ids)
+}
+
 /// KEEPREF, DELREF or ACKED, and `IDS count id ...`, from the argument at `at` on.
 struct Chosen<'a> {
     references: References,
@@ -274,16 +290,7 @@ impl<'a> Chosen<'a> {
         let options = &mut ctx.options(at);
         while !options.is_done() {
             if options.left() > 1 && options.take("IDS") {
-                let count = options.integer().ok().filter(|count| *count > 0);
-                let count =
-                    count.ok_or(Error::new("ERR Number of IDs must be a positive integer"))?;
-                ids = usize::try_from(count)
-                    .ok()
-                    .and_then(|count| options.rest().get(..count))
-                    .ok_or(Error::new(
-                        "ERR The `numids` parameter must match the number of arguments",
-                    ))?;
-                *options = ctx.options(Options::position(options) + ids.len());
+                ids = take_ids(options)?;
             } else if !take_references(options, &mut references) {
                 return Err(Error::SYNTAX);
             }
@@ -330,7 +337,7 @@ fn delete_chosen(ctx: &mut Ctx, group: Option<&[u8]>) -> Result {
     ctx.keys.peek_value(key, crate::values::Entry::stream)?;
     let chosen = Chosen::parse(ctx, if group.is_some() { 3 } else { 2 })?;
     let mut results = vec![MISSING; chosen.ids.len()];
-    let mut changes = 0;
+    let (mut deleted, mut acknowledged) = (0, 0);
     ctx.keys.edit(key, |stream: &mut Stream, _| {
         let at = group.map(|name| stream.find_group(name));
         if matches!(at, Some(Err(_))) {
@@ -339,17 +346,24 @@ fn delete_chosen(ctx: &mut Ctx, group: Option<&[u8]>) -> Result {
         let ids = parse_ids(chosen.ids)?;
         for (id, result) in ids.into_iter().zip(&mut results) {
             if let Some(Ok(at)) = at {
-                let is_acknowledged = stream.edit_group(at, |group| group.acknowledge(id));
-                if is_acknowledged != Some(true) {
+                if stream.edit_group(at, |group| group.acknowledge(id)) != Some(true) {
                     continue;
                 }
+                acknowledged += 1;
             }
             *result = delete_with(stream, id, chosen.references);
-            changes += u64::from(*result == DELETED);
+            deleted += u64::from(*result == DELETED);
+            // What was acknowledged counts as deleted, even if the entry was gone.
+            if at.is_some() && *result == MISSING {
+                *result = DELETED;
+            }
         }
-        Ok((changes, ()))
+        Ok((deleted, ()))
     })?;
-    if changes > 0 {
+    if group.is_some() {
+        ctx.keys.dirty = ctx.keys.dirty + acknowledged - deleted;
+    }
+    if deleted > 0 {
         ctx.keys.notify(Class::STREAM, "xdel", key);
     }
     ctx.reply.array(results.len());

@@ -5,7 +5,11 @@
 
 pub mod add;
 pub mod delete;
+pub mod group;
+pub mod info;
+pub mod pending;
 pub mod range;
+pub mod read;
 
 use crate::resp::{Error, Reply};
 use crate::values::stream::{Found, Id};

@@ -290,17 +290,16 @@ impl Log {
                 Bound::Length(length) => self.len - live.min(self.len) >= length,
                 Bound::Id(id) => node.last(&master).is_none_or(|last| last.id < id),
             };
-            if is_whole && trim.references != References::Respect {
-                self.forget_node(place, trim.references);
+            if is_whole && trim.references == References::Keep {
                 self.len -= live;
                 self.remove_node(place);
                 seen += live;
                 continue;
             }
-            if trim.is_approximate && !is_whole {
+            // With a look at references this does nothing at all, as in Redis.
+            if trim.is_approximate {
                 break;
             }
-            seen += live;
             let id = node.id;
             self.trim_node(place, trim);
             if !is_whole {
@@ -317,16 +316,6 @@ impl Log {
             self.find_first();
         }
         deleted
-    }
-
-    /// Drops what groups hold of a node's live entries.
-    fn forget_node(&mut self, place: Place, references: References) {
-        if references != References::Delete || self.groups.is_empty() {
-            return;
-        }
-        for id in self.ids_in(place) {
-            self.unreference(id);
-        }
     }
 
     /// The live ids in a node.
