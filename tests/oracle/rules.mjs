@@ -21,6 +21,33 @@ function nearNow(value, unit_ms) {
 	return value.kind === ":" && distance_ms < 365 * DAY_MS ? int() : value;
 }
 
+/** An id made from the present time. */
+const nearId = (value) =>
+	/^\d{13}-\d+$/.test(value.text ?? "") ? like(value.kind, "*-*") : value;
+
+/** Times near the present, at any depth. */
+const nearTimes = (value) =>
+	value.items
+		? { ...value, items: value.items.map(nearTimes) }
+		: value.kind === ":"
+			? nearNow(value, 1)
+			: value;
+
+/** How long something has been idle: -1 says that it cannot be told. */
+const idle = (value) => (value.kind === ":" && Number(value.text) >= 0 ? int() : value);
+
+/** The idle times of XPENDING's long form. */
+const pendingIdle = (value) =>
+	value.items?.every((item) => item.items?.length === 4)
+		? {
+				...value,
+				items: value.items.map((item) => ({
+					...item,
+					items: item.items.map((part, i) => (i === 2 ? idle(part) : part)),
+				})),
+			}
+		: value;
+
 const CLIENT_FIELDS =
 	/\b(id|addr|laddr|fd|age|idle|qbuf|qbuf-free|argv-mem|multi-mem|rbs|rbp|obl|oll|omem|tot-mem|tot-net-in|tot-net-out|tot-cmds|io-thread)=\S*/g;
 const clientLine = (value) =>
@@ -60,6 +87,10 @@ const RULES = {
 	"MEMORY STATS": (value) => any(value.kind),
 	"MEMORY DOCTOR": (value) => any(value.kind),
 	"MEMORY MALLOC-STATS": (value) => any(value.kind),
+	XADD: nearId,
+	XPENDING: pendingIdle,
+	"XINFO STREAM": nearTimes,
+	"XINFO CONSUMERS": (value) => replaceAfter(value, ["idle", "inactive"], idle),
 	"CLIENT ID": () => int(),
 	"CLIENT LIST": clientLine,
 	"CLIENT INFO": clientLine,

@@ -525,7 +525,7 @@ fn xautoclaim(ctx: &mut Ctx) -> Result {
     let (mut wanted, mut is_just_id) = (100, false);
     while !options.is_done() {
         if options.left() > 1 && options.take("COUNT") {
-            wanted = options.integer()?;
+            wanted = claim_integer(options, "ERR COUNT must be > 0")?;
             if !(1..=MAX_COUNT).contains(&wanted) {
                 return Err(Error::new("ERR COUNT must be > 0"));
             }
