@@ -47,8 +47,8 @@ pub struct Log {
     pub max_deleted_id: Id,
     /// Entries ever added.
     pub entries_added: u64,
-    groups: Vec<Box<Group>>,
-    /// What the groups have from the allocator, their boxes included.
+    groups: Vec<Group>,
+    /// What the groups have from the allocator, without themselves.
     group_bytes: usize,
     idempotence: Option<Box<Idempotence>>,
 }
@@ -121,7 +121,7 @@ impl Log {
         let idempotence = self.idempotence.as_ref();
         self.nodes.heap_bytes()
             + self.pack_bytes
-            + self.groups.capacity() * size_of::<Box<Group>>()
+            + self.groups.capacity() * size_of::<Group>()
             + self.group_bytes
             + idempotence.map_or(0, |held| held.heap_bytes())
     }
@@ -359,7 +359,7 @@ impl Log {
     }
 
     /// The groups, by name.
-    pub fn groups(&self) -> &[Box<Group>] {
+    pub fn groups(&self) -> &[Group] {
         &self.groups
     }
 
@@ -371,7 +371,7 @@ impl Log {
     /// The group of this name. O(log n).
     pub fn group(&self, name: &[u8]) -> Option<&Group> {
         let at = self.find_group(name).ok()?;
-        self.groups.get(at).map(|group| &**group)
+        self.groups.get(at)
     }
 
     /// Adds a group; false (and it is dropped) when there is one of its name.
@@ -379,8 +379,8 @@ impl Log {
         let Err(at) = self.find_group(group.name()) else {
             return false;
         };
-        self.group_bytes += size_of::<Group>() + group.heap_bytes();
-        self.groups.insert(at, Box::new(group));
+        self.group_bytes += group.heap_bytes();
+        self.groups.insert(at, group);
         true
     }
 
@@ -390,7 +390,7 @@ impl Log {
             return false;
         };
         let group = self.groups.remove(at);
-        self.group_bytes -= size_of::<Group>() + group.heap_bytes();
+        self.group_bytes -= group.heap_bytes();
         true
     }
 
@@ -567,7 +567,7 @@ impl Log {
         let mut bytes = 0;
         for group in &self.groups {
             group.check();
-            bytes += size_of::<Group>() + group.heap_bytes();
+            bytes += group.heap_bytes();
         }
         assert_eq!(bytes, self.group_bytes);
         assert!(
