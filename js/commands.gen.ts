@@ -109,12 +109,24 @@ export interface Commands<M extends Mode> {
 	bitop(operation: Word<"AND" | "OR" | "XOR" | "NOT" | "DIFF" | "DIFF1" | "ANDOR" | "ONE">, destkey: Key, ...key: Many<Key>): Result<M, number>;
 	/** Finds the first bit of a string or a range that is 1, or that is 0. */
 	bitpos(...args: Arg[]): Result<M, number>;
+	/** Does what LMOVE does, and waits for an element if need be. */
+	blmove(source: Key, destination: Key, wherefrom: Word<"LEFT" | "RIGHT">, whereto: Word<"LEFT" | "RIGHT">, timeout: Double): Result<M, Promise<string | null>>;
+	/** Does what LMOVEM does, and waits until there are enough elements. */
+	blmovem(source: Key, destination: Key, wherefrom: Word<"LEFT" | "RIGHT">, whereto: Word<"LEFT" | "RIGHT">, timeout: Double, options?: { count?: Int; exactly?: Int; obo?: boolean; bulk?: boolean }): Result<M, Promise<string[] | null>>;
+	/** Takes elements out of the first of several lists that has some; waits for some if need be. */
+	blmpop(timeout: Double, key: readonly Key[], where: Word<"LEFT" | "RIGHT">, options?: { count?: Int }): Result<M, Promise<(string | string[])[] | null>>;
+	/** Takes the element at the head out of the first of several lists that has one; waits for one if need be. */
+	blpop(key: readonly (Key)[], timeout: Double): Result<M, Promise<string[] | null>>;
+	/** Takes the element at the tail out of the first of several lists that has one; waits for one if need be. */
+	brpop(key: readonly (Key)[], timeout: Double): Result<M, Promise<string[] | null>>;
+	/** Does what RPOPLPUSH does, and waits for an element if need be. @deprecated since Redis 6.2.0 */
+	brpoplpush(source: Key, destination: Key, timeout: Double): Result<M, Promise<string | null>>;
 	/** Takes members out of the first of several sorted sets that has some; waits for some if need be. */
-	bzmpop(timeout: Double, key: readonly Key[], where: Word<"MIN" | "MAX">, options?: { count?: Int }): Result<M, Promise<(string | ((string | number)[])[])[] | null>>;
+	bzmpop(timeout: Double, key: readonly Key[], where: Word<"MIN" | "MAX">, options?: { count?: Int }): Result<M, Promise<[string, [string, number][]] | null>>;
 	/** Takes the member with the highest score out of the first of several sorted sets that has one; waits for one if need be. */
-	bzpopmax(key: readonly (Key)[], timeout: Double): Result<M, Promise<(string | number)[] | null>>;
+	bzpopmax(key: readonly (Key)[], timeout: Double): Result<M, Promise<[string, string, number] | null>>;
 	/** Takes the member with the lowest score out of the first of several sorted sets that has one; waits for one if need be. */
-	bzpopmin(key: readonly (Key)[], timeout: Double): Result<M, Promise<(string | number)[] | null>>;
+	bzpopmin(key: readonly (Key)[], timeout: Double): Result<M, Promise<[string, string, number] | null>>;
 	/** Says whether the keys of the next command are to be tracked. */
 	clientCaching(mode: Word<"YES" | "NO">): Result<M, "OK">;
 	/** The name of this connection. */
@@ -235,8 +247,79 @@ export interface Commands<M extends Mode> {
 	getrange(key: Key, start: Int, end: Int): Result<M, string>;
 	/** Sets a key to a string and returns the one before. @deprecated since Redis 6.2.0 */
 	getset(key: Key, value: Arg): Result<M, string | null>;
+	/** Deletes fields, and with the last of them the hash; returns how many there were. */
+	hdel(key: Key, ...field: Many<Arg>): Result<M, number>;
 	/** Chooses the protocol version, authenticates and names the connection on demand, and tells about the server. */
 	hello(...args: Arg[]): Result<M, Record<string, Reply>>;
+	/** Tells whether a field is there. */
+	hexists(key: Key, field: Arg): Result<M, number>;
+	/** Gives fields a time to live in seconds. */
+	hexpire(key: Key, seconds: Int, field: readonly Arg[]): Result<M, number[]>;
+	hexpire(key: Key, seconds: Int, options: { nx?: boolean; xx?: boolean; gt?: boolean; lt?: boolean }, field: readonly Arg[]): Result<M, number[]>;
+	/** Lets fields live until a moment in seconds since the epoch. */
+	hexpireat(key: Key, unixTimeSeconds: Int, field: readonly Arg[]): Result<M, number[]>;
+	hexpireat(key: Key, unixTimeSeconds: Int, options: { nx?: boolean; xx?: boolean; gt?: boolean; lt?: boolean }, field: readonly Arg[]): Result<M, number[]>;
+	/** When fields expire, in seconds since the epoch. */
+	hexpiretime(key: Key, field: readonly Arg[]): Result<M, number[]>;
+	/** Returns the value of a field. */
+	hget(key: Key, field: Arg): Result<M, string | null>;
+	/** Returns all fields with their values. */
+	hgetall(key: Key): Result<M, Record<string, string>>;
+	/** Returns the values of fields and deletes them. */
+	hgetdel(key: Key, field: readonly Arg[]): Result<M, (string | null)[]>;
+	/** Returns the values of fields, and on request changes how long they live. */
+	hgetex(key: Key, field: readonly Arg[]): Result<M, (string | null)[]>;
+	hgetex(key: Key, options: { ex?: Int; px?: Int; exat?: Int | Date; pxat?: Int | Date; persist?: boolean }, field: readonly Arg[]): Result<M, (string | null)[]>;
+	/** Forgets prepared fields. */
+	himportDiscard(fieldsetName: Arg): Result<M, number>;
+	/** Forgets all prepared fields. */
+	himportDiscardall(): Result<M, number>;
+	/** Names the fields of hashes to come, for this connection. */
+	himportPrepare(fieldsetName: Arg, ...field: Many<Arg>): Result<M, "OK">;
+	/** Makes a hash of prepared fields and their values. */
+	himportSet(key: Key, fieldsetName: Arg, ...value: Many<Arg>): Result<M, "OK">;
+	/** Adds to the integer in a field, which is 0 when there is none. */
+	hincrby(key: Key, field: Arg, increment: Int): Result<M, number>;
+	/** Adds to the number in a field, which is 0 when there is none. */
+	hincrbyfloat(key: Key, field: Arg, increment: Double): Result<M, string>;
+	/** Returns the names of all fields. */
+	hkeys(key: Key): Result<M, string[]>;
+	/** Returns how many fields there are, those included that are due to be deleted. */
+	hlen(key: Key): Result<M, number>;
+	/** Returns the values of several fields. */
+	hmget(key: Key, ...field: Many<Arg>): Result<M, (string | null)[]>;
+	/** Sets fields of a hash. @deprecated since Redis 4.0.0 */
+	hmset(key: Key, data: Fields): Result<M, "OK">;
+	hmset(key: Key, ...fieldsAndValues: Arg[]): Result<M, "OK">;
+	/** Lets fields live for ever. */
+	hpersist(key: Key, field: readonly Arg[]): Result<M, number[]>;
+	/** Gives fields a time to live in milliseconds. */
+	hpexpire(key: Key, milliseconds: Int, field: readonly Arg[]): Result<M, number[]>;
+	hpexpire(key: Key, milliseconds: Int, options: { nx?: boolean; xx?: boolean; gt?: boolean; lt?: boolean }, field: readonly Arg[]): Result<M, number[]>;
+	/** Lets fields live until a moment in milliseconds since the epoch. */
+	hpexpireat(key: Key, unixTimeMilliseconds: Int, field: readonly Arg[]): Result<M, number[]>;
+	hpexpireat(key: Key, unixTimeMilliseconds: Int, options: { nx?: boolean; xx?: boolean; gt?: boolean; lt?: boolean }, field: readonly Arg[]): Result<M, number[]>;
+	/** When fields expire, in milliseconds since the epoch. */
+	hpexpiretime(key: Key, field: readonly Arg[]): Result<M, number[]>;
+	/** How many milliseconds fields have to live. */
+	hpttl(key: Key, field: readonly Arg[]): Result<M, number[]>;
+	/** Returns one or more random fields. */
+	hrandfield(...args: Arg[]): Result<M, string | null | string[] | [string, string][]>;
+	/** Some fields, and a cursor to get more with; 0 begins, and comes back at the end. */
+	hscan(key: Key, cursor: Int, options?: { match?: Key; count?: Int; novalues?: boolean }): Result<M, [string, string[]]>;
+	/** Sets fields of a hash and returns how many of them are new. */
+	hset(key: Key, data: Fields): Result<M, number>;
+	hset(key: Key, ...fieldsAndValues: Arg[]): Result<M, number>;
+	/** Sets fields, on request only if all or none of them are there, and how long they live. */
+	hsetex(...args: Arg[]): Result<M, number>;
+	/** Sets a field of a hash that is not there yet. */
+	hsetnx(key: Key, field: Arg, value: Arg): Result<M, number>;
+	/** Returns the length of a field's value in bytes. */
+	hstrlen(key: Key, field: Arg): Result<M, number>;
+	/** How many seconds fields have to live. */
+	httl(key: Key, field: readonly Arg[]): Result<M, number[]>;
+	/** Returns the values of all fields. */
+	hvals(key: Key): Result<M, string[]>;
 	/** Adds one to the integer at a key, which starts at 0. */
 	incr(key: Key): Result<M, number>;
 	/** Adds to the integer at a key, which starts at 0. */
@@ -253,8 +336,36 @@ export interface Commands<M extends Mode> {
 	lastsave(): Result<M, number>;
 	/** The longest sequence of bytes that two strings have in common, gaps allowed: itself, its length or its places. */
 	lcs(key1: Key, key2: Key, options?: { len?: boolean; idx?: boolean; minmatchlen?: Int; withmatchlen?: boolean }): Result<M, string | number | Record<string, Reply>>;
+	/** Returns the element with an index, counted from 0 at the head or from -1 at the tail. */
+	lindex(key: Key, index: Int): Result<M, string | null>;
+	/** Adds an element before or behind the first that is equal to another. */
+	linsert(key: Key, where: Word<"BEFORE" | "AFTER">, pivot: Arg, element: Arg): Result<M, number>;
+	/** Counts the elements of a list. */
+	llen(key: Key): Result<M, number>;
+	/** Takes an element out at one end of a list, adds it at one end of another or the same, and returns it. */
+	lmove(source: Key, destination: Key, wherefrom: Word<"LEFT" | "RIGHT">, whereto: Word<"LEFT" | "RIGHT">): Result<M, string | null>;
+	/** Moves elements from one end of a list to one end of another or the same, and returns them: as many as there are up to a number, or exactly that number. */
+	lmovem(source: Key, destination: Key, wherefrom: Word<"LEFT" | "RIGHT">, whereto: Word<"LEFT" | "RIGHT">, options?: { count?: Int; exactly?: Int; obo?: boolean; bulk?: boolean }): Result<M, string[] | null>;
+	/** Takes elements out of the first of several lists that has some. */
+	lmpop(key: readonly Key[], where: Word<"LEFT" | "RIGHT">, options?: { count?: Int }): Result<M, (string | string[])[] | null>;
 	/** Draws a picture and tells the version. */
 	lolwut(options?: { version?: Int }): Result<M, Reply>;
+	/** Takes one element or several out at the head of a list; the last one takes the list with it. */
+	lpop(key: Key, count?: Int): Result<M, string | string[] | null>;
+	/** Finds the index of an element, or the indexes of several that are equal. */
+	lpos(key: Key, element: Arg, options?: { rank?: Int; count?: Int; maxlen?: Int }): Result<M, number | null | number[]>;
+	/** Adds elements at the head of a list, one after another; there is one if there was none. */
+	lpush(key: Key, ...element: Many<Arg>): Result<M, number>;
+	/** Adds elements at the head of a list that exists. */
+	lpushx(key: Key, ...element: Many<Arg>): Result<M, number>;
+	/** Returns the elements from one index to another. */
+	lrange(key: Key, start: Int, stop: Int): Result<M, string[]>;
+	/** Removes elements that are equal to one: all, so many from the head, or so many from the tail. */
+	lrem(key: Key, count: Int, element: Arg): Result<M, number>;
+	/** Puts another element in the place of the one with an index. */
+	lset(key: Key, index: Int, element: Arg): Result<M, "OK">;
+	/** Keeps the elements from one index to another and removes all others. */
+	ltrim(key: Key, start: Int, stop: Int): Result<M, "OK">;
 	/** Says in words whether something is wrong with the memory. */
 	memoryDoctor(): Result<M, Reply>;
 	/** What the allocator counts. */
@@ -339,10 +450,28 @@ export interface Commands<M extends Mode> {
 	restoreAsking(key: Key, ttl: Int, serializedValue: Arg, options?: { replace?: boolean; absttl?: boolean; idletime?: Int; freq?: Int }): Result<M, "OK">;
 	/** The role in replication: always that of a primary without replicas. */
 	role(): Result<M, Reply[]>;
+	/** Takes one element or several out at the tail of a list; the last one takes the list with it. */
+	rpop(key: Key, count?: Int): Result<M, string | string[] | null>;
+	/** Moves the element at the tail of a list to the head of another or the same, and returns it. @deprecated since Redis 6.2.0 */
+	rpoplpush(source: Key, destination: Key): Result<M, string | null>;
+	/** Adds elements at the tail of a list, one after another; there is one if there was none. */
+	rpush(key: Key, ...element: Many<Arg>): Result<M, number>;
+	/** Adds elements at the tail of a list that exists. */
+	rpushx(key: Key, ...element: Many<Arg>): Result<M, number>;
+	/** Adds members to a set and returns how many were new; a missing set is created. */
+	sadd(key: Key, ...member: Many<Arg>): Result<M, number>;
 	/** Saves the data set; the reply comes when it is stored. */
 	save(): Result<M, Promise<"OK">>;
 	/** Some keys, and a cursor to get more with; 0 begins, and comes back at the end. */
-	scan(cursor: Int, options?: { match?: Key; count?: Int; type?: Arg }): Result<M, (string | string[])[]>;
+	scan(cursor: Int, options?: { match?: Key; count?: Int; type?: Arg }): Result<M, [string, string[]]>;
+	/** Returns the number of members of a set. */
+	scard(key: Key): Result<M, number>;
+	/** Returns the members of the first set that no other one has. */
+	sdiff(...key: Many<Key>): Result<M, string[]>;
+	/** Counts the members of the first set that no other one has, up to a limit. */
+	sdiffcard(key: readonly Key[], options?: { limit?: Int }): Result<M, number>;
+	/** Stores the members of the first set that no other one has, and returns how many they are. */
+	sdiffstore(destination: Key, ...key: Many<Key>): Result<M, number>;
 	/** Chooses the database that later commands work on. */
 	select(index: Int): Result<M, "OK">;
 	/** Sets a key to a string, whatever it held; on conditions, with a time to live. */
@@ -357,6 +486,14 @@ export interface Commands<M extends Mode> {
 	setrange(key: Key, offset: Int, value: Arg): Result<M, number>;
 	/** Ends the server, after a save where there are rules to save or SAVE is said. */
 	shutdown(options?: { nosave?: boolean; save?: boolean; now?: boolean; force?: boolean; abort?: boolean }): Result<M, "OK">;
+	/** Returns the members that all of several sets have. */
+	sinter(...key: Many<Key>): Result<M, string[]>;
+	/** Counts the members that all of several sets have, up to a limit. */
+	sintercard(key: readonly Key[], options?: { limit?: Int }): Result<M, number>;
+	/** Stores the members that all of several sets have, and returns how many they are. */
+	sinterstore(destination: Key, ...key: Many<Key>): Result<M, number>;
+	/** Says whether a set has a member. */
+	sismember(key: Key, member: Arg): Result<M, number>;
 	/** The older name of REPLICAOF. @deprecated since Redis 5.0.0 */
 	slaveof(...args: Arg[]): Result<M, "OK">;
 	/** The newest entries: id, time, microseconds, arguments, address and name of the client. */
@@ -365,16 +502,36 @@ export interface Commands<M extends Mode> {
 	slowlogLen(): Result<M, number>;
 	/** Forgets all entries. */
 	slowlogReset(): Result<M, "OK">;
+	/** Returns all members of a set. */
+	smembers(key: Key): Result<M, string[]>;
+	/** Says of each of several members whether a set has it. */
+	smismember(key: Key, ...member: Many<Arg>): Result<M, number[]>;
+	/** Moves a member from one set to another; says whether there was such a member. */
+	smove(source: Key, destination: Key, member: Arg): Result<M, number>;
 	/** The elements of a list, set or sorted set in order; on request, stored as a list. */
 	sort(key: Key, options?: { by?: Key; limit?: { offset: Int; count: Int } | readonly [Int, Int]; get?: Key | readonly (Key)[]; asc?: boolean; desc?: boolean; alpha?: boolean; store?: Key }): Result<M, (string | null)[] | number>;
 	/** The elements of a list, set or sorted set in order. */
 	sortRo(key: Key, options?: { by?: Key; limit?: { offset: Int; count: Int } | readonly [Int, Int]; get?: Key | readonly (Key)[]; asc?: boolean; desc?: boolean; alpha?: boolean }): Result<M, (string | null)[]>;
+	/** Removes one or several random members of a set and returns them. */
+	spop(key: Key, count?: Int): Result<M, string | null | string[]>;
 	/** Sends a message to a shard channel; replies how many clients it reached. */
 	spublish(shardchannel: Arg, message: Arg): Result<M, number>;
+	/** Returns one or several random members of a set; with a negative count, the same may come again. */
+	srandmember(key: Key, count?: Int): Result<M, string | null | string[]>;
+	/** Removes members from a set and returns how many there were; a set without members is gone. */
+	srem(key: Key, ...member: Many<Arg>): Result<M, number>;
+	/** Some members of a set, and a cursor to get more with; 0 begins, and comes back at the end. */
+	sscan(key: Key, cursor: Int, options?: { match?: Key; count?: Int }): Result<M, [string, string[]]>;
 	/** The length of the string at a key, in bytes. */
 	strlen(key: Key): Result<M, number>;
 	/** The old name of GETRANGE. @deprecated since Redis 2.0.0 */
 	substr(key: Key, start: Int, end: Int): Result<M, string>;
+	/** Returns the members that any of several sets has. */
+	sunion(...key: Many<Key>): Result<M, string[]>;
+	/** Counts the members that any of several sets has, up to a limit; exactly, or as a HyperLogLog does. */
+	sunioncard(key: readonly Key[], options?: { approx?: boolean; limit?: Int }): Result<M, number>;
+	/** Stores the members that any of several sets has, and returns how many they are. */
+	sunionstore(destination: Key, ...key: Many<Key>): Result<M, number>;
 	/** Lets two databases change places, for all clients at once. */
 	swapdb(index1: Int, index2: Int): Result<M, "OK">;
 	/** The time: seconds since the epoch, and the microseconds beyond. */
@@ -434,13 +591,13 @@ export interface Commands<M extends Mode> {
 	/** What a group has not acknowledged: in short, or entry by entry. */
 	xpending(key: Key, group: Arg, options?: { idle?: Int; start?: Arg; end?: Arg; count?: Int; consumer?: Arg }): Result<M, Reply>;
 	/** The entries between two ids. */
-	xrange(key: Key, start: Arg, end: Arg, options?: { count?: Int }): Result<M, Reply[]>;
+	xrange(key: Key, start: Arg, end: Arg, options?: { count?: Int }): Result<M, ([string, string[] | null])[] | null>;
 	/** The entries of streams behind certain ids; waits for some if there are none. */
 	xread(...args: Arg[]): Result<M, Promise<Reply>>;
 	/** New entries for a consumer of a group, or those it has not acknowledged. */
 	xreadgroup(...args: Arg[]): Result<M, Promise<Reply>>;
 	/** The entries between two ids, the last first. */
-	xrevrange(key: Key, end: Arg, start: Arg, options?: { count?: Int }): Result<M, Reply[]>;
+	xrevrange(key: Key, end: Arg, start: Arg, options?: { count?: Int }): Result<M, ([string, string[] | null])[] | null>;
 	/** Sets what a stream remembers of its ids; for replication. */
 	xsetid(key: Key, lastId: Arg, options?: { entriesadded?: Int; maxdeletedid?: Arg }): Result<M, "OK">;
 	/** Deletes entries from the front of a stream; how many. */
@@ -453,13 +610,13 @@ export interface Commands<M extends Mode> {
 	/** Counts the members whose scores are in a range. */
 	zcount(key: Key, min: Double, max: Double): Result<M, number>;
 	/** The members of the first of several sorted sets that are in none of the others. */
-	zdiff(key: readonly Key[], options?: { withscores?: boolean }): Result<M, (string | number | (string | number)[])[]>;
+	zdiff(key: readonly Key[], options?: { withscores?: boolean }): Result<M, string[] | [string, number][]>;
 	/** Stores the members of the first of several sorted sets that are in none of the others as another one. */
 	zdiffstore(destination: Key, key: readonly Key[]): Result<M, number>;
 	/** Adds to the score of a member, which is 0 for a new one, and returns the sum. */
 	zincrby(key: Key, increment: Int, member: Arg): Result<M, number>;
 	/** The members that are in all of several sorted sets, each with the sum of its scores or another of them. */
-	zinter(key: readonly Key[], options?: { weights?: Int | readonly (Int)[]; aggregate?: Word<"SUM" | "MIN" | "MAX" | "COUNT">; withscores?: boolean }): Result<M, (string | number | (string | number)[])[]>;
+	zinter(key: readonly Key[], options?: { weights?: Int | readonly (Int)[]; aggregate?: Word<"SUM" | "MIN" | "MAX" | "COUNT">; withscores?: boolean }): Result<M, string[] | [string, number][]>;
 	/** Counts the members that are in all of several sorted sets, up to a limit. */
 	zintercard(key: readonly Key[], options?: { limit?: Int }): Result<M, number>;
 	/** Stores the members that are in all of several sorted sets as another one. */
@@ -467,25 +624,25 @@ export interface Commands<M extends Mode> {
 	/** Counts the members in a range of their bytes; for members of equal scores. */
 	zlexcount(key: Key, min: Arg, max: Arg): Result<M, number>;
 	/** Takes members out of the first of several sorted sets that has some. */
-	zmpop(key: readonly Key[], where: Word<"MIN" | "MAX">, options?: { count?: Int }): Result<M, (string | ((string | number)[])[])[] | null>;
+	zmpop(key: readonly Key[], where: Word<"MIN" | "MAX">, options?: { count?: Int }): Result<M, [string, [string, number][]] | null>;
 	/** The scores of several members. */
 	zmscore(key: Key, ...member: Many<Arg>): Result<M, (number | null)[]>;
 	/** Takes the members with the highest scores out of a sorted set; the key goes with the last one. */
-	zpopmax(key: Key, count?: Int): Result<M, (string | number | (string | number)[])[]>;
+	zpopmax(key: Key, count?: Int): Result<M, [string, number] | [string, number][] | string[]>;
 	/** Takes the members with the lowest scores out of a sorted set; the key goes with the last one. */
-	zpopmin(key: Key, count?: Int): Result<M, (string | number | (string | number)[])[]>;
+	zpopmin(key: Key, count?: Int): Result<M, [string, number] | [string, number][] | string[]>;
 	/** Members of a sorted set at random, each as likely; a negative count may repeat them. */
-	zrandmember(...args: Arg[]): Result<M, string | null | (string | number | (string | number)[])[]>;
+	zrandmember(...args: Arg[]): Result<M, string | null | string[] | [string, number][]>;
 	/** The members in a range of ranks, of scores or of bytes. */
-	zrange(key: Key, start: Arg, stop: Arg, options?: { byscore?: boolean; bylex?: boolean; rev?: boolean; limit?: { offset: Int; count: Int } | readonly [Int, Int]; withscores?: boolean }): Result<M, (string | number | (string | number)[])[]>;
+	zrange(key: Key, start: Arg, stop: Arg, options?: { byscore?: boolean; bylex?: boolean; rev?: boolean; limit?: { offset: Int; count: Int } | readonly [Int, Int]; withscores?: boolean }): Result<M, string[] | [string, number][]>;
 	/** The members in a range of their bytes; for members of equal scores. @deprecated since Redis 6.2.0 */
 	zrangebylex(key: Key, min: Arg, max: Arg, options?: { limit?: { offset: Int; count: Int } | readonly [Int, Int] }): Result<M, string[]>;
 	/** The members whose scores are in a range. @deprecated since Redis 6.2.0 */
-	zrangebyscore(key: Key, min: Double, max: Double, options?: { withscores?: boolean; limit?: { offset: Int; count: Int } | readonly [Int, Int] }): Result<M, (string | number | (string | number)[])[]>;
+	zrangebyscore(key: Key, min: Double, max: Double, options?: { withscores?: boolean; limit?: { offset: Int; count: Int } | readonly [Int, Int] }): Result<M, string[] | [string, number][]>;
 	/** Stores the members in a range as another sorted set. */
 	zrangestore(dst: Key, src: Key, min: Arg, max: Arg, options?: { byscore?: boolean; bylex?: boolean; rev?: boolean; limit?: { offset: Int; count: Int } | readonly [Int, Int] }): Result<M, number>;
 	/** How many members come before a member, the lowest score being first. */
-	zrank(key: Key, member: Arg, options?: { withscore?: boolean }): Result<M, number | number[] | null>;
+	zrank(key: Key, member: Arg, options?: { withscore?: boolean }): Result<M, number | [number, number] | null>;
 	/** Removes members from a sorted set; the key goes with the last one. */
 	zrem(key: Key, ...member: Many<Arg>): Result<M, number>;
 	/** Removes the members in a range of their bytes; for members of equal scores. */
@@ -495,19 +652,19 @@ export interface Commands<M extends Mode> {
 	/** Removes the members whose scores are in a range. */
 	zremrangebyscore(key: Key, min: Double, max: Double): Result<M, number>;
 	/** The members in a range of ranks, from the highest. @deprecated since Redis 6.2.0 */
-	zrevrange(key: Key, start: Int, stop: Int, options?: { withscores?: boolean }): Result<M, (string | number | (string | number)[])[]>;
+	zrevrange(key: Key, start: Int, stop: Int, options?: { withscores?: boolean }): Result<M, string[] | [string, number][]>;
 	/** The members in a range of their bytes, from the highest; for members of equal scores. @deprecated since Redis 6.2.0 */
 	zrevrangebylex(key: Key, max: Arg, min: Arg, options?: { limit?: { offset: Int; count: Int } | readonly [Int, Int] }): Result<M, string[]>;
 	/** The members whose scores are in a range, from the highest. @deprecated since Redis 6.2.0 */
-	zrevrangebyscore(key: Key, max: Double, min: Double, options?: { withscores?: boolean; limit?: { offset: Int; count: Int } | readonly [Int, Int] }): Result<M, (string | number | (string | number)[])[]>;
+	zrevrangebyscore(key: Key, max: Double, min: Double, options?: { withscores?: boolean; limit?: { offset: Int; count: Int } | readonly [Int, Int] }): Result<M, string[] | [string, number][]>;
 	/** How many members come before a member, the highest score being first. */
-	zrevrank(key: Key, member: Arg, options?: { withscore?: boolean }): Result<M, number | number[] | null>;
+	zrevrank(key: Key, member: Arg, options?: { withscore?: boolean }): Result<M, number | [number, number] | null>;
 	/** Some members with their scores, and a cursor to get more with; 0 begins, and comes back at the end. */
-	zscan(key: Key, cursor: Int, options?: { match?: Key; count?: Int }): Result<M, (string | string[])[]>;
+	zscan(key: Key, cursor: Int, options?: { match?: Key; count?: Int }): Result<M, [string, string[]]>;
 	/** The score of a member. */
 	zscore(key: Key, member: Arg): Result<M, number | null>;
 	/** The members of several sorted sets together, each with the sum of its scores or another of them. */
-	zunion(key: readonly Key[], options?: { weights?: Int | readonly (Int)[]; aggregate?: Word<"SUM" | "MIN" | "MAX" | "COUNT">; withscores?: boolean }): Result<M, (string | number | (string | number)[])[]>;
+	zunion(key: readonly Key[], options?: { weights?: Int | readonly (Int)[]; aggregate?: Word<"SUM" | "MIN" | "MAX" | "COUNT">; withscores?: boolean }): Result<M, string[] | [string, number][]>;
 	/** Stores the members of several sorted sets together as another one. */
 	zunionstore(destination: Key, key: readonly Key[], options?: { weights?: Int | readonly (Int)[]; aggregate?: Word<"SUM" | "MIN" | "MAX" | "COUNT"> }): Result<M, number>;
 }
@@ -540,6 +697,12 @@ bitfield
 bitfield_ro
 bitop
 bitpos
+blmove tb
+blmovem tb ?COUNT= ?EXACTLY= ?OBO ?BULK
+blmpop tb # ?COUNT=
+blpop tb
+brpop tb
+brpoplpush tb
 bzmpop tb # ?COUNT=
 bzpopmax tb
 bzpopmin tb
@@ -602,7 +765,39 @@ getdel
 getex - ?EX= ?PX= ?EXAT= ?PXAT= ?PERSIST
 getrange
 getset
+hdel
 hello t
+hexists
+hexpire t ?NX ?XX ?GT ?LT #FIELDS
+hexpireat t ?NX ?XX ?GT ?LT #FIELDS
+hexpiretime - #FIELDS
+hget
+hgetall
+hgetdel - #FIELDS
+hgetex - ?EX= ?PX= ?EXAT= ?PXAT= ?PERSIST #FIELDS
+himport|discard
+himport|discardall
+himport|prepare
+himport|set
+hincrby
+hincrbyfloat
+hkeys
+hlen
+hmget
+hmset
+hpersist - #FIELDS
+hpexpire t ?NX ?XX ?GT ?LT #FIELDS
+hpexpireat t ?NX ?XX ?GT ?LT #FIELDS
+hpexpiretime - #FIELDS
+hpttl - #FIELDS
+hrandfield
+hscan - ?MATCH= ?COUNT= ?NOVALUES
+hset
+hsetex
+hsetnx
+hstrlen
+httl - #FIELDS
+hvals
 incr
 incrby
 incrbyfloat
@@ -611,7 +806,21 @@ info t
 keys
 lastsave t
 lcs - ?LEN ?IDX ?MINMATCHLEN= ?WITHMATCHLEN
+lindex
+linsert
+llen
+lmove
+lmovem - ?COUNT= ?EXACTLY= ?OBO ?BULK
+lmpop - # ?COUNT=
 lolwut t ?VERSION=
+lpop
+lpos - ?RANK= ?COUNT= ?MAXLEN=
+lpush
+lpushx
+lrange
+lrem
+lset
+ltrim
 memory|doctor t
 memory|malloc-stats t
 memory|purge t
@@ -653,8 +862,17 @@ reset t
 restore t ?REPLACE ?ABSTTL ?IDLETIME= ?FREQ=
 restore-asking t ?REPLACE ?ABSTTL ?IDLETIME= ?FREQ=
 role t
+rpop
+rpoplpush
+rpush
+rpushx
+sadd
 save tb
 scan - ?MATCH= ?COUNT= ?TYPE=
+scard
+sdiff
+sdiffcard - # ?LIMIT=
+sdiffstore
 select t
 set - ?NX ?XX ?IFEQ= ?IFNE= ?IFDEQ= ?IFDNE= ?GET ?EX= ?PX= ?EXAT= ?PXAT= ?KEEPTTL
 setbit
@@ -662,15 +880,29 @@ setex t
 setnx
 setrange
 shutdown t ?NOSAVE ?SAVE ?NOW ?FORCE ?ABORT
+sinter
+sintercard - # ?LIMIT=
+sinterstore
+sismember
 slaveof t
 slowlog|get t
 slowlog|len t
 slowlog|reset t
+smembers
+smismember
+smove
 sort - ?BY= ?LIMIT=offset.count ?GET* ?ASC ?DESC ?ALPHA ?STORE=
 sort_ro - ?BY= ?LIMIT=offset.count ?GET* ?ASC ?DESC ?ALPHA
+spop
 spublish t
+srandmember
+srem
+sscan - ?MATCH= ?COUNT=
 strlen
 substr
+sunion
+sunioncard - # ?APPROX ?LIMIT=
+sunionstore
 swapdb t
 time t
 touch
