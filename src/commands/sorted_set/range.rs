@@ -195,7 +195,7 @@ impl<'a> Request<'a> {
                 with_scores = true;
             } else if options.left() > 2 && options.take("LIMIT") {
                 limit = (options.integer()?, options.integer()?);
-            } else if form.is_reverse.is_none() && options.take("REV") {
+            } else if is_reverse.is_none() && options.take("REV") {
                 is_reverse = Some(true);
             } else if form.unit.is_none() && unit.is_none() && options.take("BYLEX") {
                 unit = Some(Unit::Lex);
