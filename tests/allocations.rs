@@ -67,7 +67,15 @@ fn allocations(commands: &[&[&str]]) -> u64 {
 #[test]
 fn hot_commands_allocate_nothing() {
     let value = "x".repeat(64);
-    let cases: [&[&[&str]]; 11] = [
+    let cases: [&[&[&str]]; 12] = [
+        &[
+            &["ZADD", "KEY", "1", "member"],
+            &["ZADD", "KEY", "2", "other"],
+            &["ZINCRBY", "KEY", "5", "member"],
+            &["ZSCORE", "KEY", "member"],
+            &["ZRANK", "KEY", "other"],
+            &["ZRANGE", "KEY", "0", "-1", "WITHSCORES"],
+        ],
         &[&["SET", "KEY", &value], &["GET", "KEY"]],
         &[
             &["SET", "KEY", "12345"],
