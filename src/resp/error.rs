@@ -49,12 +49,15 @@ impl Error {
     }
 
     /// An error whose text is put together from `parts`. As in Redis a part is shown up to its first zero byte; line
-    /// breaks become spaces so that the reply stays one line on the wire.
+    /// breaks at the end are dropped, others become spaces, so that the reply stays one line on the wire.
     #[cold]
     pub fn concat(parts: &[&[u8]]) -> Error {
         let mut text = Vec::new();
         for part in parts {
             text.extend(part.iter().take_while(|&&byte| byte != 0));
+        }
+        while let Some(b'\r' | b'\n') = text.last() {
+            text.pop();
         }
         Error::of_bytes(text)
     }

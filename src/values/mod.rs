@@ -224,9 +224,6 @@ impl<'a> Entry<'a> {
                 }
                 object.check(self.kind())
             }
-            Payload::Boxed(object) if object.fits_inline() => {
-                Err("outside of its entry, but small enough for it".to_owned())
-            }
             Payload::Boxed(object) => object.check(self.kind()),
         }
     }

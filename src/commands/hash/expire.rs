@@ -1,6 +1,6 @@
 //! Times to live of fields.
 
-use super::{BAD_COUNT, Moment, fields_at, propagate_fields};
+use super::{BAD_COUNT, Moment, after_type, fields_at, propagate_fields};
 use crate::algorithms::num;
 use crate::keyspace::Class;
 use crate::resp::Error;
@@ -177,15 +177,38 @@ struct Outcomes<'a> {
     deleted: Vec<&'a [u8]>,
 }
 
-fn expire(ctx: &mut Ctx, moment: Moment) -> Result {
-    let key = ctx.arg(1);
-    // The wrong type is an error before all others.
-    ctx.keys.peek_value(key, Entry::hash)?;
+/// What an HEXPIRE asks for.
+struct Request<'a> {
+    at_ms: i64,
+    condition: Condition,
+    /// The place of the word FIELDS.
+    position: usize,
+    fields: &'a [&'a [u8]],
+}
+
+fn request<'a>(ctx: &Ctx<'a>, moment: Moment) -> core::result::Result<Request<'a>, Error> {
     let at_ms = moment.at_ms(ctx, ctx.arg(2))?;
     let condition = condition(ctx.arg(3));
     let position = if condition == Condition::Always { 3 } else { 4 };
     let bad_count = Error::new("ERR Parameter `numFields` should be greater than 0");
     let fields = fields_at(ctx, position, bad_count)?;
+    Ok(Request {
+        at_ms,
+        condition,
+        position,
+        fields,
+    })
+}
+
+fn expire(ctx: &mut Ctx, moment: Moment) -> Result {
+    let key = ctx.arg(1);
+    let asked = request(ctx, moment);
+    let Request {
+        at_ms,
+        condition,
+        position,
+        fields,
+    } = after_type(ctx, asked)?;
     let now_ms = ctx.now_ms;
     let mut outcomes = Outcomes::default();
     let edited = ctx.keys.edit(key, |hash: &mut Hash, _| {
@@ -266,8 +289,8 @@ pub(super) fn log_expiry(ctx: &mut Ctx, at_ms: i64, condition: &[&[u8]], fields:
 
 fn hpersist(ctx: &mut Ctx) -> Result {
     let key = ctx.arg(1);
-    ctx.keys.peek_value(key, Entry::hash)?;
-    let fields = fields_at(ctx, 2, BAD_COUNT)?;
+    let asked = fields_at(ctx, 2, BAD_COUNT);
+    let fields = after_type(ctx, asked)?;
     let now_ms = ctx.now_ms;
     let mut replies = vec![NO_FIELD; fields.len()];
     let edited = ctx.keys.edit(key, |hash: &mut Hash, _| {

@@ -15,6 +15,7 @@ pub mod with_expiry;
 use crate::algorithms::num;
 use crate::resp::Error;
 use crate::table::{Ctx, Options};
+use crate::values::Entry;
 
 /// The latest moment a field can expire at.
 const MAX_EXPIRY_MS: i64 = (1 << 46) - 1;
@@ -89,6 +90,16 @@ fn listed<'a>(options: &mut Options<'a>, bad_count: Error) -> Result<&'a [&'a [u
         Ok(count) if count == options.left() => Ok(options.rest()),
         _ => Err(COUNT_MISMATCH),
     }
+}
+
+/// What a writing command asks for, or why it cannot be told; a wrong type of value is the error before all others.
+fn after_type<T>(ctx: &mut Ctx, asked: Result<T, Error>) -> Result<T, Error> {
+    if asked.is_err() {
+        // Redis looks the key up first, which is the end of one whose time is up.
+        ctx.keys.exists_for_write(ctx.arg(1));
+        ctx.keys.peek_value(ctx.arg(1), Entry::hash)?;
+    }
+    asked
 }
 
 /// Logs `name key fields...`.

@@ -1,8 +1,7 @@
 //! Reading whole hashes, and any of their fields.
 
-use super::super::generic::scan::parse_cursor;
+use super::super::generic::scan::scan_value;
 use crate::algorithms::rng::Rng;
-use crate::algorithms::{glob, num};
 use crate::resp::{Error, Reply};
 use crate::structures::item::Item;
 use crate::structures::ordered::OrderedSet;
@@ -10,7 +9,7 @@ use crate::table::{
     Acl, BASE, Command, Ctx, Flags, Group, KeyFlags, KeySpec, Outcome, Result, args, block, flag,
     integer, key, pattern, prose,
 };
-use crate::values::{Entry, HashRef};
+use crate::values::{Entry, HashRef, Type};
 
 #[rustfmt::skip]
 pub const ROWS: &[Command] = &[
@@ -240,45 +239,23 @@ fn reply_random(reply: &mut Reply, rng: &mut Rng, hash: HashRef<'_>, count: i64,
 }
 
 fn hscan(ctx: &mut Ctx) -> Result {
-    let cursor = parse_cursor(ctx.arg(2)).ok_or(Error::INVALID_CURSOR)?;
-    let Some(hash) = ctx.keys.read_value(ctx.arg(1), Entry::hash)? else {
-        ctx.reply.array(2);
-        ctx.reply.bulk(b"0");
-        ctx.reply.array(0);
-        return Ok(Outcome::Done);
-    };
-    let (mut count, mut wanted, mut part) = (10, &b"*"[..], Part::Both);
-    let options = &mut crate::table::Options::new(ctx.args, 3);
-    while !options.is_done() {
-        if let Some(number) = options.take_value("COUNT") {
-            let number = num::parse_i64(number).ok_or(Error::NOT_INTEGER)?;
-            if number < 1 {
-                return Err(Error::SYNTAX);
-            }
-            count = usize::try_from(number).unwrap_or(usize::MAX);
-        } else if let Some(pattern) = options.take_value("MATCH") {
-            wanted = pattern;
-        } else if options.take("NOVALUES") {
-            part = Part::Fields;
-        } else {
-            return Err(Error::SYNTAX);
-        }
-    }
-    let mut found = Vec::new();
-    let next = hash.scan(cursor, count, &mut |field, value, expiry_ms| {
-        let is_live = expiry_ms.is_none_or(|at_ms| at_ms > ctx.now_ms);
-        if is_live && (wanted == b"*" || glob::matches(wanted, &field.text())) {
-            found.push((field, value));
-        }
-    });
-    ctx.reply.array(2);
-    ctx.reply.bulk(num::format_u64(next).as_bytes());
-    ctx.reply.array(match part {
-        Part::Both => found.len() * 2,
-        Part::Fields | Part::Values => found.len(),
-    });
-    for (field, value) in found {
-        say(ctx.reply, part, field, value);
-    }
-    Ok(Outcome::Done)
+    let now_ms = ctx.now_ms;
+    scan_value(ctx, Type::Hash, &mut |entry, request, found| {
+        let Some(hash) = entry.hash() else {
+            return 0;
+        };
+        hash.scan(
+            request.cursor,
+            request.count,
+            &mut |field, value, expiry_ms| {
+                let is_live = expiry_ms.is_none_or(|at_ms| at_ms > now_ms);
+                if is_live && request.fits(&field.text()) {
+                    found.put(&field.text());
+                    if request.has_values {
+                        found.put(&value.text());
+                    }
+                }
+            },
+        )
+    })
 }

@@ -1,7 +1,7 @@
 //! Fields and their times to live at once.
 
 use super::expire::{log_expiry, tell_deleted};
-use super::{BAD_COUNT, Moment, fields_at, propagate_fields};
+use super::{BAD_COUNT, Moment, after_type, fields_at, propagate_fields};
 use crate::algorithms::bytes::Bytes;
 use crate::algorithms::num;
 use crate::keyspace::{Class, Gone};
@@ -74,7 +74,14 @@ enum After {
 }
 
 fn hgetex(ctx: &mut Ctx) -> Result {
-    ctx.keys.peek_value(ctx.arg(1), Entry::hash)?;
+    let asked = getex_request(ctx);
+    let (fields, after) = after_type(ctx, asked)?;
+    get_and_change(ctx, fields, after)
+}
+
+type Asked<'a> = core::result::Result<(&'a [&'a [u8]], After), Error>;
+
+fn getex_request<'a>(ctx: &Ctx<'a>) -> Asked<'a> {
     let word = ctx.arg(2);
     let moment = Moment::OPTIONS
         .into_iter()
@@ -87,13 +94,12 @@ fn hgetex(ctx: &mut Ctx) -> Result {
     if ctx.args.len() < position + 2 {
         return Err(Error::wrong_arity(b"hgetex"));
     }
-    let fields = fields_at(ctx, position, BAD_COUNT)?;
-    get_and_change(ctx, fields, after)
+    Ok((fields_at(ctx, position, BAD_COUNT)?, after))
 }
 
 fn hgetdel(ctx: &mut Ctx) -> Result {
-    ctx.keys.peek_value(ctx.arg(1), Entry::hash)?;
-    let fields = fields_at(ctx, 2, BAD_COUNT)?;
+    let asked = fields_at(ctx, 2, BAD_COUNT);
+    let fields = after_type(ctx, asked)?;
     get_and_change(ctx, fields, After::Delete)
 }
 
@@ -109,8 +115,8 @@ fn get_and_change(ctx: &mut Ctx, fields: &[&[u8]], after: After) -> Result {
     let (key, now_ms) = (ctx.arg(1), ctx.now_ms);
     let mut changes = Changes::default();
     let reply = &mut *ctx.reply;
-    reply.array(fields.len());
     let edited = ctx.keys.edit(key, |hash: &mut Hash, _| {
+        reply.array(fields.len());
         if !matches!(after, After::Leave | After::Delete) {
             hash.allow_expiry();
         }
@@ -144,7 +150,10 @@ fn get_and_change(ctx: &mut Ctx, fields: &[&[u8]], after: After) -> Result {
     })?;
     match edited {
         Some(edited) => tell(ctx, fields, after, changes, edited.is_removed),
-        None => fields.iter().for_each(|_| ctx.reply.nil()),
+        None => {
+            ctx.reply.array(fields.len());
+            fields.iter().for_each(|_| ctx.reply.nil());
+        }
     }
     Ok(Outcome::Done)
 }
@@ -328,9 +337,12 @@ fn hsetex(ctx: &mut Ctx) -> Result {
         ctx.keys.note_expired_fields(key, due);
         ctx.keys.notify(Class::HASH, "hexpired", key);
     }
+    let is_gone = is_over && ctx.keys.peek(key).is_none();
+    if is_gone && !edited.is_removed {
+        ctx.keys.notify(Class::NEW, "new", key);
+    }
     ctx.keys.notify(Class::HASH, "hset", key);
     if is_over {
-        let is_gone = edited.is_removed || ctx.keys.peek(key).is_none();
         let fields: Vec<&[u8]> = request.pairs.iter().map(|[field, _]| *field).collect();
         tell_deleted(ctx, &fields, is_gone);
     } else if let (Some(at_ms), Some(time_at)) = (until_ms, request.time_at) {
