@@ -9,7 +9,8 @@ use crate::table::{
     Acl, BASE, Command, Ctx, Flags, Group, KeyFlags, KeySpec, Outcome, Result, args, block, flag,
     integer, key, oneof, pattern, prose, sort_keys, sort_ro_keys, token,
 };
-use crate::values::{Entry, Str};
+use crate::structures::item::Item;
+use crate::values::{Entry, List, Str, Type};
 use std::cmp::Ordering;
 
 #[rustfmt::skip]
@@ -78,6 +79,7 @@ struct Request<'a> {
     is_descending: bool,
     is_alpha: bool,
     store: Option<&'a [u8]>,
+    is_of_set: bool,
 }
 
 impl<'a> Request<'a> {
@@ -123,11 +125,17 @@ impl<'a> Request<'a> {
 }
 
 fn sort_and_reply(ctx: &mut Ctx, may_store: bool) -> Result {
-    let request = Request::parse(ctx, may_store)?;
-    let mut elements = match ctx.keys.read(ctx.arg(1)) {
-        Some(entry) => elements_of(&entry)?,
-        None => Vec::new(),
-    };
+    let mut request = Request::parse(ctx, may_store)?;
+    let mut elements = Vec::new();
+    if let Some(entry) = ctx.keys.read(ctx.arg(1)) {
+        request.is_of_set = entry.value_type() == Type::Set;
+        elements = elements_of(&entry)?;
+    }
+    // What is stored must not depend on the order of a hash table.
+    if request.is_of_set && request.is_unsorted() && request.store.is_some() {
+        request.by = None;
+        request.is_alpha = true;
+    }
     let results = sorted(ctx.keys, &mut elements, &request)?;
     match request.store {
         Some(destination) => store(ctx, destination, &results),
@@ -144,12 +152,23 @@ fn sort_and_reply(ctx: &mut Ctx, may_store: bool) -> Result {
     }
 }
 
-/// The elements of a value that has some.
+/// The elements of a list, set or sorted set, in its order.
 fn elements_of(entry: &Entry<'_>) -> core::result::Result<Vec<Vec<u8>>, Error> {
-    match entry.string() {
-        Some(_) => Err(Error::WRONG_TYPE),
-        None => Ok(Vec::new()),
+    let mut elements = Vec::new();
+    let mut take = |element: Item<'_>| elements.push(element.to_vec());
+    if let Some(list) = entry.list() {
+        list.iter().for_each(take);
+    } else if let Some(set) = entry.set() {
+        set.walk(&mut |member| {
+            take(member);
+            true
+        });
+    } else if let Some(sorted_set) = entry.sorted_set() {
+        sorted_set.iter().for_each(|(member, _)| take(member));
+    } else {
+        return Err(Error::WRONG_TYPE);
     }
+    Ok(elements)
 }
 
 /// What is returned of the elements, in the order asked for.
@@ -160,7 +179,7 @@ fn sorted(
 ) -> core::result::Result<Vec<Option<Vec<u8>>>, Error> {
     if !request.is_unsorted() {
         put_in_order(keys, elements, request)?;
-    } else if request.is_descending {
+    } else if request.is_descending && !request.is_of_set {
         elements.reverse();
     }
     let part = elements.get(request.part(elements.len()));
@@ -270,16 +289,31 @@ fn find(keys: &mut Keyspace, pattern: &[u8], element: &[u8]) -> Option<Vec<u8>> 
         (Some(_), Some(arrow)) => after.get(..arrow)?,
         _ => after,
     };
+    let now_ms = keys.now_ms();
     let value = keys.read(&[before, element, after].concat())?;
     match field {
         None => value.string().map(Str::to_vec),
-        Some(_) => None,
+        Some(field) => {
+            let found = value.hash()?.find(field);
+            found
+                .filter(|found| !found.is_due(now_ms))
+                .map(|found| found.value.to_vec())
+        }
     }
 }
 
 /// Stores the results as a list; with none of them the destination is deleted.
 fn store(ctx: &mut Ctx, destination: &[u8], results: &[Option<Vec<u8>>]) -> Result {
-    if results.is_empty() && ctx.keys.discard(destination) {
+    if !results.is_empty() {
+        let texts = results.iter().map(|text| text.as_deref().unwrap_or(&[]));
+        let texts: Vec<&[u8]> = texts.collect();
+        let limits = &ctx.keys.limits;
+        let mut list = List::new();
+        list.grow_by(&texts, limits);
+        texts.iter().for_each(|text| list.push(text, End::Right));
+        ctx.keys.store_value(destination, list);
+        ctx.keys.notify(Class::LIST, "sortstore", destination);
+    } else if ctx.keys.discard(destination) {
         ctx.keys.notify(Class::GENERIC, "del", destination);
     }
     ctx.reply.count(results.len());
