@@ -44,6 +44,11 @@ impl Array {
         size_of::<Body>() + self.0.slots.heap_bytes()
     }
 
+    /// Panics when an invariant does not hold. O(n); for tests and debugging.
+    pub fn check(&self) {
+        self.0.slots.check();
+    }
+
     /// How many values there are.
     pub fn count(&self) -> u64 {
         self.0.slots.count()

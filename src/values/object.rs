@@ -137,13 +137,20 @@ impl Object {
             return Err("empty, but still there".to_owned());
         }
         match self {
+            Object::String(_) => Ok(()),
+            Object::List(List::Packed(pack)) => pack.check(),
+            Object::List(List::Linked(list)) => list.check(),
+            Object::Set(set) => set.check(),
             Object::Hash(hash) => hash.check(),
             Object::SortedSet(sorted_set) => sorted_set.check(),
             Object::Stream(stream) => {
                 stream.check();
                 Ok(())
             }
-            _ => Ok(()),
+            Object::Array(array) => {
+                array.check();
+                Ok(())
+            }
         }
     }
 

@@ -352,6 +352,28 @@ impl Set {
         }
     }
 
+    /// Verifies the invariants. O(n^2) for a listpack; for tests and debugging.
+    ///
+    /// # Errors
+    /// A sentence about the first violation found.
+    pub fn check(&self) -> Result<(), String> {
+        match self {
+            Set::Ints(ints) => ints.check(),
+            Set::Table(table) => table.check(),
+            Set::Packed(pack) => {
+                pack.check()?;
+                let view = pack.view();
+                let is_first = |(at, member): (usize, Item<'_>)| {
+                    view.find(&member.text(), 1).is_none_or(|first| first == at)
+                };
+                match view.iter().all(is_first) {
+                    true => Ok(()),
+                    false => Err("a member twice".to_owned()),
+                }
+            }
+        }
+    }
+
     #[inline]
     pub fn view(&self) -> SetRef<'_> {
         match self {

@@ -5,11 +5,13 @@ use crate::algorithms::num;
 use crate::algorithms::order::order;
 use crate::keyspace::{Class, Keyspace};
 use crate::resp::Error;
+use crate::structures::item::Item;
+use crate::structures::quicklist::Quicklist;
 use crate::table::{
     Acl, BASE, Command, Ctx, Flags, Group, KeyFlags, KeySpec, Outcome, Result, args, block, flag,
     integer, key, oneof, pattern, prose, sort_keys, sort_ro_keys, token,
 };
-use crate::structures::item::Item;
+use crate::values::list::End;
 use crate::values::{Entry, List, Str, Type};
 use std::cmp::Ordering;
 
@@ -305,12 +307,12 @@ fn find(keys: &mut Keyspace, pattern: &[u8], element: &[u8]) -> Option<Vec<u8>> 
 /// Stores the results as a list; with none of them the destination is deleted.
 fn store(ctx: &mut Ctx, destination: &[u8], results: &[Option<Vec<u8>>]) -> Result {
     if !results.is_empty() {
-        let texts = results.iter().map(|text| text.as_deref().unwrap_or(&[]));
-        let texts: Vec<&[u8]> = texts.collect();
-        let limits = &ctx.keys.limits;
-        let mut list = List::new();
-        list.grow_by(&texts, limits);
-        texts.iter().for_each(|text| list.push(text, End::Right));
+        let fill = ctx.keys.limits.list_fill().kept();
+        let mut list = List::Linked(Box::new(Quicklist::new(fill)));
+        for text in results {
+            list.push(text.as_deref().unwrap_or(&[]), End::Right);
+        }
+        list.settle(&ctx.keys.limits);
         ctx.keys.store_value(destination, list);
         ctx.keys.notify(Class::LIST, "sortstore", destination);
     } else if ctx.keys.discard(destination) {

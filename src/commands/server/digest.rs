@@ -68,6 +68,9 @@ impl Digest {
         if let Some(string) = entry.string() {
             self.mix(&string.text());
         }
+        if let Some(list) = entry.list() {
+            list.iter().for_each(|element| self.mix(&element.text()));
+        }
         if let Some(set) = entry.set() {
             set.walk(&mut |member| {
                 self.xor(&member.text());
