@@ -67,7 +67,7 @@ fn allocations(commands: &[&[&str]]) -> u64 {
 #[test]
 fn hot_commands_allocate_nothing() {
     let value = "x".repeat(64);
-    let cases: [&[&[&str]]; 12] = [
+    let cases: [&[&[&str]]; 14] = [
         &[
             &["ZADD", "KEY", "1", "member"],
             &["ZADD", "KEY", "2", "other"],
@@ -75,6 +75,22 @@ fn hot_commands_allocate_nothing() {
             &["ZSCORE", "KEY", "member"],
             &["ZRANK", "KEY", "other"],
             &["ZRANGE", "KEY", "0", "-1", "WITHSCORES"],
+        ],
+        &[
+            &["HSET", "KEY", "field", &value],
+            &["HSET", "KEY", "other", "12"],
+            &["HGET", "KEY", "field"],
+            &["HMGET", "KEY", "field", "other", "none"],
+            &["HINCRBY", "KEY", "other", "1"],
+            &["HEXISTS", "KEY", "other"],
+            &["HSETNX", "KEY", "other", "1"],
+            &["HLEN", "KEY"],
+            &["HGETALL", "KEY"],
+            &["HDEL", "KEY", "field"],
+        ],
+        &[
+            &["HSET", "KEY", "field", "value"],
+            &["HDEL", "KEY", "field"],
         ],
         &[&["SET", "KEY", &value], &["GET", "KEY"]],
         &[

@@ -25,15 +25,20 @@ pub fn agree(args: &Args, want: &Value, got: &Value, is_ordered: bool) -> bool {
         }
         b"SRANDMEMBER" | b"HRANDFIELD" | b"ZRANDMEMBER" => same_shape(want, got),
         b"SCAN" => {
-            let is_begun = args.get(1).is_some_and(|cursor| cursor != b"0");
-            is_begun && same_kind(want, got)
+            is_begun(args, 1) && same_kind(want, got)
                 || is_partial_scan(want, got)
                 || matches(want, got, Order::Unordered)
         }
         b"HSCAN" | b"SSCAN" if !is_ordered => {
-            is_partial_scan(want, got) || matches(want, got, Order::Unordered)
+            is_begun(args, 2) && same_kind(want, got)
+                || is_partial_scan(want, got)
+                || matches(want, got, Order::Unordered)
         }
-        b"ZSCAN" => is_partial_scan(want, got) || matches(want, got, Order::Unordered),
+        b"ZSCAN" => {
+            is_begun(args, 2) && same_kind(want, got)
+                || is_partial_scan(want, got)
+                || matches(want, got, Order::Unordered)
+        }
         b"KEYS" => matches(want, got, Order::Unordered),
         // Redis makes these in a hash table, whatever the sets are.
         b"SUNION" | b"SDIFF" | b"SPOP" => matches(want, got, Order::Unordered),
@@ -127,6 +132,11 @@ fn same_shape(want: &Value, got: &Value) -> bool {
 fn same_kind(want: &Value, got: &Value) -> bool {
     let is_error = |value: &Value| matches!(value, Value::Leaf { kind: "-", .. });
     !is_error(want) && !is_error(got)
+}
+
+/// Whether a scan goes on from a cursor, which stands at `at`.
+fn is_begun(args: &Args, at: usize) -> bool {
+    args.get(at).is_some_and(|cursor| cursor != b"0")
 }
 
 /// Where a scan stops, and where it goes on from a cursor of nobody's, is up to the hash table.
