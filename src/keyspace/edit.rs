@@ -87,11 +87,13 @@ impl Keyspace {
         let mut entry = match table.lookup(key) {
             Lookup::Vacant(_) if !creates => return Ok(false),
             Lookup::Vacant(place) => {
-                let mut object = Object::new(wanted);
-                let changes = change(&mut object, &self.limits)?;
-                if changes == 0 || object.is_spent() {
-                    return Ok(false);
+                let mut object = Object::new_in(wanted, &mut self.scratch);
+                let changes = change(&mut object, &self.limits);
+                if !matches!(changes, Ok(1..)) || object.is_spent() {
+                    self.scratch = object.into_packed();
+                    return changes.map(|_| false);
                 }
+                let changes = changes?;
                 let bytes = stored_bytes(&object);
                 let (kind, content) = object.into_content(&mut self.scratch);
                 let entry = place.insert(kind, content, None);

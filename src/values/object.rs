@@ -1,6 +1,8 @@
 //! Values that do not fit into their entry, or are too structured for it.
 
 use super::{Array, Hash, Kind, List, Set, SortedSet, Stream, Type};
+use crate::algorithms::bytes::Append;
+use crate::structures::listpack;
 use crate::structures::table::{Content, Shape};
 
 /// Packed aggregates up to this length stand inside their entry.
@@ -61,6 +63,21 @@ impl Object {
             Type::Stream => Object::Stream(Stream::new()),
             Type::Array => Object::Array(Array::new()),
         }
+    }
+
+    /// The same, in the memory that `bytes` lends where the first form of the type is a listpack.
+    pub fn new_in(value_type: Type, bytes: &mut Vec<u8>) -> Object {
+        let kind = match value_type {
+            Type::List => Kind::List,
+            Type::Hash => Kind::HashPacked,
+            Type::SortedSet => Kind::SortedSetPacked,
+            Type::String | Type::Set | Type::Stream | Type::Array => {
+                return Object::new(value_type);
+            }
+        };
+        bytes.clear();
+        bytes.put(&listpack::EMPTY);
+        Object::unpack(kind, core::mem::take(bytes))
     }
 
     /// The aggregate whose packed form stood in an entry of that kind.

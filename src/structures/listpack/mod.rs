@@ -38,6 +38,9 @@ pub use read::{Iter, ListpackRef, is_valid};
 /// A count that the header has no room for.
 const UNKNOWN_COUNT: u16 = u16::MAX;
 
+/// The bytes of an empty listpack.
+pub const EMPTY: [u8; HEADER_BYTES + 1] = [7, 0, 0, 0, 0, 0, END];
+
 /// A listpack of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listpack {
@@ -59,7 +62,7 @@ impl Listpack {
     /// An empty one with room for `capacity` bytes.
     pub fn with_capacity(capacity: usize) -> Listpack {
         let mut bytes = Vec::with_capacity(capacity);
-        append(&mut bytes, &[7, 0, 0, 0, 0, 0, END]);
+        append(&mut bytes, &EMPTY);
         Listpack { bytes }
     }
 
