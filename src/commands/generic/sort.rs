@@ -12,7 +12,7 @@ use crate::table::{
     integer, key, oneof, pattern, prose, sort_keys, sort_ro_keys, token,
 };
 use crate::values::list::End;
-use crate::values::{Entry, List, Str, Type};
+use crate::values::{Entry, List, SortedSet, Str, Type};
 use std::cmp::Ordering;
 
 #[rustfmt::skip]
@@ -129,9 +129,18 @@ impl<'a> Request<'a> {
 fn sort_and_reply(ctx: &mut Ctx, may_store: bool) -> Result {
     let mut request = Request::parse(ctx, may_store)?;
     let mut elements = Vec::new();
+    let mut is_sorted_set = false;
     if let Some(entry) = ctx.keys.read(ctx.arg(1)) {
         request.is_of_set = entry.value_type() == Type::Set;
+        is_sorted_set = entry.value_type() == Type::SortedSet;
         elements = elements_of(&entry)?;
+    }
+    if is_sorted_set {
+        // Redis turns it into a skiplist to walk it, and OBJECT ENCODING tells.
+        ctx.keys.edit(ctx.arg(1), |set: &mut SortedSet, limits| {
+            set.unpack_all(limits);
+            Ok((0, ()))
+        })?;
     }
     // What is stored must not depend on the order of a hash table.
     if request.is_of_set && request.is_unsorted() && request.store.is_some() {

@@ -63,7 +63,8 @@ pub const ROWS: &[Command] = &[
 fn lset(ctx: &mut Ctx) -> Result {
     let (key, index, element) = (ctx.arg(1), ctx.integer(2), ctx.arg(3));
     let edited = ctx.keys.edit(key, |list: &mut List, limits| {
-        let index = index?;
+        // Redis keeps its low 32 bits.
+        let index = i64::from(index? as i32);
         // What is about to be set counts, even if it is not.
         list.grow_by(&[element], limits);
         let Some(rank) = list.view().rank(index) else {
