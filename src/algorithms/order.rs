@@ -1,6 +1,7 @@
 //! Sorting without a copy of the code for each type: what is sorted are places.
 
 use core::cmp::Ordering;
+use core::ops::Range;
 
 /// The numbers below `count` in the order that `compare` gives them; those it calls equal stay as they were.
 /// O(n log n) comparisons, by merging from below.
@@ -30,28 +31,24 @@ pub fn order(count: usize, compare: &mut dyn FnMut(usize, usize) -> Ordering) ->
     sorted
 }
 
-/// The first `wanted` of the numbers below `count` in the order that `compare` gives them, and the rest behind them in
-/// no order. Quicksort (Bentley and McIlroy, "Engineering a Sort Function") that leaves a part alone when it lies behind
-/// what is wanted: O(n + m log m). Those that `compare` calls equal come as its swaps leave them, and Redis makes the
-/// same ones.
-pub fn first(
+/// The numbers below `count` so that at the places `wanted` stand those that `compare` puts there; the others stand on
+/// their side of them, in no order. Quicksort (Bentley and McIlroy, "Engineering a Sort Function") that leaves a part
+/// alone when it lies outside: O(n + m log m). Those that `compare` calls equal come as its swaps leave them, and Redis
+/// makes the same ones.
+pub fn part(
     count: usize,
-    wanted: usize,
+    wanted: Range<usize>,
     compare: &mut dyn FnMut(usize, usize) -> Ordering,
 ) -> Vec<usize> {
     let mut places: Vec<usize> = (0..count).collect();
     let mut parts = vec![(0, count)];
     while let Some((start, end)) = parts.pop() {
+        let is_wanted = start < wanted.end && wanted.start < end;
         if let Some(part) = places.get_mut(start..end)
-            && start < wanted
+            && is_wanted
             && let Some((below, above)) = partition(part, compare)
         {
-            // The lower part is sorted before the upper one, which makes no difference but in what is compared when.
-            for (from, to) in [(end - above, end), (start, start + below)] {
-                if to - from > 1 {
-                    parts.push((from, to));
-                }
-            }
+            parts.extend([(end - above, end), (start, start + below)]);
         }
     }
     places
@@ -158,7 +155,7 @@ fn middle(part: &[usize], compare: &mut dyn FnMut(usize, usize) -> Ordering) -> 
 
 #[cfg(test)]
 mod tests {
-    use super::{first, order};
+    use super::{order, part};
     use crate::algorithms::rng::Rng;
 
     #[test]
@@ -176,19 +173,20 @@ mod tests {
     }
 
     #[test]
-    fn the_first_are_those_of_the_whole_order() {
+    fn a_part_is_that_of_the_whole_order() {
         let mut rng = Rng::new([13, 14]);
         for count in 0..300 {
             let range = [3, 50, 1 << 40][count as usize % 3];
             let values: Vec<u64> = (0..count).map(|_| rng.below(range)).collect();
             let mut sorted = values.clone();
             sorted.sort_unstable();
-            let wanted = rng.below(count + 1) as usize;
-            let mut found = first(values.len(), wanted, &mut |one, other| {
+            let end = rng.below(count + 1);
+            let wanted = rng.below(end + 1) as usize..end as usize;
+            let mut found = part(values.len(), wanted.clone(), &mut |one, other| {
                 values[one].cmp(&values[other])
             });
-            let firsts: Vec<u64> = found[..wanted].iter().map(|at| values[*at]).collect();
-            assert_eq!(firsts, sorted[..wanted]);
+            let parts = found[wanted.clone()].iter().map(|at| values[*at]);
+            assert!(parts.eq(sorted[wanted].iter().copied()));
             found.sort_unstable();
             assert!(found.into_iter().eq(0..values.len()));
         }

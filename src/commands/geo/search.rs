@@ -337,7 +337,7 @@ fn put_in_order(found: &[Found], wanted: Option<Order>, count: usize) -> Vec<usi
         }
     };
     match count < found.len() {
-        true => order::first(found.len(), count, &mut compare),
+        true => order::part(found.len(), 0..count, &mut compare),
         false => order::order(found.len(), &mut compare),
     }
 }
