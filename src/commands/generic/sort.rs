@@ -2,7 +2,7 @@
 
 use crate::algorithms::bytes::Bytes;
 use crate::algorithms::num;
-use crate::algorithms::order::order;
+use crate::algorithms::order;
 use crate::keyspace::{Class, Keyspace};
 use crate::resp::Error;
 use crate::structures::item::Item;
@@ -236,14 +236,21 @@ fn put_in_order(
             "ERR One or more scores can't be converted into double",
         ));
     }
-    let sorted = order(weighed.len(), &mut |one, other| {
+    let stores = request.store.is_some();
+    let mut compare = |one: usize, other: usize| {
         let pair = weighed.get(one).zip(weighed.get(other));
-        let order = pair.map_or(Ordering::Equal, |(one, other)| compare(one, other));
+        let order = pair.map_or(Ordering::Equal, |(one, other)| compare(one, other, stores));
         match request.is_descending {
             true => order.reverse(),
             false => order,
         }
-    });
+    };
+    let part = request.part(weighed.len());
+    let is_part = request.by.is_some() && part.len() < weighed.len();
+    let sorted = match is_part {
+        true => order::part(weighed.len(), part, &mut compare),
+        false => order::order(weighed.len(), &mut compare),
+    };
     for place in sorted {
         if let Some((_, element)) = weighed.get_mut(place) {
             elements.push(core::mem::take(element));
@@ -252,13 +259,21 @@ fn put_in_order(
     Ok(())
 }
 
-/// Numbers that are equal leave it to the elements themselves.
-fn compare(one: &(Weight, Vec<u8>), other: &(Weight, Vec<u8>)) -> Ordering {
+/// Numbers that are equal leave it to the elements themselves. Text is compared as C does, up to a zero byte, unless the
+/// result is stored.
+fn compare(one: &(Weight, Vec<u8>), other: &(Weight, Vec<u8>), stores: bool) -> Ordering {
     match (&one.0, &other.0) {
         (Weight::Number(a), Weight::Number(b)) => a
             .partial_cmp(b)
             .unwrap_or(Ordering::Equal)
             .then_with(|| one.1.cmp(&other.1)),
+        (Weight::Text(Some(a)), Weight::Text(Some(b))) if !stores => {
+            let up_to_zero = |text: &[u8]| {
+                let zero = text.iter().position(|byte| *byte == 0);
+                zero.unwrap_or(text.len())
+            };
+            a.get(..up_to_zero(a)).cmp(&b.get(..up_to_zero(b)))
+        }
         (Weight::Text(a), Weight::Text(b)) => a.cmp(b),
         _ => Ordering::Equal,
     }
@@ -300,17 +315,18 @@ fn find(keys: &mut Keyspace, pattern: &[u8], element: &[u8]) -> Option<Vec<u8>> 
         (Some(_), Some(arrow)) => after.get(..arrow)?,
         _ => after,
     };
+    let key = [before, element, after].concat();
     let now_ms = keys.now_ms();
-    let value = keys.read(&[before, element, after].concat())?;
-    match field {
-        None => value.string().map(Str::to_vec),
-        Some(field) => {
-            let found = value.hash()?.find(field);
-            found
-                .filter(|found| !found.is_due(now_ms))
-                .map(|found| found.value.to_vec())
-        }
+    let value = keys.read(&key)?;
+    let Some(field) = field else {
+        return value.string().map(Str::to_vec);
+    };
+    let found = value.hash()?.find(field)?;
+    if found.is_due(now_ms) {
+        keys.expire_field_aloud(&key, field);
+        return None;
     }
+    Some(found.value.to_vec())
 }
 
 /// Stores the results as a list; with none of them the destination is deleted.
