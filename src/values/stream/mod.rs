@@ -18,6 +18,8 @@ mod group;
 mod id;
 mod idempotence;
 mod node;
+#[cfg(test)]
+mod tests;
 
 pub use group::{Consumer, Group, NOBODY, Pending};
 pub use id::{Id, IdText, Seq, parse as parse_id};
