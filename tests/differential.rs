@@ -94,27 +94,20 @@ struct Campaign {
 impl Campaign {
     /// Shrinks a difference and tells of it, unless its kind is known well enough.
     fn report(&mut self, stream: stream::Stream, first: Box<Difference>, seed: u64) {
-        let name = |difference: &Difference| -> String {
-            let first = difference
-                .args
-                .first()
-                .map(|name| String::from_utf8_lossy(name).to_lowercase());
-            first.unwrap_or("event".to_string())
-        };
-        let of_kind =
-            |seen: &BTreeMap<String, usize>, name: &str| seen.get(name).copied().unwrap_or(0);
-        if of_kind(&self.seen, &name(&first)) > MOST_OF_A_KIND * 5 {
+        let seen_raw = self.seen.entry(name_of(&first)).or_default();
+        *seen_raw += 1;
+        if *seen_raw > MOST_OF_A_KIND * 20 {
             return;
         }
-        let again = self.pair.play(&stream, true);
-        let (small, difference) = match again {
+        let (small, difference) = match self.pair.play(&stream, true) {
             Err(difference) => {
                 report::shrink(&mut self.pair, stream, difference, Duration::from_secs(20))
             }
             Ok(()) => (stream, first),
         };
-        let name = name(&difference);
-        let count = self.seen.entry(name.clone()).or_default();
+        // What an event or the keyspace shows is told apart by the command before.
+        let kind = format!("{}-{}", name_of(&difference), last_name(&small));
+        let count = self.seen.entry(kind.clone()).or_default();
         *count += 1;
         if *count > MOST_OF_A_KIND {
             return;
@@ -123,12 +116,34 @@ impl Campaign {
         println!("{text}");
         if let Some(folder) = &self.finds {
             let _ = std::fs::create_dir_all(folder);
-            let file: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-            let path = format!("{folder}/{file}-{seed}.txt");
+            let path = format!("{folder}/{kind}-{seed}.txt");
             std::fs::write(&path, text)
                 .unwrap_or_else(|error| println!("cannot write {path}: {error}"));
         }
     }
+}
+
+/// The command that shows a difference, in letters only.
+fn name_of(difference: &Difference) -> String {
+    letters(difference.args.first()).unwrap_or("event".to_string())
+}
+
+/// The last command of a stream.
+fn last_name(stream: &stream::Stream) -> String {
+    let mut commands = stream.steps.iter().rev().filter_map(|step| match step {
+        stream::Step::Send { args, .. } => letters(args.first()),
+        _ => None,
+    });
+    commands.next().unwrap_or_default()
+}
+
+fn letters(word: Option<&Vec<u8>>) -> Option<String> {
+    let word = String::from_utf8_lossy(word?).to_lowercase();
+    Some(
+        word.chars()
+            .filter(|c| c.is_ascii_alphanumeric() || *c == '_')
+            .collect(),
+    )
 }
 
 fn main() -> ExitCode {

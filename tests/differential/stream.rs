@@ -261,7 +261,7 @@ impl Writer<'_> {
                 let args = self.filling();
                 self.send(client, args);
             }
-            250..262 => self.expire(client),
+            250..256 => self.expire(client),
             262..272 => self.pop_random(client),
             272..290 => self.transaction(client),
             290..296 => {
@@ -400,7 +400,7 @@ impl Writer<'_> {
             _ => vec![b"PEXPIRE".to_vec(), key, b"1".to_vec()],
         };
         self.send(client, args);
-        self.steps.push(Step::Wait { ms: 4 });
+        self.steps.push(Step::Wait { ms: 3 });
     }
 
     /// SPOP where there is no choice.
