@@ -561,6 +561,8 @@ export interface Commands<M extends Mode> {
 	xadd(...args: Arg[]): Result<M, string | null>;
 	/** Makes a consumer the owner of what has been pending for long. */
 	xautoclaim(key: Key, group: Arg, consumer: Arg, minIdleTime: Arg, start: Arg, options?: { count?: Int; justid?: boolean }): Result<M, Reply[]>;
+	/** Sets how long and how many marks of producers a stream keeps. */
+	xcfgset(key: Key, options?: { "idmp-duration"?: Int; "idmp-maxsize"?: Int }): Result<M, "OK">;
 	/** Makes a consumer the owner of pending entries. */
 	xclaim(key: Key, group: Arg, consumer: Arg, minIdleTime: Arg, id: readonly (Arg)[], options?: { idle?: Int; time?: Int | Date; retrycount?: Int; force?: boolean; justid?: boolean; lastid?: Arg }): Result<M, Reply[]>;
 	/** Deletes entries of a stream; how many there were. */
@@ -578,6 +580,8 @@ export interface Commands<M extends Mode> {
 	xgroupDestroy(key: Key, group: Arg): Result<M, number>;
 	/** Sets which entry a group was given last. */
 	xgroupSetid(...args: Arg[]): Result<M, "OK">;
+	/** Marks an entry as sent by a producer; for logs that are replayed. */
+	xidmprecord(key: Key, pid: Arg, iid: Arg, streamId: Arg): Result<M, "OK">;
 	/** About the consumers of a group. */
 	xinfoConsumers(key: Key, group: Arg): Result<M, Reply>;
 	/** About the groups of a stream. */
@@ -917,6 +921,7 @@ xack t
 xackdel t ?KEEPREF ?DELREF ?ACKED #IDS
 xadd t
 xautoclaim t ?COUNT= ?JUSTID
+xcfgset t ?IDMP-DURATION= ?IDMP-MAXSIZE=
 xclaim t ?IDLE= ?TIME= ?RETRYCOUNT= ?FORCE ?JUSTID ?LASTID=
 xdel t
 xdelex t ?KEEPREF ?DELREF ?ACKED #IDS
@@ -925,6 +930,7 @@ xgroup|createconsumer t
 xgroup|delconsumer t
 xgroup|destroy t
 xgroup|setid t
+xidmprecord t
 xinfo|consumers t
 xinfo|groups t
 xinfo|stream t ?FULL ?COUNT=

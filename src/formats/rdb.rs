@@ -204,7 +204,7 @@ pub fn type_name(kind: u8) -> Option<&'static str> {
         3 | 5 | 12 | 17 => "zset",
         4 | 9 | 13 | 16 | 22 | 23 | 24 | 25 => "hash",
         6 | 7 => "module",
-        15 | 19 | 21 => "stream",
+        15 | 19 | 21 | 208 => "stream",
         28 => "array",
         _ => return None,
     })

@@ -71,7 +71,9 @@ pub fn read<'a>(
         2 | 11 | 20 => Object::Set(set::read(cursor, type_byte, limits)?),
         3 | 5 | 12 | 17 => Object::SortedSet(sorted_set::read(cursor, type_byte, limits)?),
         4 | 9 | 13 | 16 | 22..=25 => Object::Hash(hash::read(cursor, type_byte, limits)?),
-        15 | 19 | 21 => Object::Stream(stream::read(cursor, type_byte, limits)?),
+        15 | 19 | 21 | stream::TYPE_MARKED => {
+            Object::Stream(stream::read(cursor, type_byte, limits)?)
+        }
         array::TYPE => Object::Array(array::read(cursor, type_byte, limits)?),
         _ => return Err(ReadError::UnknownType(type_byte)),
     };

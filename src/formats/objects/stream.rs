@@ -7,6 +7,9 @@
 //!     consumers, each: name, seen at, active at | pending, each: id (16 bytes)
 //! ```
 //!
+//! A stream that knows marks of producers has them behind all that: duration, greatest number, marks ever added,
+//! duplicates, and each mark with its producer, its name, its entry's id and the time it was added (8 bytes).
+//!
 //! Ids outside of lists are two lengths. Type 15 (Redis 5) ends the head after the last id and counts no entries read;
 //! type 19 (Redis 7.0) lacks only the time a consumer was active.
 
@@ -14,17 +17,22 @@ use super::super::rdb::{Cursor, ReadError, write_length, write_string};
 use crate::algorithms::bytes::Append;
 use crate::algorithms::lzf::Compressor;
 use crate::structures::listpack::{Listpack, is_valid};
-use crate::values::stream::{Consumer, Group, Id, NOBODY, Node, Pending};
+use crate::values::stream::{Consumer, Group, Id, Idempotence, NOBODY, Node, Pending};
 use crate::values::{Limits, Stream};
 
 const TYPE: u8 = 21;
+/// With marks of producers: a form of our own under a number that no Redis uses, so that none misreads it.
+pub(super) const TYPE_MARKED: u8 = 208;
 /// The first type with what Redis 7.0 added.
 const TYPE_COUNTED: u8 = 19;
 
 const CORRUPT: ReadError = ReadError::Corrupt("a stream is damaged");
 
-pub(super) fn type_byte(_value: &Stream) -> u8 {
-    TYPE
+pub(super) fn type_byte(value: &Stream) -> u8 {
+    match value.idempotence() {
+        Some(_) => TYPE_MARKED,
+        None => TYPE,
+    }
 }
 
 fn write_id(out: &mut Vec<u8>, id: Id) {
@@ -47,6 +55,37 @@ pub(super) fn write(out: &mut Vec<u8>, value: &Stream, mut compressor: Option<&m
     for group in value.groups() {
         write_group(out, group, compressor.as_deref_mut());
     }
+    if let Some(marks) = value.idempotence() {
+        write_marks(out, marks);
+    }
+}
+
+fn write_marks(out: &mut Vec<u8>, marks: &Idempotence) {
+    write_length(out, u64::from(marks.duration_s));
+    write_length(out, u64::from(marks.max_size));
+    write_length(out, marks.added);
+    write_length(out, marks.duplicates);
+    write_length(out, marks.marks() as u64);
+    marks.each(&mut |producer, mark, id, added_ms| {
+        write_string(out, producer, None);
+        write_string(out, mark, None);
+        write_id(out, id);
+        out.put(&added_ms.to_le_bytes());
+    });
+}
+
+fn read_marks(cursor: &mut Cursor<'_>, marks: &mut Idempotence) -> Result<(), ReadError> {
+    marks.duration_s = u32::try_from(cursor.length()?).map_err(|_| CORRUPT)?;
+    marks.max_size = u32::try_from(cursor.length()?).map_err(|_| CORRUPT)?;
+    let (added, duplicates) = (cursor.length()?, cursor.length()?);
+    for _ in 0..cursor.length()? {
+        let (producer, mark) = (cursor.string()?, cursor.string()?);
+        let id = read_id(cursor)?;
+        let added_ms = i64::from_le_bytes(cursor.array()?);
+        marks.add(&producer, &mark, id, added_ms);
+    }
+    (marks.added, marks.duplicates) = (added, duplicates);
+    Ok(())
 }
 
 fn write_group(out: &mut Vec<u8>, group: &Group, mut compressor: Option<&mut Compressor>) {
@@ -122,6 +161,9 @@ pub(super) fn read(
         if !stream.add_group(group) {
             return Err(CORRUPT);
         }
+    }
+    if type_byte == TYPE_MARKED {
+        read_marks(cursor, stream.idempotence_mut())?;
     }
     Ok(stream)
 }

@@ -124,6 +124,15 @@ impl Idempotence {
             .map(|found| found.id)
     }
 
+    /// Calls `visit` with every producer, mark, entry and the time it was added: by producer, oldest first.
+    pub fn each(&self, visit: &mut dyn FnMut(&[u8], &[u8], Id, i64)) {
+        for producer in &self.producers {
+            for mark in &producer.marks {
+                visit(&producer.name, &mark.name, mark.id, mark.added_ms);
+            }
+        }
+    }
+
     /// Remembers an entry.
     pub fn add(&mut self, producer: &[u8], mark: &[u8], id: Id, now_ms: i64) {
         let at = self.find(producer).unwrap_or_else(|at| {

@@ -502,6 +502,15 @@ impl Log {
         self.idempotence.get_or_insert_default()
     }
 
+    /// The entry that a producer has sent with this mark before; it counts as a duplicate then.
+    pub fn known(&mut self, producer: &[u8], mark: &[u8], now_ms: i64) -> Option<Id> {
+        let marks = self.idempotence.as_mut()?;
+        marks.expire(now_ms);
+        let known = marks.get(producer, mark)?;
+        marks.duplicates += 1;
+        Some(known)
+    }
+
     /// How many nodes Redis' radix tree of sixteen-byte ids would have. O(nodes).
     pub fn radix_nodes(&self) -> usize {
         // Where the ids on the way to the present one part, as depths in bytes.
