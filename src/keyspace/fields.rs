@@ -86,7 +86,7 @@ impl FieldDeadlines {
 }
 
 /// What removes due fields from a hash at a time, and tells which.
-type Removal<'a> = dyn FnMut(&mut Hash, i64, &mut Vec<Vec<u8>>) + 'a;
+type Removal<'a> = dyn FnMut(&mut Hash, i64, &mut dyn FnMut(&[u8])) + 'a;
 
 /// What a look at a field that may be due came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,7 +132,7 @@ impl Keyspace {
     pub fn expire_field(&mut self, key: &[u8], field: &[u8]) -> Option<Gone> {
         self.expire_fields(key, &mut |hash, _, gone| {
             if hash.remove(field) {
-                gone.push(field.owned());
+                gone(field);
             }
         })
     }
@@ -141,39 +141,40 @@ impl Keyspace {
     #[cold]
     pub fn expire_all_fields(&mut self, key: &[u8]) -> Option<Gone> {
         self.expire_fields(key, &mut |hash, now_ms, gone| {
-            hash.expire(now_ms, usize::MAX, &mut |field| gone.push(field.owned()));
+            hash.expire(now_ms, usize::MAX, gone);
             hash.renew_deadline();
         })
     }
 
     fn expire_fields(&mut self, key: &[u8], remove: &mut Removal<'_>) -> Option<Gone> {
         let (now_ms, db, dirty) = (self.now_ms, self.selected, self.dirty);
-        let mut gone = Vec::new();
+        let is_logging = self.signals.is_logging();
+        let (mut count, mut logged) = (0, Vec::new());
         let edited = self.edit(key, |hash: &mut Hash, _| {
-            remove(hash, now_ms, &mut gone);
-            Ok((gone.len() as u64, ()))
+            remove(hash, now_ms, &mut |field| {
+                count += 1;
+                if is_logging {
+                    logged.push(field.owned());
+                }
+            });
+            Ok((count, ()))
         });
-        let edited = edited.ok().flatten().filter(|_| !gone.is_empty())?;
+        let edited = edited.ok().flatten().filter(|_| count > 0)?;
         self.dirty = dirty;
-        self.count_expired_fields(db, key, gone);
+        self.stats.expired_fields += count;
+        self.signals.log_expired_fields(db, key, logged);
         Some(match edited.is_removed {
             true => Gone::Key,
             false => Gone::Field,
         })
     }
 
-    fn count_expired_fields(&mut self, db: usize, key: &[u8], fields: Vec<Vec<u8>>) {
-        self.stats.expired_fields += fields.len() as u64;
-        for field in fields {
-            self.signals.log_expired_field(db, key, field);
-        }
-    }
-
     /// What follows from due fields of the hash at `key` that an edit has just deleted among other things: they are
     /// logged, and are no changes of the client's, although the edit has counted them.
     pub fn note_expired_fields(&mut self, key: &[u8], fields: Vec<Vec<u8>>) {
         self.dirty -= fields.len() as u64;
-        self.count_expired_fields(self.selected, key, fields);
+        self.stats.expired_fields += fields.len() as u64;
+        self.signals.log_expired_fields(self.selected, key, fields);
     }
 
     /// Deletes due fields of hashes that are due, about `budget` at most. Round-robin over the databases.
@@ -202,8 +203,10 @@ impl Keyspace {
         let budget = *left;
         let mut count = 0;
         let gone = self.expire_fields(&key, &mut |hash, now_ms, gone| {
-            let is_complete = hash.expire(now_ms, budget, &mut |field| gone.push(field.owned()));
-            count = gone.len();
+            let is_complete = hash.expire(now_ms, budget, &mut |field| {
+                count += 1;
+                gone(field);
+            });
             if is_complete {
                 hash.renew_deadline();
             }
@@ -215,7 +218,7 @@ impl Keyspace {
                 self.notify_in(db, Class::GENERIC, "del", &key);
             }
         } else if self.field_deadline_ms(db, &key) == Some(at_ms) {
-            // Nothing was due and the deadline did not move: it must not hold up the others.
+            // Nothing was due and the deadline did not move: another look would find the same.
             return false;
         }
         true

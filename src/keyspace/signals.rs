@@ -183,11 +183,18 @@ impl Signals {
         }
     }
 
-    /// A field has expired.
-    pub(super) fn log_expired_field(&mut self, db: usize, key: &[u8], field: Vec<u8>) {
+    /// Whether somebody wants to know what expires, for the log.
+    pub(super) fn is_logging(&self) -> bool {
+        self.is_logging
+    }
+
+    /// Fields of a hash have expired.
+    pub(super) fn log_expired_fields(&mut self, db: usize, key: &[u8], fields: Vec<Vec<u8>>) {
         if self.is_logging {
-            let command = vec![b"HDEL".owned(), key.owned(), field];
-            self.expired.push((db, command));
+            for field in fields {
+                let command = vec![b"HDEL".owned(), key.owned(), field];
+                self.expired.push((db, command));
+            }
         }
     }
 
