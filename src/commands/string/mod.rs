@@ -593,15 +593,16 @@ fn incrbyfloat(ctx: &mut Ctx) -> Result {
 }
 
 fn lcs(ctx: &mut Ctx) -> Result {
-    let mut texts = [Vec::new(), Vec::new()];
-    for (text, key) in texts.iter_mut().zip([ctx.arg(1), ctx.arg(2)]) {
-        let value = ctx
-            .keys
-            .read_string(key)
-            .map_err(|_| Error::new("ERR The specified keys must contain string values"))?;
-        *text = value.map_or_else(Vec::new, Str::to_vec);
-    }
-    let [first, second] = &texts;
+    // Both keys are looked at, even when the first is of the wrong type.
+    let texts = [ctx.arg(1), ctx.arg(2)].map(|key| {
+        let value = ctx.keys.read_string(key).ok()?;
+        Some(value.map_or_else(Vec::new, Str::to_vec))
+    });
+    let [Some(first), Some(second)] = &texts else {
+        return Err(Error::new(
+            "ERR The specified keys must contain string values",
+        ));
+    };
     let options = &mut ctx.options(3);
     let (mut len, mut idx, mut with_length, mut min_length) = (false, false, false, 0);
     while !options.is_done() {
