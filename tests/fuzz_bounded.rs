@@ -1,5 +1,7 @@
 //! A bounded, repeatable run of the fuzzers' properties. `REDSTART_SEED` gives the seed, `REDSTART_RUNS` how many inputs.
 
+#[path = "fuzz/payloads.rs"]
+mod payloads;
 #[path = "fuzz/properties.rs"]
 mod properties;
 #[path = "fuzz/snapshots.rs"]
@@ -51,4 +53,9 @@ fn any_file_loads_whole_or_not_at_all() {
 #[test]
 fn any_payload_is_read_or_refused() {
     run(snapshots::payload, 60, 20_000);
+}
+
+#[test]
+fn a_damaged_payload_is_refused_or_makes_a_sound_value() {
+    run(payloads::damaged_payload, 500, 1500);
 }

@@ -42,11 +42,24 @@ pub struct Place {
 }
 
 /// The items.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Runs<T> {
     chunks: Vec<Vec<T>>,
     len: usize,
     chunk_bytes: usize,
+}
+
+impl<T: Clone> Clone for Runs<T> {
+    /// The copy has no spare room, and accounts for that.
+    fn clone(&self) -> Self {
+        let chunks = self.chunks.clone();
+        let held: usize = chunks.iter().map(Vec::capacity).sum();
+        Runs {
+            chunks,
+            len: self.len,
+            chunk_bytes: held * size_of::<T>(),
+        }
+    }
 }
 
 impl<T> Default for Runs<T> {

@@ -580,6 +580,11 @@ fn is_repeatable(args: &Args, is_queueing: bool) -> bool {
             let ms = at.and_then(|at| number(at + 1));
             ms.is_none_or(|ms| ms <= 0.0 || ms >= 50_000.0)
         }
+        // Elements that weigh the same come in the order of a hash table.
+        b"SORT" | b"SORT_RO" => {
+            let has = |word: &[u8]| args.iter().any(|arg| arg.eq_ignore_ascii_case(word));
+            !(has(b"ALPHA") && has(b"BY"))
+        }
         b"XADD" => !is_queueing || !args.iter().any(|arg| arg == b"*"),
         // A life that ends while the stream runs.
         b"SET" | b"GETEX" | b"HSETEX" | b"HGETEX" | b"PEXPIRE" | b"HPEXPIRE" | b"EXPIRE"

@@ -99,16 +99,79 @@ fn is_left_out(name: &[u8]) -> bool {
     matches!(name, b"shutdown" | b"client|pause") || name.starts_with(b"debug")
 }
 
+/// Commands that add one or more elements to a value of each type: words in which `E` stands for an element, `N` for a
+/// number, `I` for the id of a stream's entry.
+const FILLINGS: [&str; 16] = [
+    "SET KEY E",
+    "APPEND KEY E",
+    "RPUSH KEY E E E",
+    "LPUSH KEY N E",
+    "SADD KEY N N N",
+    "SADD KEY E E N",
+    "HSET KEY E E E E",
+    "HSETEX KEY EXAT 33177117420 FIELDS 2 E E E E",
+    "HPEXPIRE KEY N FIELDS 1 E",
+    "ZADD KEY N E N E",
+    "XADD KEY I E E E E",
+    "XADD KEY * E E",
+    "XGROUP CREATE KEY E 0 MKSTREAM",
+    "PFADD KEY E E E",
+    "GEOADD KEY 13.3 38.1 E",
+    "ARSET KEY N E E",
+];
+/// So small that a few elements reach every encoding.
+const SETTINGS: [&str; 12] = [
+    "list-max-listpack-size 2",
+    "list-max-listpack-size -1",
+    "list-compress-depth 1",
+    "hash-max-listpack-entries 1",
+    "hash-max-listpack-value 4",
+    "set-max-intset-entries 1",
+    "set-max-listpack-entries 1",
+    "zset-max-listpack-entries 1",
+    "zset-max-listpack-value 4",
+    "stream-node-max-entries 1",
+    "stream-node-max-entries 3",
+    "stream-node-max-bytes 30",
+];
+
+/// A command that puts elements under a key, or makes a threshold small.
+pub fn filling(source: &mut Source, key: &[u8]) -> Vec<Vec<u8>> {
+    let words = |text: &str| {
+        text.split(' ')
+            .map(|word| word.as_bytes().to_vec())
+            .collect()
+    };
+    if source.chance(15) {
+        let mut args: Vec<Vec<u8>> = words("CONFIG SET");
+        args.append(&mut words(source.pick(&SETTINGS)));
+        return args;
+    }
+    let mut args: Vec<Vec<u8>> = words(source.pick(&FILLINGS));
+    for arg in &mut args {
+        *arg = match arg.as_slice() {
+            b"KEY" => key.to_vec(),
+            b"E" => source.pick(&STRINGS).to_vec(),
+            b"N" => source.pick(&INTEGERS).into(),
+            b"I" => format!("{}-{}", source.below(9), source.below(9)).into(),
+            _ => continue,
+        };
+    }
+    args
+}
+
 /// One random command, often valid.
 pub fn command(source: &mut Source, lookup: &Lookup) -> Vec<Vec<u8>> {
-    if source.chance(20) {
-        return vec![
-            b"SET".to_vec(),
-            source.pick(&KEYS).to_vec(),
-            source.pick(&STRINGS).to_vec(),
-        ];
+    if source.chance(30) {
+        let key = source.pick(&KEYS);
+        return filling(source, key);
     }
     let row: Resolved = source.pick(lookup.rows());
+    arguments_for(source, row, None)
+}
+
+/// A command with arguments as its row describes them, and sometimes not; about a certain key, if one is given.
+pub fn arguments_for(source: &mut Source, row: Resolved, key: Option<&[u8]>) -> Vec<Vec<u8>> {
     let full_name = row.full_name();
     if is_left_out(&full_name) {
         return vec![b"DBSIZE".to_vec()];
@@ -118,7 +181,7 @@ pub fn command(source: &mut Source, lookup: &Lookup) -> Vec<Vec<u8>> {
         .map(<[u8]>::to_vec)
         .collect();
     for arg in row.row.args {
-        add_argument(source, arg, &mut args, 0);
+        add_argument(source, arg, &mut args, key, 0);
     }
     if source.chance(15) {
         damage(source, &mut args);
@@ -126,7 +189,13 @@ pub fn command(source: &mut Source, lookup: &Lookup) -> Vec<Vec<u8>> {
     args
 }
 
-fn add_argument(source: &mut Source, arg: &Arg, args: &mut Vec<Vec<u8>>, depth: usize) {
+fn add_argument(
+    source: &mut Source,
+    arg: &Arg,
+    args: &mut Vec<Vec<u8>>,
+    key: Option<&[u8]>,
+    depth: usize,
+) {
     if (arg.is_optional && source.chance(55)) || depth > 4 {
         return;
     }
@@ -139,28 +208,33 @@ fn add_argument(source: &mut Source, arg: &Arg, args: &mut Vec<Vec<u8>>, depth: 
         if let Some(token) = arg.token.filter(|_| time == 0 || arg.is_multiple_token) {
             args.push(token.as_bytes().to_vec());
         }
-        add_value(source, arg, args, depth);
+        match arg.kind {
+            ArgKind::Key => args.push(key.unwrap_or_else(|| source.pick(&KEYS)).to_vec()),
+            ArgKind::OneOf(choices) if !choices.is_empty() => {
+                let choice = source.below(choices.len());
+                add_argument(source, &choices[choice], args, key, depth + 1);
+            }
+            ArgKind::Block(parts) => {
+                for part in parts {
+                    add_argument(source, part, args, key, depth + 1);
+                }
+            }
+            _ => add_value(source, arg, args),
+        }
     }
 }
 
-fn add_value(source: &mut Source, arg: &Arg, args: &mut Vec<Vec<u8>>, depth: usize) {
+fn add_value(source: &mut Source, arg: &Arg, args: &mut Vec<Vec<u8>>) {
+    // Counts of what follows are small, and mostly right.
+    if arg.name.starts_with("num") && source.chance(80) {
+        args.push(source.pick(&["1", "2", "3"]).into());
+        return;
+    }
     match arg.kind {
-        ArgKind::Key => args.push(source.pick(&KEYS).to_vec()),
         ArgKind::Integer | ArgKind::UnixTime => args.push(source.pick(&INTEGERS).into()),
         ArgKind::Double => args.push(source.pick(&DOUBLES).into()),
         ArgKind::String | ArgKind::Pattern => args.push(source.pick(&STRINGS).to_vec()),
-        ArgKind::PureToken => {}
-        ArgKind::OneOf(choices) => {
-            if !choices.is_empty() {
-                let choice = source.below(choices.len());
-                add_argument(source, &choices[choice], args, depth + 1);
-            }
-        }
-        ArgKind::Block(parts) => {
-            for part in parts {
-                add_argument(source, part, args, depth + 1);
-            }
-        }
+        _ => {}
     }
 }
 

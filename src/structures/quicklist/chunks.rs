@@ -25,7 +25,7 @@ impl Place {
 }
 
 /// All nodes.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Chunks {
     chunks: VecDeque<Chunk>,
     /// Elements.
@@ -33,6 +33,22 @@ pub(super) struct Chunks {
     nodes: usize,
     /// What nodes and lists of nodes hold from the allocator.
     heap_bytes: usize,
+}
+
+impl Clone for Chunks {
+    /// The copy has no spare room, and accounts for that.
+    fn clone(&self) -> Self {
+        let chunks = self.chunks.clone();
+        let lists: usize = chunks.iter().map(|chunk| chunk.nodes.capacity()).sum();
+        let nodes = chunks.iter().flat_map(|chunk| &chunk.nodes);
+        let held: usize = nodes.map(Node::heap_bytes).sum();
+        Chunks {
+            len: self.len,
+            nodes: self.nodes,
+            heap_bytes: lists * size_of::<Node>() + held,
+            chunks,
+        }
+    }
 }
 
 impl Chunks {

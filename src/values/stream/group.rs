@@ -56,7 +56,7 @@ impl Consumer {
 }
 
 /// A group.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Group {
     name: Box<[u8]>,
     /// The last entry delivered.
@@ -70,6 +70,23 @@ pub struct Group {
     consumer_bytes: usize,
     /// Pending entries without an owner.
     ownerless: usize,
+}
+
+impl Clone for Group {
+    /// The copy has no spare room, and accounts for that.
+    fn clone(&self) -> Self {
+        let consumers = self.consumers.clone();
+        Group {
+            name: self.name.clone(),
+            last_id: self.last_id,
+            entries_read: self.entries_read,
+            pending: self.pending.clone(),
+            consumer_bytes: consumers.iter().flatten().map(Consumer::heap_bytes).sum(),
+            consumers,
+            by_name: self.by_name.clone(),
+            ownerless: self.ownerless,
+        }
+    }
 }
 
 impl Group {

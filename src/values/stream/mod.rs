@@ -35,7 +35,7 @@ use crate::structures::table::Payload;
 pub struct Stream(Box<Log>);
 
 /// The parts of a [`Stream`].
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Log {
     nodes: Runs<Node>,
     /// What the nodes' listpacks have from the allocator.
@@ -53,6 +53,25 @@ pub struct Log {
     /// What the groups have from the allocator, without themselves.
     group_bytes: usize,
     idempotence: Option<Box<Idempotence>>,
+}
+
+impl Clone for Log {
+    /// The copy has no spare room, and accounts for that.
+    fn clone(&self) -> Self {
+        let (nodes, groups) = (self.nodes.clone(), self.groups.clone());
+        Log {
+            pack_bytes: nodes.iter().map(|node| node.pack.heap_bytes()).sum(),
+            nodes,
+            len: self.len,
+            first_id: self.first_id,
+            last_id: self.last_id,
+            max_deleted_id: self.max_deleted_id,
+            entries_added: self.entries_added,
+            group_bytes: groups.iter().map(Group::heap_bytes).sum(),
+            groups,
+            idempotence: self.idempotence.clone(),
+        }
+    }
 }
 
 impl core::ops::Deref for Stream {
