@@ -42,7 +42,7 @@ fn replies_to_any_bytes_are_well_formed() {
 
 #[test]
 fn the_keyspace_survives_any_commands() {
-    run(properties::commands, 4000, 300);
+    run(properties::commands, 4000, 120);
 }
 
 #[test]
@@ -57,5 +57,5 @@ fn any_payload_is_read_or_refused() {
 
 #[test]
 fn a_damaged_payload_is_refused_or_makes_a_sound_value() {
-    run(payloads::damaged_payload, 500, 1500);
+    run(payloads::damaged_payload, 500, 1000);
 }
