@@ -8,8 +8,10 @@ use crate::formats::objects;
 use crate::keyspace::{Expiry, Keyspace};
 use crate::resp::{Encoding, Error, Reply};
 use crate::state::{Block, TimeoutReply};
+use crate::structures::quicklist::{NodeRef, Quicklist};
 use crate::table::{BASE, Command, Ctx, Flags, Group, Outcome, Result, prose};
-use crate::values::{Entry, Kind};
+use crate::values::list::ListRef;
+use crate::values::{Entry, Kind, Limits};
 
 #[rustfmt::skip]
 pub const ROWS: &[Command] = &[
@@ -182,25 +184,40 @@ fn htstats_key(ctx: &mut Ctx) -> Result {
     Ok(Outcome::Done)
 }
 
+/// There is no output for a structure to be printed on; whether the key has it is still told.
 fn listpack(ctx: &mut Ctx) -> Result {
-    entry(ctx.keys, ctx.arg(2))?;
-    Err(Error::new("ERR Not a listpack encoded object."))
+    match entry(ctx.keys, ctx.arg(2))?.encoding() {
+        "listpack" | "listpackex" => {
+            ctx.reply.status("Listpack structure printed on stdout");
+            Ok(Outcome::Done)
+        }
+        _ => Err(Error::new("ERR Not a listpack encoded object.")),
+    }
 }
 
 fn quicklist(ctx: &mut Ctx) -> Result {
-    entry(ctx.keys, ctx.arg(2))?;
-    Err(Error::new("ERR Not a quicklist encoded object."))
+    match entry(ctx.keys, ctx.arg(2))?.encoding() {
+        "quicklist" => {
+            ctx.reply.status("Quicklist structure printed on stdout");
+            Ok(Outcome::Done)
+        }
+        _ => Err(Error::new("ERR Not a quicklist encoded object.")),
+    }
 }
 
 /// A status line of names and numbers behind `line`.
 #[inline(never)]
 fn status_of(reply: &mut Reply, mut line: Vec<u8>, facts: &[(&[u8], u64)]) -> Result {
-    for (name, value) in facts {
-        line.put(name);
-        num::write_u64(&mut line, *value);
-    }
+    put_facts(&mut line, facts);
     reply.status_bytes(&line);
     Ok(Outcome::Done)
+}
+
+fn put_facts(line: &mut Vec<u8>, facts: &[(&[u8], u64)]) {
+    for (name, value) in facts {
+        line.put(name);
+        num::write_u64(line, *value);
+    }
 }
 
 fn sdslen(ctx: &mut Ctx) -> Result {
@@ -236,7 +253,37 @@ fn object(ctx: &mut Ctx) -> Result {
         (b" lru:", u64::from(clock & 0xff_ffff)),
         (b" lru_seconds_idle:", u64::from(idle_s)),
     ];
-    status_of(ctx.reply, line, &facts)
+    let mut nodes = Vec::new();
+    if let Some(ListRef::Linked(list)) = entry.list() {
+        let limits = &ctx.keys.limits;
+        write_nodes(&mut nodes, list, limits);
+    }
+    put_facts(&mut line, &facts);
+    line.put(&nodes);
+    ctx.reply.status_bytes(&line);
+    Ok(Outcome::Done)
+}
+
+/// What a quicklist is made of.
+fn write_nodes(line: &mut Vec<u8>, list: &Quicklist, limits: &Limits) {
+    let bytes = list.nodes().map(|node| match node {
+        NodeRef::Packed(pack) => pack.as_bytes().len(),
+        NodeRef::Plain(text) => text.len(),
+    });
+    line.put(b" ql_nodes:");
+    num::write_u64(line, list.node_count() as u64);
+    line.put(b" ql_avg_node:");
+    num::write_fixed(line, list.len() as f64 / list.node_count() as f64, 2);
+    line.put(b" ql_listpack_max:");
+    num::write_i64(line, i64::from(limits.list_max_listpack_size));
+    let facts: [(&[u8], u64); 2] = [
+        (
+            b" ql_compressed:",
+            u64::from(limits.list_compress_depth != 0),
+        ),
+        (b" ql_uncompressed_size:", bytes.sum::<usize>() as u64),
+    ];
+    put_facts(line, &facts);
 }
 
 fn pause_cron(ctx: &mut Ctx) -> Result {
