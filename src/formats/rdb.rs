@@ -68,7 +68,7 @@ pub fn write_string(out: &mut Vec<u8>, text: &[u8], compressor: Option<&mut Comp
     }
     if text.len() >= MIN_COMPRESSED
         && let Some(compressor) = compressor
-        && write_compressed(out, text, compressor)
+        && write_compressed(out, text, compressor, text.len() - 4, text.len() - 4)
     {
         return;
     }
@@ -91,9 +91,17 @@ fn write_integer(out: &mut Vec<u8>, value: i64) -> bool {
     true
 }
 
-fn write_compressed(out: &mut Vec<u8>, text: &[u8], compressor: &mut Compressor) -> bool {
+/// Appends a string compressed, if that fits into `room` bytes and then takes `most` at most; says whether it does. The
+/// compressor may ask for a little more room than it takes in the end.
+pub fn write_compressed(
+    out: &mut Vec<u8>,
+    text: &[u8],
+    compressor: &mut Compressor,
+    room: usize,
+    most: usize,
+) -> bool {
     let mut packed = Vec::new();
-    if !compressor.compress(text, &mut packed, text.len() - 4) {
+    if !compressor.compress(text, &mut packed, room) || packed.len() > most {
         return false;
     }
     out.push(LZF);

@@ -57,6 +57,7 @@ impl Limits {
             self.list_max_listpack_size,
             self.list_packed_threshold_bytes,
         )
+        .with_depth(self.list_compress_depth)
     }
 }
 

@@ -36,18 +36,42 @@ pub(super) fn write(
         }
         ListRef::Linked(list) => {
             rdb::write_length(out, list.node_count() as u64);
-            for node in list.nodes() {
-                write_node(out, node, compressor.as_deref_mut());
+            let mut own = None;
+            for (at, node) in list.nodes().enumerate() {
+                if compressor.is_none() && list.fill().is_inner(at, list.node_count()) {
+                    let own = own.get_or_insert_with(Compressor::new);
+                    write_inner_node(out, node, own);
+                } else {
+                    write_node(out, node, compressor.as_deref_mut());
+                }
             }
         }
     }
 }
 
-fn write_node(out: &mut Vec<u8>, node: NodeRef<'_>, compressor: Option<&mut Compressor>) {
-    let (kind, bytes) = match node {
+fn parts(node: NodeRef<'_>) -> (u64, &[u8]) {
+    match node {
         NodeRef::Packed(pack) => (NODE_PACKED, pack.as_bytes()),
         NodeRef::Plain(text) => (NODE_PLAIN, text),
-    };
+    }
+}
+
+/// A node that Redis keeps compressed, though strings are not to be.
+fn write_inner_node(out: &mut Vec<u8>, node: NodeRef<'_>, compressor: &mut Compressor) {
+    const LEAST_BYTES: usize = 48;
+    const LEAST_SAVED: usize = 9;
+    let (kind, bytes) = parts(node);
+    let start = out.len();
+    rdb::write_length(out, kind);
+    let (room, most) = (bytes.len(), bytes.len().saturating_sub(LEAST_SAVED));
+    if room < LEAST_BYTES || !rdb::write_compressed(out, bytes, compressor, room, most) {
+        out.truncate(start);
+        write_node(out, node, None);
+    }
+}
+
+fn write_node(out: &mut Vec<u8>, node: NodeRef<'_>, compressor: Option<&mut Compressor>) {
+    let (kind, bytes) = parts(node);
     rdb::write_length(out, kind);
     rdb::write_string(out, bytes, compressor);
 }

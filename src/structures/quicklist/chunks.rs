@@ -36,18 +36,21 @@ pub(super) struct Chunks {
 }
 
 impl Clone for Chunks {
-    /// The copy has no spare room, and accounts for that.
-    fn clone(&self) -> Self {
-        let chunks = self.chunks.clone();
-        let lists: usize = chunks.iter().map(|chunk| chunk.nodes.capacity()).sum();
-        let nodes = chunks.iter().flat_map(|chunk| &chunk.nodes);
-        let held: usize = nodes.map(Node::heap_bytes).sum();
-        Chunks {
-            len: self.len,
-            nodes: self.nodes,
-            heap_bytes: lists * size_of::<Node>() + held,
-            chunks,
-        }
+    fn clone(&self) -> Chunks {
+        let mut copy = Chunks {
+            chunks: self.chunks.clone(),
+            ..*self
+        };
+        // Copies have no spare room.
+        copy.heap_bytes = copy.chunks.iter().map(Chunk::heap_bytes).sum();
+        copy
+    }
+}
+
+impl Chunk {
+    fn heap_bytes(&self) -> usize {
+        let nodes: usize = self.nodes.iter().map(Node::heap_bytes).sum();
+        nodes + self.nodes.capacity() * size_of::<Node>()
     }
 }
 
@@ -305,12 +308,11 @@ impl Chunks {
                     ));
                 }
                 in_chunk += counted;
-                heap_bytes += node.heap_bytes();
             }
             if in_chunk != chunk.len {
                 return Err(format!("chunk {index} of {in_chunk} says {}", chunk.len));
             }
-            heap_bytes += chunk.nodes.capacity() * size_of::<Node>();
+            heap_bytes += chunk.heap_bytes();
             len += in_chunk;
             nodes += chunk.nodes.len();
         }

@@ -12,20 +12,37 @@ pub struct Fill {
     size: i32,
     /// 0: what follows from `size`.
     large_bytes: usize,
+    /// Nodes at either end that a DUMP never compresses; 0 for all of them.
+    depth: usize,
 }
 
 impl Fill {
     #[inline]
     pub fn new(size: i32, large_bytes: usize) -> Fill {
-        Fill { size, large_bytes }
+        Fill {
+            size,
+            large_bytes,
+            depth: 0,
+        }
+    }
+
+    /// The same with `list-compress-depth`.
+    pub fn with_depth(self, depth: usize) -> Fill {
+        Fill { depth, ..self }
     }
 
     /// What a list keeps of it for its whole life.
     pub fn kept(self) -> Fill {
         Fill {
             size: self.size.clamp(-5, i32::from(i16::MAX)),
+            depth: self.depth.min(usize::from(u16::MAX)),
             ..self
         }
+    }
+
+    /// Whether Redis compresses the node with so many before it, of `count`, whatever it does with other strings.
+    pub fn is_inner(self, at: usize, count: usize) -> bool {
+        self.depth > 0 && at >= self.depth && at + self.depth < count
     }
 
     /// The most bytes and elements a listpack may have.

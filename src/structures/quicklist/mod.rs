@@ -12,8 +12,7 @@
 //! listpack. A node put in moves the other nodes of one chunk at most, and now and then the chunks on one side of the
 //! deque: no operation at an end or in the middle moves much, however long the list.
 //!
-//! Nodes are never compressed (Redis does this to inner nodes with `list-compress-depth`; the bytes of DUMP are the same
-//! either way unless `rdbcompression` is off).
+//! Nodes are never compressed in memory; what Redis does to inner nodes with `list-compress-depth` shows in DUMP only.
 //!
 //! Invariants ([`Quicklist::check`]): no chunk and no node is empty; the counts of nodes, chunks and list, and the bytes
 //! they hold, are right; every packed node is a valid listpack.
@@ -163,6 +162,10 @@ impl Quicklist {
 
     pub fn node_count(&self) -> usize {
         self.chunks.node_count()
+    }
+
+    pub fn fill(&self) -> Fill {
+        self.fill
     }
 
     /// The nodes in order.
