@@ -138,7 +138,8 @@ impl<'a> Mark<'a> {
     fn take(options: &mut Options<'a>, mark: &mut Option<Mark<'a>>) -> Parsed<bool> {
         let at = Options::position(options);
         let is_given = options.left() > 2 && options.take("IDMP");
-        if !is_given && !(options.left() > 1 && options.take("IDMPAUTO")) {
+        let is_made = options.left() > 1 && !is_given && options.take("IDMPAUTO");
+        if !is_given && !is_made {
             return Ok(false);
         }
         if mark.is_some() {

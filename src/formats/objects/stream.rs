@@ -66,12 +66,12 @@ fn write_marks(out: &mut Vec<u8>, marks: &Idempotence) {
     write_length(out, marks.added);
     write_length(out, marks.duplicates);
     write_length(out, marks.marks() as u64);
-    marks.each(&mut |producer, mark, id, added_ms| {
+    for (producer, mark) in marks.iter() {
         write_string(out, producer, None);
-        write_string(out, mark, None);
-        write_id(out, id);
-        out.put(&added_ms.to_le_bytes());
-    });
+        write_string(out, &mark.name, None);
+        write_id(out, mark.id);
+        out.put(&mark.added_ms.to_le_bytes());
+    }
 }
 
 fn read_marks(cursor: &mut Cursor<'_>, marks: &mut Idempotence) -> Result<(), ReadError> {

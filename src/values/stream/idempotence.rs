@@ -12,10 +12,10 @@ const MAX_SIZE: u32 = 100;
 
 /// One entry that a producer sent.
 #[derive(Debug, Clone)]
-struct Mark {
-    name: Box<[u8]>,
-    id: Id,
-    added_ms: i64,
+pub struct Mark {
+    pub name: Box<[u8]>,
+    pub id: Id,
+    pub added_ms: i64,
 }
 
 #[derive(Debug, Clone)]
@@ -124,13 +124,10 @@ impl Idempotence {
             .map(|found| found.id)
     }
 
-    /// Calls `visit` with every producer, mark, entry and the time it was added: by producer, oldest first.
-    pub fn each(&self, visit: &mut dyn FnMut(&[u8], &[u8], Id, i64)) {
-        for producer in &self.producers {
-            for mark in &producer.marks {
-                visit(&producer.name, &mark.name, mark.id, mark.added_ms);
-            }
-        }
+    /// Every producer's name with a mark: by producer, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &Mark)> {
+        let producers = self.producers.iter();
+        producers.flat_map(|producer| producer.marks.iter().map(|mark| (&*producer.name, mark)))
     }
 
     /// Remembers an entry.

@@ -339,40 +339,40 @@ impl Log {
         deleted
     }
 
-    /// The live ids in a node.
-    fn ids_in(&self, place: Place) -> Vec<Id> {
+    /// The live ids in a node that a trim may delete.
+    fn ids_in(&self, place: Place, trim: &Trim) -> Vec<Id> {
         let mut ids = Vec::new();
-        if let Some((node, master)) = self
-            .nodes
-            .get(place)
-            .and_then(|node| Some((node, node.master()?)))
-        {
-            let mut next = node.first(&master);
-            while let Some(entry) = next {
-                if !entry.is_deleted {
-                    ids.push(entry.id);
-                }
-                next = node.next(&master, &entry);
+        let (most, end) = match trim.bound {
+            // Those that must stay do not count.
+            Bound::Length(_) if trim.references == References::Respect => (u64::MAX, Id::MAX),
+            Bound::Length(length) => (self.len.saturating_sub(length), Id::MAX),
+            Bound::Id(id) => (u64::MAX, id),
+        };
+        let Some(node) = self.nodes.get(place) else {
+            return ids;
+        };
+        let Some(master) = node.master() else {
+            return ids;
+        };
+        let mut next = node.first(&master);
+        while let Some(entry) = next.filter(|entry| entry.id < end && (ids.len() as u64) < most) {
+            if !entry.is_deleted {
+                ids.push(entry.id);
             }
+            next = node.next(&master, &entry);
         }
         ids
     }
 
     /// Deletes entries of one node up to the bound.
     fn trim_node(&mut self, place: Place, trim: &Trim) {
-        for id in self.ids_in(place) {
-            let is_enough = match trim.bound {
-                Bound::Length(length) => self.len <= length,
-                Bound::Id(bound) => id >= bound,
-            };
-            if is_enough {
+        for id in self.ids_in(place, trim) {
+            if matches!(trim.bound, Bound::Length(length) if self.len <= length) {
                 return;
             }
             match trim.references {
                 References::Respect if self.is_referenced(id) => continue,
-                References::Delete => {
-                    self.unreference(id);
-                }
+                References::Delete => self.unreference(id),
                 _ => {}
             }
             self.delete_in(place, id);
