@@ -344,9 +344,9 @@ impl Log {
         let mut ids = Vec::new();
         let (most, end) = match trim.bound {
             // Those that must stay do not count.
-            Bound::Length(_) if trim.references == References::Respect => (u64::MAX, Id::MAX),
-            Bound::Length(length) => (self.len.saturating_sub(length), Id::MAX),
-            Bound::Id(id) => (u64::MAX, id),
+            Bound::Length(_) if trim.references == References::Respect => (u64::MAX, None),
+            Bound::Length(length) => (self.len.saturating_sub(length), None),
+            Bound::Id(id) => (u64::MAX, Some(id)),
         };
         let Some(node) = self.nodes.get(place) else {
             return ids;
@@ -355,7 +355,10 @@ impl Log {
             return ids;
         };
         let mut next = node.first(&master);
-        while let Some(entry) = next.filter(|entry| entry.id < end && (ids.len() as u64) < most) {
+        while let Some(entry) = next.filter(|entry| end.is_none_or(|end| entry.id < end)) {
+            if ids.len() as u64 >= most {
+                break;
+            }
             if !entry.is_deleted {
                 ids.push(entry.id);
             }
