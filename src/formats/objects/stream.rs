@@ -155,6 +155,9 @@ pub(super) fn read(
         read_id(cursor)?;
         stream.max_deleted_id = read_id(cursor)?;
         stream.entries_added = cursor.length()?;
+    } else if length == 0 {
+        // What Redis makes of a first id that is not there.
+        stream.first_id = Id::MAX;
     }
     for _ in 0..cursor.length()? {
         let group = read_group(cursor, type_byte, &stream)?;
