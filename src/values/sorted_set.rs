@@ -102,6 +102,15 @@ pub struct ScoreRange {
     pub excludes_max: bool,
 }
 
+/// Ranks without the first ones, or the last.
+pub fn without(ranks: Range<usize>, is_reverse: bool, skipped: usize) -> Range<usize> {
+    let skipped = skipped.min(ranks.len());
+    match is_reverse {
+        true => ranks.start..ranks.end - skipped,
+        false => ranks.start + skipped..ranks.end,
+    }
+}
+
 /// The order of members: by score, then by bytes.
 pub fn compare(one: (f64, &[u8]), other: (f64, &[u8])) -> Ordering {
     match one.0.partial_cmp(&other.0) {
@@ -421,8 +430,8 @@ impl<'a> SortedSetRef<'a> {
     }
 
     /// The ranks of the members in the range, where all scores are equal; among members of different scores, those of
-    /// some run, from whichever end is asked for. O(log n).
-    pub fn lex_ranks(self, range: &LexRange<'_>, is_reverse: bool) -> Range<usize> {
+    /// some run, from whichever end is asked for. From that end `skipped` members are left out first. O(log n).
+    pub fn lex_ranks(self, range: &LexRange<'_>, is_reverse: bool, skipped: usize) -> Range<usize> {
         if range.is_empty() {
             return 0..0;
         }
@@ -435,13 +444,21 @@ impl<'a> SortedSetRef<'a> {
                     LexBound::Excluding(member) => ranked.before(Edge::Member(member, !is_upper)),
                 };
                 let start = before(&range.min, false);
-                start..before(&range.max, true).max(start)
+                let ranks = start..before(&range.max, true).max(start);
+                without(ranks, is_reverse, skipped)
             }
-            SortedSetRef::Packed(_) => self.packed_lex_ranks(range, is_reverse),
+            SortedSetRef::Packed(_) => self.packed_lex_ranks(range, is_reverse, skipped),
         }
     }
 
-    fn packed_lex_ranks(self, range: &LexRange<'_>, is_reverse: bool) -> Range<usize> {
+    /// As Redis does, the first member in the range is looked for, then some are left out, whatever they are, and what is
+    /// in the range from there on is the result.
+    fn packed_lex_ranks(
+        self,
+        range: &LexRange<'_>,
+        is_reverse: bool,
+        skipped: usize,
+    ) -> Range<usize> {
         let fits = |ends: Option<(Item<'_>, f64)>, admits: &dyn Fn(&[u8]) -> bool| {
             ends.is_some_and(|(member, _)| admits(&member.text()))
         };
@@ -452,22 +469,28 @@ impl<'a> SortedSetRef<'a> {
         if !fits(last, &from) || !fits(self.iter().next(), &to) {
             return 0..0;
         }
-        if is_reverse {
-            let behind = self
-                .walk(0..len, true)
-                .take_while(|(member, _)| !to(&member.text()));
-            let end = len - behind.count();
-            let inside = self
-                .walk(0..end, true)
-                .take_while(|(member, _)| from(&member.text()));
-            return end - inside.count()..end;
-        }
-        let before = self.iter().take_while(|(member, _)| !from(&member.text()));
+        // From the end where the walk begins: those before the range, and after some left out, those in it.
+        let (first, second): (&dyn Fn(&[u8]) -> bool, &dyn Fn(&[u8]) -> bool) = match is_reverse {
+            true => (&to, &from),
+            false => (&from, &to),
+        };
+        let walk = |start: usize| match is_reverse {
+            true => self.walk(0..len.saturating_sub(start), true),
+            false => self.walk(start..len, false),
+        };
+        let before = walk(0).take_while(|(member, _)| !first(&member.text()));
         let start = before.count();
-        let inside = self
-            .walk(start..len, false)
-            .take_while(|(member, _)| to(&member.text()));
-        start..start + inside.count()
+        if !fits(walk(start).next(), second) {
+            return 0..0;
+        }
+        let start = start.saturating_add(skipped).min(len);
+        let inside = walk(start).take_while(|(member, _)| second(&member.text()));
+        let end = start + inside.count();
+        if is_reverse {
+            len - end..len - start
+        } else {
+            start..end
+        }
     }
 
     /// Whether a packed one that came from outside is as it should be: members with scores, in order, none twice.

@@ -7,7 +7,7 @@ use crate::table::{
     Acl, BASE, Command, Ctx, Deprecated, Flags, Group, KeyFlags, KeySpec, Outcome, Result, args,
     block, double, flag, integer, key, oneof, prose, string,
 };
-use crate::values::sorted_set::{LexRange, ScoreRange};
+use crate::values::sorted_set::{LexRange, ScoreRange, without};
 use crate::values::{Entry, SortedSet, SortedSetRef};
 use std::ops::Range;
 
@@ -137,7 +137,7 @@ impl By<'_> {
     pub fn ranks(&self, set: SortedSetRef<'_>, is_reverse: bool) -> Range<usize> {
         let (start, stop) = match self {
             By::Score(range) => return set.score_ranks(range),
-            By::Lex(range) => return set.lex_ranks(range, is_reverse),
+            By::Lex(range) => return set.lex_ranks(range, is_reverse, 0),
             By::Rank(start, stop) => (*start, *stop),
         };
         let len = set.len();
@@ -236,21 +236,21 @@ impl<'a> Request<'a> {
 
     /// The ranks of the members asked for.
     fn ranks(&self, set: SortedSetRef<'_>) -> Range<usize> {
-        let ranks = self.by.ranks(set, self.is_reverse);
         if matches!(self.by, By::Rank(..)) {
-            return ranks;
+            return self.by.ranks(set, self.is_reverse);
         }
         let (skipped, wanted) = self.limit;
         let Ok(skipped) = usize::try_from(skipped) else {
             return 0..0;
         };
-        let left = ranks.len().saturating_sub(skipped);
-        let count = usize::try_from(wanted).map_or(left, |wanted| wanted.min(left));
-        let skipped = skipped.min(ranks.len());
-        match self.is_reverse {
-            true => ranks.end - skipped - count..ranks.end - skipped,
-            false => ranks.start + skipped..ranks.start + skipped + count,
-        }
+        let ranks = match &self.by {
+            By::Rank(..) => 0..0,
+            By::Score(range) => without(set.score_ranks(range), self.is_reverse, skipped),
+            By::Lex(range) => set.lex_ranks(range, self.is_reverse, skipped),
+        };
+        let count = usize::try_from(wanted).unwrap_or(usize::MAX);
+        let extra = ranks.len().saturating_sub(count);
+        without(ranks, !self.is_reverse, extra)
     }
 }
 

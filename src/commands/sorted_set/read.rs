@@ -190,7 +190,7 @@ fn zlexcount(ctx: &mut Ctx) -> Result {
     let range = lex_range(ctx.arg(2), ctx.arg(3))?;
     let set = ctx.keys.read_value(ctx.arg(1), Entry::sorted_set)?;
     ctx.reply
-        .count(set.map_or(0, |set| set.lex_ranks(&range, false).len()));
+        .count(set.map_or(0, |set| set.lex_ranks(&range, false, 0).len()));
     Ok(Outcome::Done)
 }
 
