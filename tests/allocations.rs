@@ -1,10 +1,24 @@
 //! The commands that everything waits for ask the allocator for nothing once the engine is warm.
 #![cfg(not(target_arch = "wasm32"))] // The module has an allocator of its own there.
 
+#[allow(dead_code)] // Only what makes payloads serves here.
+#[path = "fuzz/payloads.rs"]
+mod payloads;
+#[allow(dead_code)]
+#[path = "fuzz/streams.rs"]
+mod streams;
+#[allow(dead_code)]
+#[path = "spec/value.rs"]
+mod value;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use redstart::algorithms::hash::HashSeed;
+use redstart::algorithms::rng::Rng;
 use redstart::engine::{Engine, Kind, Options};
+use redstart::formats::dump;
+use redstart::values::Limits;
 
 /// The system's allocator, counting.
 struct Counting;
@@ -12,12 +26,14 @@ struct Counting;
 thread_local! {
     /// Of this thread: tests run side by side.
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    static ALLOCATED_BYTES: Cell<u64> = const { Cell::new(0) };
 }
 
 // SAFETY: every call is passed on unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        ALLOCATED_BYTES.set(ALLOCATED_BYTES.get() + layout.size() as u64);
         // SAFETY: the caller's promises are the system allocator's conditions.
         unsafe { System.alloc(layout) }
     }
@@ -150,4 +166,34 @@ fn deleting_and_setting_again_allocates_next_to_nothing() {
             "{count} allocations, {commands:?}"
         );
     }
+}
+
+#[test]
+fn a_payload_allocates_in_proportion_to_its_length() {
+    // Compressed text grows by 88 at most; everything is copied once or twice on its way into a structure.
+    const FACTOR: u64 = 500;
+    const FREE_BYTES: u64 = 100_000;
+    let limits = Limits::new(HashSeed::new(1, 2));
+    let mut most = 0;
+    for seed in 0..3000 {
+        let mut rng = Rng::new([seed, 0]);
+        let mut data = vec![0; 300];
+        rng.fill(&mut data);
+        let mut source = streams::Source::new(&data);
+        let object = payloads::object(&mut source);
+        let payload = payloads::damaged(&mut source, object);
+        let before = ALLOCATED_BYTES.get();
+        let loaded = dump::read(&payload, &limits);
+        let bytes = ALLOCATED_BYTES.get() - before;
+        drop(loaded);
+        most = most.max(bytes);
+        let limit = FREE_BYTES + FACTOR * payload.len() as u64;
+        assert!(
+            bytes <= limit,
+            "{bytes} bytes for a payload of {}: {}",
+            payload.len(),
+            value::quote(&payload)
+        );
+    }
+    assert!(most > 0, "nothing was read");
 }
