@@ -32,13 +32,11 @@ export type Bytes<T> = [Reply] extends [T]
 		: T
 	: T extends Promise<infer U>
 		? Promise<Bytes<U>>
-		: T extends readonly [infer A, infer B]
-			? [Bytes<A>, Bytes<B>]
-			: T extends (infer U)[]
-				? Bytes<U>[]
-				: T extends Record<string, infer V>
-					? Record<string, Bytes<V>>
-					: T;
+		: T extends readonly unknown[]
+			? { [K in keyof T]: Bytes<T[K]> }
+			: T extends Record<string, infer V>
+				? Record<string, Bytes<V>>
+				: T;
 
 /** What a command whose reply is T gives in a client of mode M. */
 export type Result<M extends Mode, T> = M extends "text"
