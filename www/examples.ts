@@ -32,6 +32,59 @@ export const EXAMPLES: readonly Example[] = [
 		],
 	},
 	{
+		title: "Leaderboard",
+		about: "ZADD, ZINCRBY, ZRANGE REV: the best players, and everybody's rank",
+		lines: [
+			"ZADD scores 120 ada 95 ken 230 grace",
+			"ZINCRBY scores 50 ken",
+			"ZRANGE scores 0 2 REV WITHSCORES",
+			"ZREVRANK scores ada WITHSCORE",
+		],
+	},
+	{
+		title: "Queue",
+		about: "LPUSH, LMOVE, LREM: jobs that are not lost while somebody works on them",
+		lines: [
+			"LPUSH jobs resize:1 resize:2 resize:3",
+			"LMOVE jobs working RIGHT LEFT",
+			"LRANGE jobs 0 -1",
+			"LREM working 1 resize:1",
+			"BLPOP jobs 5",
+		],
+	},
+	{
+		title: "Session",
+		about: "HSET, HEXPIRE, HTTL: a hash whose fields expire one by one",
+		lines: [
+			"HSET session:42 user ada cart 3 token 8f2c",
+			"HEXPIRE session:42 30 FIELDS 1 token",
+			"HINCRBY session:42 cart 1",
+			"HTTL session:42 FIELDS 2 user token",
+			"HGETALL session:42",
+		],
+	},
+	{
+		title: "Stream",
+		about: "XADD, XGROUP, XREADGROUP, XACK: events that a group of workers shares",
+		lines: [
+			"XADD orders * item book count 2",
+			"XADD orders * item lamp count 1",
+			"XGROUP CREATE orders billing 0",
+			"XREADGROUP GROUP billing worker-1 COUNT 1 STREAMS orders >",
+			"XPENDING orders billing",
+		],
+	},
+	{
+		title: "Ring log",
+		about: "ARRING, ARLASTITEMS, ARGREP: the last lines of a log, searched in place",
+		lines: [
+			'ARRING log 4 "boot: ok" "warn: disk" "error: cpu" "info: ready"',
+			'ARRING log 4 "error: net"',
+			"ARLASTITEMS log 3",
+			"ARGREP log - + MATCH error WITHVALUES",
+		],
+	},
+	{
 		title: "Bitmaps",
 		about: "SETBIT, BITCOUNT, BITOP: who was here on both days, a bit each",
 		lines: [

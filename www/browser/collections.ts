@@ -15,6 +15,7 @@ const utf8 = new TextDecoder();
 function view(title: string, ...tables: Table[]): View {
 	return {
 		title,
+		tables,
 		show(body) {
 			for (const table of tables) showTable(table, body);
 		},

@@ -2,6 +2,7 @@
 
 import { formatBytes, make } from "../dom.ts";
 import { quoteBytes } from "../terminal/format.ts";
+import type { Table } from "./cells.ts";
 import { COLLECTIONS } from "./collections.ts";
 import type { KeyName } from "./names.ts";
 import type { KeySession } from "./session.ts";
@@ -9,6 +10,8 @@ import type { KeySession } from "./session.ts";
 /** One way to look at a value. */
 export interface View {
 	readonly title: string;
+	/** What it shows, where that is tables. */
+	readonly tables?: readonly Table[];
 	show(body: HTMLElement): void;
 }
 
