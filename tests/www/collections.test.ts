@@ -73,8 +73,8 @@ test("hashes, with times to live", () => {
 	expect(tables(read("h")?.best)).toEqual([
 		[
 			["field", "value", "expires"],
-			["name", "Ada", ""],
 			["age", "36", { expires_ms: 1_790_000_005_000 }],
+			["name", "Ada", ""],
 		],
 	]);
 });

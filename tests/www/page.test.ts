@@ -154,6 +154,64 @@ test("a value is looked at, edited, given a time and deleted, by keyboard alone"
 	expect(await run(page, "EXISTS doc")).toBe("(integer) 0\n");
 });
 
+test("collections are looked at as tables that follow what is written", async () => {
+	visit = await playground.open();
+	const { page } = visit;
+	const open = async (name: string) => {
+		await rowOf(name).click();
+		await expect.poll(() => page.locator(".value h3").textContent()).toBe(name);
+	};
+	const cells = async () => {
+		const rows = await page.locator(".cells").first().locator("tr").all();
+		return Promise.all(rows.map(async (row) => (await row.locator("th, td").allTextContents()).join(" | ")));
+	};
+	const facts = () => page.locator(".value-facts").textContent();
+	await run(page, "RPUSH jobs one two");
+	await run(page, "HSET user name Ada token x");
+	await run(page, "HEXPIRE user 100 FIELDS 1 token");
+	await run(page, "ZADD scores 120 ada 95.5 ken");
+	await run(page, "ARSET lines 0 a b");
+	await run(page, "XADD events 1-1 type click");
+	await run(page, "XGROUP CREATE events readers 0");
+	await expect.poll(keyNames).toEqual(["events", "jobs", "lines", "scores", "user"]);
+	await open("jobs");
+	await expect.poll(cells).toEqual(["index | element", "0 | one", "1 | two"]);
+	await run(page, "RPUSH jobs three");
+	await expect.poll(cells).toContain("2 | three");
+	expect(await facts()).toMatch(/^3 elementslistpack/);
+	await open("user");
+	await expect
+		.poll(cells)
+		.toEqual([
+			"field | value | expires",
+			expect.stringMatching(/^token \| x \| (100|99)s$/),
+			"name | Ada | ",
+		]);
+	await open("scores");
+	await expect.poll(cells).toEqual(["rank | member | score", "0 | ada | 120", "1 | ken | 95.5"]);
+	await page.getByRole("button", { name: "Lowest" }).click();
+	await expect.poll(cells).toEqual(["rank | member | score", "0 | ken | 95.5", "1 | ada | 120"]);
+	await open("events");
+	await expect.poll(cells).toEqual(["id | added | fields", "1-1 |  | type click"]);
+	await page.getByRole("button", { name: "Groups" }).click();
+	await expect.poll(cells).toContain("readers | 0 | 0 | 0-0 | 1");
+	await open("lines");
+	await expect.poll(cells).toEqual(["index | value", "0 | a", "1 | b"]);
+	await run(page, "ARDELRANGE lines 0 9");
+	await expect.poll(() => page.locator("#value").isVisible()).toBe(false);
+});
+
+test("long collections are read in parts", async () => {
+	visit = await playground.open();
+	const { page } = visit;
+	await run(page, `RPUSH long ${Array.from({ length: 250 }, (_, i) => i).join(" ")}`);
+	await rowOf("long").click();
+	await expect.poll(() => page.locator(".cells tbody tr").count()).toBe(100);
+	await page.getByRole("button", { name: "Show more" }).click();
+	await expect.poll(() => page.locator(".cells tbody tr").count()).toBe(250);
+	expect(await page.getByRole("button", { name: "Show more" }).count()).toBe(0);
+});
+
 test("keys that expire go from the list", async () => {
 	visit = await playground.open();
 	const { page } = visit;

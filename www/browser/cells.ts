@@ -34,28 +34,19 @@ export interface Table {
 /** Longer values end in an ellipsis; the key browser is no place to read a megabyte. */
 const MOST_TEXT = 600;
 
-const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
 /** Bytes as the visitor may have typed them; in quotes where they are no plain text. */
 export function bytesText(bytes: Uint8Array): string {
 	const part = bytes.subarray(0, MOST_TEXT);
 	const end = part.length < bytes.length ? "\u2026" : "";
 	try {
-		// A letter that the cut has split goes to the quoted form only if it was not whole before.
-		const text = strict.decode(bytes.length > MOST_TEXT ? wholeLetters(part) : part);
+		// As part of a stream: a letter that the cut has split is left out, not refused.
+		const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+		const text = decoder.decode(part, { stream: end !== "" });
 		if (!/[\x00-\x08\x0b-\x1f\x7f]/.test(text)) return text === "" ? '""' : text + end;
 	} catch {
 		// Shown in quotes.
 	}
 	return quoteBytes(part) + end;
-}
-
-/** The bytes without a letter that was cut in two. */
-function wholeLetters(bytes: Uint8Array): Uint8Array {
-	let end = bytes.length;
-	while (end > 0 && bytes.length - end < 4 && ((bytes[end - 1] as number) & 0xc0) === 0x80) end--;
-	const first = bytes[end - 1] as number;
-	return first >= 0xc0 ? bytes.subarray(0, end - 1) : bytes;
 }
 
 /** A number as Redis would print it. */
