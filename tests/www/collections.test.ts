@@ -23,6 +23,7 @@ const plain = (cell: Cell): unknown => {
 	if (cell instanceof Uint8Array) return bytesText(cell);
 	if (typeof cell === "object" && "pairs" in cell)
 		return cell.pairs.map((pair) => pair.map(bytesText).join("="));
+	if (typeof cell === "object" && "id" in cell) return `${cell.id} ${cell.note}`;
 	return cell;
 };
 const tables = (view: View | undefined) =>
@@ -108,9 +109,9 @@ test("streams, with groups and consumers", () => {
 	expect(read("x")?.facts).toEqual(["2 entries"]);
 	expect(tables(read("x")?.best)).toEqual([
 		[
-			["id", "added", "fields"],
-			["1790000000000-0", "2026-09-21 14:13:20", ["a=3"]],
-			["1-1", "", ["a=1", "b=2"]],
+			["id", "fields"],
+			["1790000000000-0 2026-09-21 14:13:20", ["a=3"]],
+			["1-1 ", ["a=1", "b=2"]],
 		],
 	]);
 	db.call("XGROUP", "CREATE", "x", "g", "0");
@@ -119,8 +120,8 @@ test("streams, with groups and consumers", () => {
 	expect(contents?.facts).toEqual(["2 entries", "1 group"]);
 	expect(tables(contents?.views[1])).toEqual([
 		[
-			["group", "consumers", "pending", "last delivered", "lag"],
-			["g", 1, 1, "1-1", 1],
+			["group", "readers", "pending", "lag", "last delivered"],
+			["g", 1, 1, 1, "1-1"],
 		],
 		[
 			["group", "consumer", "pending", "idle"],

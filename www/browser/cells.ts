@@ -9,6 +9,12 @@ export interface Pairs {
 	readonly pairs: readonly (readonly [Uint8Array, Uint8Array])[];
 }
 
+/** An id, and what it says. */
+export interface Id {
+	readonly id: string;
+	readonly note: string;
+}
+
 /** When something expires, in ms since 1970. */
 export interface Expiry {
 	readonly expires_ms: number;
@@ -22,6 +28,7 @@ export type Cell =
 	| bigint
 	| { readonly number: number; readonly share: number }
 	| Pairs
+	| Id
 	| Expiry
 	| undefined;
 
@@ -58,8 +65,10 @@ export function numberText(number: number | bigint): string {
 
 function fill(element: HTMLElement, cell: Cell): void {
 	if (cell === undefined) return;
-	if (typeof cell === "string") element.append(cell);
-	else if (typeof cell === "number" || typeof cell === "bigint") {
+	if (typeof cell === "string") {
+		element.className = "word";
+		element.append(cell);
+	} else if (typeof cell === "number" || typeof cell === "bigint") {
 		element.className = "number";
 		element.append(numberText(cell));
 	} else if (cell instanceof Uint8Array) element.append(bytesText(cell));
@@ -69,6 +78,10 @@ function fill(element: HTMLElement, cell: Cell): void {
 				make("div", {}, make("span", { class: "json-key" }, bytesText(field)), " ", bytesText(value)),
 			);
 		}
+	} else if ("id" in cell) {
+		element.className = "word";
+		element.append(cell.id);
+		if (cell.note) element.append(make("div", { class: "faint" }, cell.note));
 	} else if ("expires_ms" in cell) {
 		element.className = "number";
 		element.dataset.expires = String(cell.expires_ms);

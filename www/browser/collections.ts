@@ -123,20 +123,20 @@ function entryRow([id, items]: Entry): Cell[] {
 	for (let i = 0; items && i + 1 < items.length; i += 2)
 		pairs.push([items[i] as Bytes, items[i + 1] as Bytes]);
 	const text = utf8.decode(id);
-	return [text, idTime(text), { pairs }];
+	return [{ id: text, note: idTime(text) }, { pairs }];
 }
 
 /** The groups of a stream, and who reads in them. */
 function groupTables(session: KeySession, key: KeyName): Table[] {
 	const groups = session.optional<Facts[]>("XINFO", "GROUPS", key.arg) ?? [];
 	if (groups.length === 0) return [];
-	const columns = ["group", "consumers", "pending", "last delivered", "lag"];
+	const columns = ["group", "readers", "pending", "lag", "last delivered"];
 	const rows = groups.map((group) => [
 		group.name as Bytes,
 		group.consumers as number,
 		group.pending as number,
-		group["last-delivered-id"] as Bytes,
 		(group.lag as number | null) ?? "",
+		utf8.decode(group["last-delivered-id"] as Bytes),
 	]);
 	const readers = groups.flatMap((group) => {
 		const found = session.optional<Facts[]>("XINFO", "CONSUMERS", key.arg, group.name as Bytes) ?? [];
@@ -157,7 +157,7 @@ const stream: Reader = (session, key, most) => {
 	const entries = session.call<Entry[]>("XREVRANGE", key.arg, "+", "-", "COUNT", most);
 	const table = {
 		caption: "Entries, the newest first",
-		columns: ["id", "added", "fields"],
+		columns: ["id", "fields"],
 		rows: entries.map(entryRow),
 	};
 	const groups = groupTables(session, key);

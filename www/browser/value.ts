@@ -116,7 +116,8 @@ export class ValuePanel {
 		this.addActions(key, actions);
 		// A write somewhere else is no reason to lose one's place.
 		const top_px = this.drawn === key.label ? this.host.querySelector(".value-body")?.scrollTop : 0;
-		this.host.replaceChildren(head, this.facts, tools, actions, body);
+		const rows = tools.childElementCount > 1 ? [tools, actions] : [actions];
+		this.host.replaceChildren(head, this.facts, ...rows, body);
 		body.scrollTop = top_px ?? 0;
 		this.drawn = key.label;
 	}
@@ -140,7 +141,7 @@ export class ValuePanel {
 			buttons.push(button);
 		}
 		group.append(...buttons);
-		tools.append(group);
+		if (views.length > 1) tools.append(group);
 		show(views.find((view) => view.title === this.chosen) ?? contents.best);
 	}
 
