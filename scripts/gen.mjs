@@ -1,13 +1,13 @@
-// Writes js/commands.gen.ts from the command table of the engine (printed by examples/command_table.rs): the types of
-// every command's method, and the compact table by which the methods work at run time.
-// `npm run gen -- --check` writes nothing and fails when the file is not what it would write.
+// Writes what follows from the command table of the engine (printed by examples/command_table.rs): js/commands.gen.ts,
+// the types of every command's method and the compact table by which the methods work at run time; docs/coverage.md,
+// which of Redis' commands are here.
+// `npm run gen -- --check` writes nothing and fails when a file is not what it would write.
 
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { coverage } from "./coverage.mjs";
 import { isMain, root } from "./shell.mjs";
-
-const TARGET = join(root, "js", "commands.gen.ts");
 
 /** Commands that the clients have methods of their own for, or that make no sense without a socket. */
 const WITHOUT_METHOD = new Set([
@@ -401,15 +401,21 @@ export const COMMANDS = \`${lines.join("\n")}\`;
 }
 
 function main() {
-	const text = emit(readTable());
-	if (process.argv.includes("--check")) {
-		if (existsSync(TARGET) && readFileSync(TARGET, "utf8") === text) return;
-		console.error("js/commands.gen.ts is not what the command table says: run `npm run gen`");
-		process.exitCode = 1;
-		return;
+	const table = readTable();
+	const files = {
+		"js/commands.gen.ts": emit(table),
+		"docs/coverage.md": coverage(table.map((command) => command.name)),
+	};
+	for (const [path, text] of Object.entries(files)) {
+		const target = join(root, path);
+		if (!process.argv.includes("--check")) {
+			writeFileSync(target, text);
+			console.log(`${path}: ${text.length} bytes`);
+		} else if (!existsSync(target) || readFileSync(target, "utf8") !== text) {
+			console.error(`${path} is not what the command table says: run \`npm run gen\``);
+			process.exitCode = 1;
+		}
 	}
-	writeFileSync(TARGET, text);
-	console.log(`js/commands.gen.ts: ${text.length} bytes`);
 }
 
 if (isMain(import.meta.url)) main();
