@@ -6,7 +6,7 @@ use redstart::formats::objects::Loaded as Value;
 use redstart::formats::snapshot::{
     Attributes, Item, LoadError, Options, Problem, Reader, Usage, Writer,
 };
-use redstart::values::Limits;
+use redstart::values::{Limits, Object};
 
 /// Written by Redis 8.2.3 with SAVE, from keys set for this purpose.
 const STRINGS: &[u8] = include_bytes!("data/strings-8.2.3.rdb");
@@ -142,10 +142,35 @@ fn a_real_servers_file_is_read() {
 
 #[test]
 fn types_of_the_future_are_named() {
-    let error = load(WITH_HASH, 100).expect_err("there is a hash in it");
-    assert_eq!(error.problem, Problem::Type(16));
+    let mut file = WITH_HASH.to_vec();
+    let at = file.windows(3).position(|bytes| bytes == b"\x10\x01h");
+    file[at.expect("a hash called h")] = 99;
+    let error = load(&file, 100).expect_err("there is something unknown in it");
+    assert_eq!(error.problem, Problem::Type(99));
     let message = String::from_utf8(error.message()).expect("ASCII");
-    assert!(message.contains("unsupported type 16 (hash)"), "{message}");
+    assert!(message.contains("unsupported type 99"), "{message}");
+}
+
+#[test]
+fn a_hash_comes_from_a_real_server() {
+    let mut found = Vec::new();
+    let mut reader = Reader::new(limits());
+    let fed = reader.feed(WITH_HASH, |item| {
+        if let Item::Entry {
+            key,
+            value: Value::Object(Object::Hash(hash)),
+            ..
+        } = item
+        {
+            assert_eq!(&*key, b"h");
+            hash.view().each(&mut |field, value, expiry_ms| {
+                found.push((field.to_vec(), value.to_vec(), expiry_ms));
+            });
+        }
+        Ok(())
+    });
+    fed.expect("the file is whole");
+    assert_eq!(found, [(b"a".to_vec(), b"b".to_vec(), None)]);
 }
 
 #[test]
