@@ -11,6 +11,10 @@ use crate::structures::table::{Content, Lookup, Payload, Table};
 
 /// An intset is never longer, whatever the configuration says.
 const MOST_INTS: usize = 1 << 30;
+/// A table of so few members is kept as a listpack: members are compared quicker than a table is set up.
+const FEW: usize = 24;
+/// And if it is no longer than this, since a change moves what is behind it.
+const FEW_BYTES: usize = 4096;
 
 /// Sets: members, each once. Encodings only ever change from the first to the last, but for what
 /// [`Set::pack_ints`] does.
@@ -19,6 +23,8 @@ pub enum Set {
     /// Integers only.
     Ints(Intset),
     Packed(Listpack),
+    /// What is a hash table for Redis, because some member is long, but has few members.
+    Few(Listpack),
     Table(Box<Table<()>>),
 }
 
@@ -27,6 +33,7 @@ pub enum Set {
 pub enum SetRef<'a> {
     Ints(IntsetRef<'a>),
     Packed(ListpackRef<'a>),
+    Few(ListpackRef<'a>),
     Table(&'a Table<()>),
 }
 
@@ -36,7 +43,7 @@ impl<'a> SetRef<'a> {
     pub fn len(self) -> usize {
         match self {
             SetRef::Ints(ints) => ints.len(),
-            SetRef::Packed(list) => list.len(),
+            SetRef::Packed(list) | SetRef::Few(list) => list.len(),
             SetRef::Table(table) => table.len(),
         }
     }
@@ -50,7 +57,7 @@ impl<'a> SetRef<'a> {
     pub fn contains(self, member: &[u8]) -> bool {
         match self {
             SetRef::Ints(ints) => integer_of(member).is_some_and(|number| ints.contains(number)),
-            SetRef::Packed(list) => list.find(member, 1).is_some(),
+            SetRef::Packed(list) | SetRef::Few(list) => list.find(member, 1).is_some(),
             SetRef::Table(table) => table.contains(member),
         }
     }
@@ -68,13 +75,10 @@ impl<'a> SetRef<'a> {
     pub fn is_same(self, other: SetRef<'_>) -> bool {
         match (self, other) {
             (SetRef::Table(one), SetRef::Table(other)) => core::ptr::eq(one, other),
-            (SetRef::Packed(one), SetRef::Packed(other)) => {
-                core::ptr::eq(one.as_bytes(), other.as_bytes())
-            }
-            (SetRef::Ints(one), SetRef::Ints(other)) => {
-                core::ptr::eq(one.as_bytes(), other.as_bytes())
-            }
-            _ => false,
+            _ => self
+                .packed()
+                .zip(other.packed())
+                .is_some_and(|(one, other)| core::ptr::eq(one, other)),
         }
     }
 
@@ -85,7 +89,7 @@ impl<'a> SetRef<'a> {
             SetRef::Ints(ints) => {
                 ints.iter().all(|number| visit(Item::Int(number)));
             }
-            SetRef::Packed(list) => {
+            SetRef::Packed(list) | SetRef::Few(list) => {
                 list.iter().all(|(_, item)| visit(item));
             }
             SetRef::Table(table) => {
@@ -100,7 +104,9 @@ impl<'a> SetRef<'a> {
             SetRef::Ints(ints) => ints
                 .get(rng.below(ints.len() as u64) as usize)
                 .map(Item::Int),
-            SetRef::Packed(list) => list.get(rng.below(list.len() as u64) as i64),
+            SetRef::Packed(list) | SetRef::Few(list) => {
+                list.get(rng.below(list.len() as u64) as i64)
+            }
             SetRef::Table(table) => {
                 let view = table.random(|| rng.next_u64())?;
                 Some(Item::Bytes(view.key()))
@@ -125,17 +131,8 @@ impl<'a> SetRef<'a> {
     pub fn packed(self) -> Option<&'a [u8]> {
         match self {
             SetRef::Ints(ints) => Some(ints.as_bytes()),
-            SetRef::Packed(list) => Some(list.as_bytes()),
+            SetRef::Packed(list) | SetRef::Few(list) => Some(list.as_bytes()),
             SetRef::Table(_) => None,
-        }
-    }
-
-    /// A copy of its own.
-    pub fn to_set(self) -> Set {
-        match self {
-            SetRef::Ints(ints) => Set::Ints(Intset::from_bytes(ints.as_bytes().to_vec())),
-            SetRef::Packed(list) => Set::Packed(Listpack::from_bytes(list.as_bytes().to_vec())),
-            SetRef::Table(table) => Set::Table(Box::new(table.clone())),
         }
     }
 }
@@ -163,6 +160,15 @@ impl Set {
         } else if count <= limits.set_max_listpack_entries {
             Set::packed_new()
         } else {
+            Set::for_table(count, limits)
+        }
+    }
+
+    /// An empty table for so many members.
+    fn for_table(count: usize, limits: &Limits) -> Set {
+        if count <= FEW {
+            Set::Few(Listpack::new())
+        } else {
             Set::table(limits)
         }
     }
@@ -172,7 +178,7 @@ impl Set {
         let is_too_small = match self {
             Set::Ints(_) => count > limits.set_max_intset_entries,
             Set::Packed(_) => count > limits.set_max_listpack_entries,
-            Set::Table(_) => false,
+            Set::Few(_) | Set::Table(_) => false,
         };
         if is_too_small {
             self.make_table(limits);
@@ -231,24 +237,46 @@ impl Set {
                     return true;
                 }
             }
+            (Set::Few(list), _) => {
+                if list.view().find_from(HEADER_BYTES, &member, 1).is_some() {
+                    return false;
+                }
+                if list.len() < FEW && list.as_bytes().len() + member.text.len() <= FEW_BYTES {
+                    list.push(member.text);
+                    return true;
+                }
+            }
             (Set::Table(_), _) => {}
         }
         self.make_table(limits);
         self.add(member.text, limits)
     }
 
-    /// Makes it a table, if it is none. O(n).
+    /// Makes it a table, or a real one if it seems to be one. O(n).
     #[inline(never)]
-    pub fn make_table(&mut self, limits: &Limits) {
-        if matches!(self, Set::Table(_)) {
-            return;
-        }
-        let mut table = Table::new(limits.seed.clone());
+    fn make_table(&mut self, limits: &Limits) {
+        let was_few = matches!(self, Set::Few(_));
+        let count = if was_few {
+            usize::MAX
+        } else {
+            self.view().len() + 1
+        };
+        let mut table = Set::for_table(count, limits);
         self.view().walk(&mut |item| {
-            put(&mut table, &item.text());
+            table.put(&item.text(), limits);
             true
         });
-        *self = Set::Table(Box::new(table));
+        *self = table;
+    }
+
+    /// Adds a new member to a table.
+    fn put(&mut self, member: &[u8], limits: &Limits) {
+        match self {
+            Set::Few(list) => list.push(member),
+            set => {
+                set.add(member, limits);
+            }
+        }
     }
 
     /// Makes it an intset, if all members are integers and few enough. O(n).
@@ -280,7 +308,7 @@ impl Set {
         match self {
             Set::Table(table) => table.remove(member).is_some(),
             Set::Ints(ints) => integer_of(member).is_some_and(|number| ints.remove(number)),
-            Set::Packed(list) => match list.view().find(member, 1) {
+            Set::Packed(list) | Set::Few(list) => match list.view().find(member, 1) {
                 Some(position) => {
                     list.remove(position, 1);
                     true
@@ -302,7 +330,7 @@ impl Set {
     pub fn shrink(&mut self) {
         match self {
             Set::Ints(ints) => ints.shrink(),
-            Set::Packed(list) => list.shrink(),
+            Set::Packed(list) | Set::Few(list) => list.shrink(),
             Set::Table(_) => {}
         }
     }
@@ -311,6 +339,7 @@ impl Set {
     pub fn unpack(kind: Kind, bytes: Vec<u8>) -> Set {
         match kind {
             Kind::SetInts => Set::Ints(Intset::from_bytes(bytes)),
+            Kind::SetTable => Set::Few(Listpack::from_bytes(bytes)),
             _ => Set::Packed(Listpack::from_bytes(bytes)),
         }
     }
@@ -324,7 +353,7 @@ impl Set {
     pub fn into_packed(self) -> Vec<u8> {
         match self {
             Set::Ints(ints) => ints.into_bytes(),
-            Set::Packed(list) => list.into_bytes(),
+            Set::Packed(list) | Set::Few(list) => list.into_bytes(),
             Set::Table(_) => Vec::new(),
         }
     }
@@ -333,7 +362,7 @@ impl Set {
         match self {
             Set::Ints(_) => Kind::SetInts,
             Set::Packed(_) => Kind::SetPacked,
-            Set::Table(_) => Kind::SetTable,
+            Set::Few(_) | Set::Table(_) => Kind::SetTable,
         }
     }
 
@@ -347,7 +376,7 @@ impl Set {
     pub fn heap_bytes(&self) -> usize {
         match self {
             Set::Ints(ints) => ints.heap_bytes(),
-            Set::Packed(list) => list.heap_bytes(),
+            Set::Packed(list) | Set::Few(list) => list.heap_bytes(),
             Set::Table(table) => size_of::<Table<()>>() + table.memory_bytes(),
         }
     }
@@ -360,7 +389,7 @@ impl Set {
         match self {
             Set::Ints(ints) => ints.check(),
             Set::Table(table) => table.check(),
-            Set::Packed(pack) => {
+            Set::Packed(pack) | Set::Few(pack) => {
                 pack.check()?;
                 let view = pack.view();
                 let is_first = |(at, member): (usize, Item<'_>)| {
@@ -379,6 +408,7 @@ impl Set {
         match self {
             Set::Ints(ints) => SetRef::Ints(ints.view()),
             Set::Packed(list) => SetRef::Packed(list.view()),
+            Set::Few(list) => SetRef::Few(list.view()),
             Set::Table(table) => SetRef::Table(table),
         }
     }
@@ -436,9 +466,109 @@ impl<'a> Entry<'a> {
     pub fn set(&self) -> Option<SetRef<'a>> {
         Some(match (self.kind(), self.view().payload()) {
             (Kind::SetPacked, Payload::Inline(bytes)) => SetRef::Packed(ListpackRef::new(bytes)),
+            (Kind::SetTable, Payload::Inline(bytes)) => SetRef::Few(ListpackRef::new(bytes)),
             (Kind::SetInts, Payload::Inline(bytes)) => SetRef::Ints(IntsetRef::new(bytes)),
             (_, Payload::Boxed(Object::Set(value))) => value.view(),
             _ => return None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FEW, Item, Limits, Set};
+    use crate::algorithms::hash::HashSeed;
+    use crate::algorithms::rng::Rng;
+    use crate::values::Kind;
+    use std::collections::BTreeSet;
+
+    fn limits(ints: usize, entries: usize, value_bytes: usize) -> Limits {
+        Limits {
+            set_max_intset_entries: ints,
+            set_max_listpack_entries: entries,
+            set_max_listpack_value_bytes: value_bytes,
+            ..Limits::new(HashSeed::new(1, 2))
+        }
+    }
+
+    fn text(rng: &mut Rng) -> Vec<u8> {
+        match rng.below(4) {
+            0 => vec![b'x'; rng.below(200) as usize],
+            1 => format!("member:{}", rng.below(300)).into_bytes(),
+            _ => (rng.below(300) as i64 - 100).to_string().into_bytes(),
+        }
+    }
+
+    fn compare(set: &Set, model: &BTreeSet<Vec<u8>>, seed: u64) {
+        set.check().unwrap();
+        let mut seen = BTreeSet::new();
+        set.view().walk(&mut |member| seen.insert(member.to_vec()));
+        assert_eq!(
+            (&seen, set.view().len()),
+            (model, model.len()),
+            "seed {seed}"
+        );
+        seen.clear();
+        let mut cursor = 0;
+        loop {
+            cursor = set.view().scan(cursor, 10, &mut |member| {
+                seen.insert(member.to_vec());
+            });
+            if cursor == 0 {
+                break;
+            }
+        }
+        assert_eq!(&seen, model, "seed {seed}");
+    }
+
+    #[test]
+    fn every_encoding_agrees_with_a_model() {
+        for seed in 0..40 {
+            let mut rng = Rng::new([seed, 9]);
+            let limits = limits(rng.below(40) as usize, rng.below(60) as usize, 9);
+            let (mut set, mut model) = (Set::new(), BTreeSet::new());
+            for step in 0..400 {
+                let member = text(&mut rng);
+                if rng.below(4) == 0 {
+                    assert_eq!(set.remove(&member), model.remove(&member));
+                } else {
+                    assert_eq!(set.add(&member, &limits), model.insert(member.clone()));
+                }
+                assert_eq!(set.view().contains(&member), model.contains(&member));
+                if step % 40 == 0 {
+                    compare(&set, &model, seed);
+                }
+            }
+            // A packed form is the whole of a set.
+            if let Some(bytes) = set.packed() {
+                let again = Set::unpack(set.kind(), bytes.to_vec());
+                compare(&again, &model, seed);
+                assert_eq!(again.kind(), set.kind());
+            }
+            let mut copy = set.clone();
+            while let Some(member) = copy.view().random(&mut rng).map(Item::to_vec) {
+                assert!(copy.remove(&member) && model.remove(&member));
+            }
+            assert!(copy.is_empty() && model.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_table_of_few_members_is_packed() {
+        let limits = limits(512, 128, 64);
+        let mut set = Set::new();
+        let member = |number: usize| [&[b'x'; 70], number.to_string().as_bytes()].concat();
+        for number in 0..FEW {
+            assert!(set.add(&member(number), &limits));
+            assert_eq!(set.kind(), Kind::SetTable);
+            assert!(set.packed().is_some());
+        }
+        assert!(!set.add(&member(0), &limits) && set.add(b"7", &limits));
+        assert!(set.packed().is_none());
+        assert_eq!(set.view().len(), FEW + 1);
+        // Long members are not moved with every change.
+        let mut long = Set::new();
+        long.add(&[b'y'; 5000], &limits);
+        assert!(long.add(b"z", &limits) && long.packed().is_none());
     }
 }

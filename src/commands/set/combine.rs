@@ -342,7 +342,7 @@ fn store(ctx: &mut Ctx, operation: Operation, event: &'static str) -> Result {
         result.shrink();
         ctx.keys.store_value(key, result);
         ctx.keys.notify(Class::SET, event, key);
-    } else if ctx.keys.remove(key) {
+    } else if ctx.keys.discard(key) {
         ctx.keys.notify(Class::GENERIC, "del", key);
     }
     ctx.reply.count(count);

@@ -182,10 +182,11 @@ fn move_member(
     to: &[u8],
     member: &[u8],
 ) -> core::result::Result<bool, Error> {
-    if !ctx.keys.exists_for_write(from) {
+    let has_source = ctx.keys.exists_for_write(from);
+    ctx.keys.exists_for_write(to);
+    if !has_source {
         return Ok(false);
     }
-    ctx.keys.exists_for_write(to);
     let source = ctx.keys.peek_value(from, Entry::set)?;
     ctx.keys.peek_value(to, Entry::set)?;
     if from == to {

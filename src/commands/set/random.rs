@@ -123,6 +123,7 @@ fn pop_several(ctx: &mut Ctx) -> Result {
     let count = ctx.integer(2).ok().filter(|count| *count >= 0);
     let count = count.ok_or(Error::new("ERR value is out of range, must be positive"))?;
     let count = usize::try_from(count).unwrap_or(usize::MAX);
+    ctx.keys.exists_for_write(key);
     let size = ctx.keys.peek_value(key, Entry::set)?.map_or(0, SetRef::len);
     ctx.reply.set(count.min(size));
     if count == 0 || size == 0 {

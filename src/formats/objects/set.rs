@@ -15,12 +15,14 @@ pub(super) fn type_byte(value: SetRef<'_>) -> u8 {
     match value {
         SetRef::Ints(_) => INTS,
         SetRef::Packed(_) => PACKED,
-        SetRef::Table(_) => MEMBERS,
+        SetRef::Few(_) | SetRef::Table(_) => MEMBERS,
     }
 }
 
 pub(super) fn write(out: &mut Vec<u8>, value: SetRef<'_>, mut compressor: Option<&mut Compressor>) {
-    if let Some(bytes) = value.packed() {
+    if let Some(bytes) = value.packed()
+        && type_byte(value) != MEMBERS
+    {
         return rdb::write_string(out, bytes, compressor);
     }
     rdb::write_length(out, value.len() as u64);

@@ -171,7 +171,7 @@ impl Buckets {
 
     /// Whether the array has memory outside of the slab's pages.
     pub fn is_aside(&self) -> bool {
-        self.len() % CHUNK != 0
+        !self.len().is_multiple_of(CHUNK)
     }
 
     /// All buckets in order.
