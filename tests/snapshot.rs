@@ -141,14 +141,14 @@ fn a_real_servers_file_is_read() {
 }
 
 #[test]
-fn types_of_the_future_are_named() {
+fn types_that_are_not_here_are_named() {
     let mut file = WITH_HASH.to_vec();
     let at = file.windows(3).position(|bytes| bytes == b"\x10\x01h");
-    file[at.expect("a hash called h")] = 99;
-    let error = load(&file, 100).expect_err("there is something unknown in it");
-    assert_eq!(error.problem, Problem::Type(99));
+    file[at.expect("a hash called h")] = 7;
+    let error = load(&file, 100).expect_err("there is a module in it");
+    assert_eq!(error.problem, Problem::Type(7));
     let message = String::from_utf8(error.message()).expect("ASCII");
-    assert!(message.contains("unsupported type 99"), "{message}");
+    assert!(message.contains("unsupported type 7 (module)"), "{message}");
 }
 
 #[test]
