@@ -298,18 +298,30 @@ impl Pair {
         self.compare_keyspaces()
     }
 
-    /// Where the run of commands that can go out together ends.
+    /// Where the run of commands that can go out together ends: behind one that may wait, so that nothing is sent behind
+    /// it, and around one that needs the oracle's time.
     fn burst_end(&self, steps: &[Step], at: usize) -> usize {
         let Step::Send { client, args } = &steps[at] else {
             return at + 1;
         };
-        if self.is_strict || takes_time_of_day(args) {
+        if self.is_strict || takes_time_of_day(args) || may_wait(args) {
             return at + 1;
         }
-        let more = steps[at + 1..].iter().take(BURST).take_while(
-            |step| matches!(step, Step::Send { client: other, args } if other == client && !takes_time_of_day(args)),
-        );
-        at + 1 + more.count()
+        let mut end = at + 1;
+        while let Some(Step::Send {
+            client: other,
+            args,
+        }) = steps.get(end)
+        {
+            if other != client || takes_time_of_day(args) || end - at >= BURST {
+                break;
+            }
+            end += 1;
+            if may_wait(args) {
+                break;
+            }
+        }
+        end
     }
 
     fn burst(&mut self, steps: &[Step], at: usize) -> Result<(), Box<Difference>> {
@@ -669,6 +681,26 @@ pub fn remember_panic(panic: &std::panic::PanicHookInfo) {
 
 fn text_of(_: Box<dyn std::any::Any + Send>) -> String {
     PANIC.lock().map(|text| text.clone()).unwrap_or_default()
+}
+
+/// Whether it is a command that may make its client wait.
+fn may_wait(args: &Args) -> bool {
+    const WAITING: [&str; 10] = [
+        "BLPOP",
+        "BRPOP",
+        "BLMOVE",
+        "BLMPOP",
+        "BRPOPLPUSH",
+        "BZPOPMIN",
+        "BZPOPMAX",
+        "BZMPOP",
+        "XREAD",
+        "XREADGROUP",
+    ];
+    let name = args.first().map_or(&[][..], Vec::as_slice);
+    WAITING
+        .iter()
+        .any(|word| name.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// XADD with an id of the time: both are to have the same time.
