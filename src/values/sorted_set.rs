@@ -102,6 +102,9 @@ pub struct ScoreRange {
     pub excludes_max: bool,
 }
 
+/// Whether a member is on the inner side of one end of a range.
+type Admits<'a> = dyn Fn(&[u8]) -> bool + 'a;
+
 /// Ranks without the first ones, or the last.
 pub fn without(ranks: Range<usize>, is_reverse: bool, skipped: usize) -> Range<usize> {
     let skipped = skipped.min(ranks.len());
@@ -459,7 +462,7 @@ impl<'a> SortedSetRef<'a> {
         is_reverse: bool,
         skipped: usize,
     ) -> Range<usize> {
-        let fits = |ends: Option<(Item<'_>, f64)>, admits: &dyn Fn(&[u8]) -> bool| {
+        let fits = |ends: Option<(Item<'_>, f64)>, admits: &Admits<'_>| {
             ends.is_some_and(|(member, _)| admits(&member.text()))
         };
         let from = |member: &[u8]| range.min.admits_from(member);
@@ -470,7 +473,7 @@ impl<'a> SortedSetRef<'a> {
             return 0..0;
         }
         // From the end where the walk begins: those before the range, and after some left out, those in it.
-        let (first, second): (&dyn Fn(&[u8]) -> bool, &dyn Fn(&[u8]) -> bool) = match is_reverse {
+        let (first, second): (&Admits<'_>, &Admits<'_>) = match is_reverse {
             true => (&to, &from),
             false => (&from, &to),
         };

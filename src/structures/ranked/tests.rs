@@ -41,7 +41,7 @@ fn any_score(rng: &mut Rng, spread: u64) -> f64 {
 fn any_member(rng: &mut Rng, count: u64) -> Vec<u8> {
     let number = rng.below(count);
     let mut member = format!("m{number}").into_bytes();
-    if number % 17 == 0 {
+    if number.is_multiple_of(17) {
         member.resize(3000, b'x');
     }
     if number == 1 {
@@ -148,7 +148,7 @@ fn every_operation_agrees_with_a_sorted_list() {
             let end = (from + 40).min(model.len());
             model.drain(from..end);
             assert_eq!(ranked.remove_ranks(from..end), end - from);
-            if model.len() % 7 == 0 {
+            if model.len().is_multiple_of(7) {
                 compare(&ranked, &model);
             }
         }
