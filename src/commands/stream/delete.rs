@@ -8,8 +8,8 @@ use crate::table::{
     Acl, BASE, Command, Ctx, Flags, Group, KeyFlags, KeySpec, Options, Outcome, Result, args,
     block, flag, integer, key, oneof, prose, string, token,
 };
-use crate::values::Stream;
 use crate::values::stream::{Bound, Id, Log, References, Trim};
+use crate::values::{Entry, Stream};
 
 #[rustfmt::skip]
 pub const ROWS: &[Command] = &[
@@ -334,7 +334,12 @@ fn xackdel(ctx: &mut Ctx) -> Result {
 
 fn delete_chosen(ctx: &mut Ctx, group: Option<&[u8]>) -> Result {
     let key = ctx.arg(1);
-    ctx.keys.peek_value(key, crate::values::Entry::stream)?;
+    if group.is_some() {
+        ctx.keys.read_value(key, Entry::stream)?;
+    } else {
+        ctx.keys.exists_for_write(key);
+        ctx.keys.peek_value(key, Entry::stream)?;
+    }
     let chosen = Chosen::parse(ctx, if group.is_some() { 3 } else { 2 })?;
     let mut results = vec![MISSING; chosen.ids.len()];
     let (mut deleted, mut acknowledged) = (0, 0);

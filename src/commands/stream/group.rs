@@ -122,7 +122,8 @@ pub(super) fn no_group(parts: &[&[u8]]) -> Error {
 }
 
 /// The key must be there, and of the right type.
-fn check_key(ctx: &Ctx) -> Parsed<()> {
+fn check_key(ctx: &mut Ctx) -> Parsed<()> {
+    ctx.keys.exists_for_write(ctx.arg(2));
     match ctx.keys.peek_value(ctx.arg(2), Entry::stream)? {
         Some(_) => Ok(()),
         None => Err(Error::new(
@@ -150,6 +151,9 @@ fn options(ctx: &Ctx, may_create: bool) -> Parsed<(bool, Option<i64>)> {
             return Err(ctx.unknown_subcommand("XGROUP"));
         }
     }
+    if ctx.args.len() > if may_create { 8 } else { 7 } {
+        return Err(ctx.unknown_subcommand("XGROUP"));
+    }
     Ok((creates, entries_read))
 }
 
@@ -176,7 +180,7 @@ fn changed(ctx: &mut Ctx, event: &'static str) {
 fn create(ctx: &mut Ctx) -> Result {
     let (creates, entries_read) = options(ctx, true)?;
     let key = ctx.arg(2);
-    let is_new = ctx.keys.peek_value(key, Entry::stream)?.is_none();
+    let is_new = !ctx.keys.exists_for_write(key);
     if !creates {
         check_key(ctx)?;
     }
@@ -272,6 +276,7 @@ fn delete_consumer(ctx: &mut Ctx) -> Result {
 fn xack(ctx: &mut Ctx) -> Result {
     let (key, name) = (ctx.arg(1), ctx.arg(2));
     let texts = ctx.args.get(3..).unwrap_or(&[]);
+    ctx.keys.read_value(key, Entry::stream)?;
     let edited = ctx.keys.edit(key, |stream: &mut Stream, _| {
         let Ok(at) = stream.find_group(name) else {
             return Ok((0, 0));

@@ -117,11 +117,12 @@ fn full_count(ctx: &Ctx) -> core::result::Result<Option<usize>, Error> {
 
 fn stream(ctx: &mut Ctx) -> Result {
     let key = ctx.arg(2);
-    ctx.keys
-        .peek_value(key, Entry::stream)?
-        .ok_or(Error::NO_SUCH_KEY)?;
+    let is_there = ctx.keys.read_value(key, Entry::stream)?.is_some();
+    if !is_there {
+        return Err(Error::NO_SUCH_KEY);
+    }
     let full = full_count(ctx)?;
-    let Some(log) = ctx.keys.read_value(key, Entry::stream)? else {
+    let Some(log) = ctx.keys.peek_value(key, Entry::stream)? else {
         return Err(Error::NO_SUCH_KEY);
     };
     let reply = &mut *ctx.reply;

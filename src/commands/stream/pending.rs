@@ -458,14 +458,16 @@ impl Claim {
 
 /// The key must hold a stream, with the group.
 fn check_group(ctx: &Ctx) -> Parsed<()> {
-    let stream = ctx.keys.peek_value(ctx.arg(1), Entry::stream)?;
-    match stream.and_then(|stream| stream.group(ctx.arg(2))) {
+    let (key, name) = (ctx.arg(1), ctx.arg(2));
+    let stream = ctx.keys.peek_value(key, Entry::stream)?;
+    match stream.and_then(|stream| stream.group(name)) {
         Some(_) => Ok(()),
         None => Err(no_key_or_group(ctx)),
     }
 }
 
 fn xclaim(ctx: &mut Ctx) -> Result {
+    ctx.keys.read(ctx.arg(1));
     check_group(ctx)?;
     let claim = Claim::parse(ctx)?;
     let (key, name) = (ctx.arg(1), ctx.arg(2));
@@ -519,6 +521,7 @@ const LOOKS: i64 = 10;
 const MAX_COUNT: i64 = i64::MAX / 16;
 
 fn xautoclaim(ctx: &mut Ctx) -> Result {
+    ctx.keys.read(ctx.arg(1));
     let options = &mut ctx.options(4);
     let idle_ms = claim_integer(options, "ERR Invalid min-idle-time argument for XAUTOCLAIM")?;
     let start = interval_start(options.value()?)?;
@@ -627,6 +630,7 @@ enum Mode {
 }
 
 fn xnack(ctx: &mut Ctx) -> Result {
+    ctx.keys.read(ctx.arg(1));
     check_group(ctx)?;
     let options = &mut ctx.options(3);
     let mode = if options.take("SILENT") {

@@ -334,6 +334,8 @@ fn xreadgroup(ctx: &mut Ctx) -> Result {
     let (group, consumer) = reading.group.unwrap_or_default();
     let mut served = 0;
     for (key, position) in reading.keys.iter().zip(&positions) {
+        // The second look at the key, as in Redis.
+        ctx.keys.read_value(key, Entry::stream)?;
         let mut acting = Acting::new(ctx, key, group, consumer);
         let reply = &mut *ctx.reply;
         let edited = ctx.keys.edit(key, |stream: &mut Stream, _| {
