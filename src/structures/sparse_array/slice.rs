@@ -213,7 +213,13 @@ impl Slice {
         sparse_max: usize,
     ) -> usize {
         if !self.is_dense {
-            if self.offsets.len() < sparse_max {
+            let len = self.offsets.len();
+            if len < sparse_max {
+                // Many slices of one value are the reason for this form: they get room for one.
+                if len == self.offsets.capacity() {
+                    self.offsets.reserve_exact(len.max(1));
+                    self.words.reserve_exact(len.max(1));
+                }
                 self.offsets.insert(at, offset as u16);
                 self.words.insert(at, Word::EMPTY);
                 return at;
