@@ -2,6 +2,7 @@
 
 use super::UNKNOWN_COUNT;
 use super::coding::{END, HEADER_BYTES, Head, int, read_trailer, trailer_len, value};
+use crate::structures::bytes::equal;
 use crate::structures::item::{Item, Needle};
 
 /// A listpack, borrowed. The bytes are trusted to be one; of others it reads nonsense, but never beyond them.
@@ -85,7 +86,12 @@ impl<'a> ListpackRef<'a> {
     /// The position behind the element at `position`, which may be the end.
     #[inline]
     pub(super) fn after(self, position: usize) -> usize {
-        position + self.size_at(position)
+        // Nearly all elements are small integers or short texts.
+        match self.bytes.get(position) {
+            Some(0x00..=0x7f) => position + 2,
+            Some(head @ 0x80..=0xbf) => position + 2 + usize::from(head & 0x3f),
+            _ => position + self.size_at(position),
+        }
     }
 
     /// The position of the element behind the one at `position`; None behind the last.
@@ -167,20 +173,28 @@ impl<'a> ListpackRef<'a> {
 
     /// The same from a position on. O(n); no element is decoded that has another length.
     pub fn find_from(self, position: usize, needle: &Needle<'_>, step: usize) -> Option<usize> {
+        let text = needle.text;
         let mut at = position;
         loop {
-            let (rest, head) = self.head(at)?;
-            if head.is_text {
-                if head.size - head.text == needle.text.len()
-                    && rest.get(head.text..head.size)? == needle.text
-                {
-                    return Some(at);
+            let is_found = match *self.bytes.get(at)? {
+                small @ 0x00..=0x7f => needle.int == Some(i64::from(small)),
+                // A short text, with its length in the head.
+                head @ 0x80..=0xbf => {
+                    usize::from(head & 0x3f) == text.len()
+                        && equal(self.bytes.get(at + 1..at + 1 + text.len())?, text)
                 }
-            } else if needle.int.is_some() && int(rest) == needle.int {
+                _ => {
+                    let (rest, head) = self.head(at)?;
+                    match head.is_text {
+                        true => rest.get(head.text..head.size)? == text,
+                        false => needle.int.is_some() && int(rest) == needle.int,
+                    }
+                }
+            };
+            if is_found {
                 return Some(at);
             }
-            at += head.total();
-            for _ in 1..step {
+            for _ in 0..step {
                 at = self.after(at);
             }
         }
