@@ -5,6 +5,7 @@
 //! - [`algorithms`]: pure functions on bytes: number text, glob, checksums, hashes, compression, the seeded generator.
 //! - [`structures`]: the slab allocator, the segmented hash table, bitmaps, HyperLogLog registers. They know no Redis words.
 //! - [`resp`]: the incremental request parser, the reply builder, the table of error texts.
+//! - `lua`: the script machine: compiler, interpreter, heap and libraries of Lua 5.1. It knows no keyspace. Feature `scripting`.
 //! - [`values`]: what a string (list, hash, ...) is: encodings and operations, without keys and replies.
 //! - [`keyspace`]: databases, lookups, the write guard, expiry, watch, events, scan.
 //! - [`formats`]: byte-exact codecs: RDB objects, the stored snapshot.
@@ -17,6 +18,8 @@
 pub mod algorithms;
 pub mod structures;
 pub mod resp;
+#[cfg(feature = "scripting")]
+pub mod lua;
 pub mod values;
 pub mod keyspace;
 pub mod formats;

@@ -22,6 +22,8 @@ const LAYERS: [&str; 13] = [
 ];
 const FILE_LINES: usize = 800;
 const FUNCTION_LINES: usize = 80;
+/// The loop of the Lua machine: an arm for each operation, and slow as soon as it is more than one function.
+const INTERPRETER: (&str, &str) = ("src/lua/execute.rs", "fn run_frame(");
 const BANNED_NAMES: [&str; 6] = ["util", "utils", "helpers", "common", "manager", "misc"];
 const TOP_LEVEL: [&str; 30] = [
     ".ci",
@@ -298,7 +300,8 @@ fn functions_are_short() {
                 continue;
             };
             let one_line = body.trim_end().ends_with('}');
-            if length + 1 > FUNCTION_LINES && !one_line {
+            let is_known = body.contains(INTERPRETER.1) && source.path == INTERPRETER.0;
+            if length + 1 > FUNCTION_LINES && !one_line && !is_known {
                 complaints.push(format!(
                     "{}:{}: {} lines",
                     source.path,

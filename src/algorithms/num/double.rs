@@ -15,17 +15,44 @@ const HIDDEN_BIT: u64 = 1 << 52;
 /// Reads a double as Redis does in an argument: C's `strtod` grammar (decimal, hexadecimal, `inf`, `infinity`, any
 /// case) over the whole text, without leading space. Refuses NaN, and finite text that overflows or vanishes.
 pub fn parse_f64(text: &[u8]) -> Option<f64> {
+    match read(text)? {
+        Read::Number(value) => Some(value),
+        Read::TooLarge { .. } | Read::TooSmall | Read::Nan => None,
+    }
+}
+
+/// The same without refusals: what overflows is infinite, what vanishes is 0, and NaN is NaN, as C's `strtod` has it.
+pub fn parse_c_f64(text: &[u8]) -> Option<f64> {
+    Some(match read(text)? {
+        Read::Number(value) => value,
+        Read::TooLarge { negative: true } => f64::NEG_INFINITY,
+        Read::TooLarge { negative: false } => f64::INFINITY,
+        Read::TooSmall => 0.0,
+        Read::Nan => f64::NAN,
+    })
+}
+
+/// What a text is as a double.
+enum Read {
+    Number(f64),
+    TooLarge { negative: bool },
+    TooSmall,
+    Nan,
+}
+
+fn read(text: &[u8]) -> Option<Read> {
     if let Some(value) = parse_short(text) {
-        return Some(value);
+        return Some(Read::Number(value));
     }
     let (negative, rounded) = match scan(text)? {
-        Scan::Nan => return None,
+        Scan::Nan => return Some(Read::Nan),
         Scan::Infinite { negative } => {
-            return Some(if negative {
+            let infinite = if negative {
                 f64::NEG_INFINITY
             } else {
                 f64::INFINITY
-            });
+            };
+            return Some(Read::Number(infinite));
         }
         Scan::Decimal {
             negative,
@@ -44,10 +71,11 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
     };
     let value = match rounded {
         Rounded::Zero { exact: true } => 0.0,
-        Rounded::Zero { exact: false } | Rounded::Overflow => return None,
+        Rounded::Zero { exact: false } => return Some(Read::TooSmall),
+        Rounded::Overflow => return Some(Read::TooLarge { negative }),
         Rounded::Finite { mantissa, exp } => assemble(mantissa, exp),
     };
-    Some(if negative { -value } else { value })
+    Some(Read::Number(if negative { -value } else { value }))
 }
 
 /// Reads a decimal number (no hexadecimal), as [`parse_f64`] does; one that overflows is infinite, one that vanishes is zero.

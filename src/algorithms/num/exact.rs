@@ -16,28 +16,34 @@ pub fn write_17_digits(out: &mut Vec<u8>, value: f64) {
         out.extend_from_slice(if value.is_nan() { b"nan" } else { b"inf" });
         return;
     }
+    let (mut digits, mut exp10) = exact_digits(value);
+    if round_digits(&mut digits, DIGITS) {
+        exp10 += 1;
+    }
+    while digits.len() > 1 && digits.last() == Some(&b'0') {
+        digits.pop();
+    }
+    layout(out, &digits, exp10);
+}
+
+/// All decimal digits of a finite double's magnitude, and the power of ten of the first. O(n^2) in the digits.
+pub fn exact_digits(value: f64) -> (Vec<u8>, i32) {
     let (mantissa, exp) = parts(value);
     // A power of two below one is a power of five over a power of ten.
     let mut big = Big::from_shifted(mantissa, exp.max(0) as u32);
     big.multiply_power_of_five(exp.min(0).unsigned_abs());
     let mut digits = Vec::new();
     big.write_decimal(&mut digits);
-    let mut exp10 = exp.min(0) + digits.len() as i32 - 1;
-    if round(&mut digits) {
-        exp10 += 1;
-    }
-    while digits.len() > 1 && digits.last() == Some(&b'0') {
-        digits.pop();
-    }
-    if mantissa == 0 {
-        exp10 = 0;
-    }
-    layout(out, &digits, exp10);
+    let exp10 = match mantissa {
+        0 => 0,
+        _ => exp.min(0) + digits.len() as i32 - 1,
+    };
+    (digits, exp10)
 }
 
-/// Rounds to as many digits as are printed, to nearest, ties to even; whether that carried into a new digit.
-fn round(digits: &mut Vec<u8>) -> bool {
-    let Some((kept, rest)) = digits.split_at_checked(DIGITS) else {
+/// Rounds to `count` digits, to nearest, ties to even; whether that carried into a new digit.
+pub fn round_digits(digits: &mut Vec<u8>, count: usize) -> bool {
+    let Some((kept, rest)) = digits.split_at_checked(count) else {
         return false;
     };
     let is_odd = kept.last().is_some_and(|digit| digit & 1 == 1);
@@ -46,7 +52,7 @@ fn round(digits: &mut Vec<u8>) -> bool {
         Some((first, _)) => *first > b'5',
         None => false,
     };
-    digits.truncate(DIGITS);
+    digits.truncate(count);
     if !is_up {
         return false;
     }
@@ -121,7 +127,7 @@ mod tests {
             (1.7976931348623157e308, "1.7976931348623157e+308"),
             (5e-324, "4.9406564584124654e-324"),
             (2.2250738585072014e-308, "2.2250738585072014e-308"),
-            (9.9999999999999982e99, "9.9999999999999982e+99"),
+            (9.999_999_999_999_998e99, "9.9999999999999982e+99"),
             (f64::INFINITY, "inf"),
             (f64::NEG_INFINITY, "-inf"),
         ] {

@@ -3,7 +3,7 @@
 //! - [`integer`]: strict 64-bit integers, memory sizes of a configuration file;
 //! - [`double`]: 64-bit floats: what a score or an increment may look like, and the text a double gets in a reply;
 //! - [`long_double`]: the 80-bit floats behind INCRBYFLOAT;
-//! - `exact`: a double to 17 digits;
+//! - `exact`: the exact digits of a double, and a double to 17 digits;
 //! - [`decimal`]: the exact decimal-to-binary conversion both use.
 //!
 //! Nothing here uses the float code of `core::fmt` and `core::num`, whose tables weigh more than all of this module.
@@ -14,8 +14,10 @@ mod exact;
 pub mod integer;
 pub mod long_double;
 
-pub use double::{parse_decimal_f64, parse_f64, write_f64, write_fixed, write_shortest};
-pub use exact::write_17_digits;
+pub use double::{
+    parse_c_f64, parse_decimal_f64, parse_f64, write_f64, write_fixed, write_shortest,
+};
+pub use exact::{exact_digits, round_digits, write_17_digits};
 pub use integer::{
     IntText, format_i64, format_u64, parse_i64, parse_memory, parse_percent, parse_u64, write_i64,
     write_u64,

@@ -1,0 +1,42 @@
+//! The libraries of Lua 5.1 as Redis offers them: no files, no `print`, no `debug`, no `require`.
+
+mod base;
+mod coroutine;
+mod math;
+mod pattern;
+mod string;
+mod table;
+
+use super::function::Run;
+use super::value::{TableId, Value};
+use super::vm::Vm;
+
+/// Functions and their names in a library.
+type Functions = [(&'static str, Run)];
+
+/// Adds every library to the globals.
+pub fn open(vm: &mut Vm) {
+    let globals = vm.globals;
+    base::open(vm, globals);
+    library(vm, "coroutine", coroutine::FUNCTIONS);
+    library(vm, "table", table::FUNCTIONS);
+    let math = library(vm, "math", math::FUNCTIONS);
+    math::constants(vm, math);
+    let string = library(vm, "string", string::FUNCTIONS);
+    string::open(vm, string);
+}
+
+/// A table with functions, under a name among the globals.
+pub fn library(vm: &mut Vm, name: &str, functions: &Functions) -> TableId {
+    // The first libraries are made in a heap that is nearly empty.
+    let table = vm
+        .heap
+        .table(0, functions.len())
+        .unwrap_or(TableId(u32::MAX));
+    let globals = vm.globals;
+    vm.set_field(globals, name, Value::Table(table));
+    for (name, run) in functions {
+        vm.register(table, name, *run);
+    }
+    table
+}

@@ -1,0 +1,215 @@
+//! What things are called, for error messages: the local variable, global or field that an instruction worked on.
+
+use super::code::{Ins, Op, Proto};
+use super::function::Frame;
+use super::value::{Str, Value};
+use super::vm::{Thrown, Vm};
+use crate::algorithms::bytes::Append;
+
+/// A kind of name and the name.
+type Named = (&'static [u8], Vec<u8>);
+
+impl Vm {
+    fn name_of(&self, text: Str) -> Vec<u8> {
+        self.heap.bytes(text).to_vec()
+    }
+
+    fn constant_name(&self, proto: &Proto, place: i32) -> Vec<u8> {
+        match proto.constants.get(place as usize) {
+            Some(Value::String(text)) => self.name_of(*text),
+            _ => b"?".to_vec(),
+        }
+    }
+
+    /// What the value in a register was got from, at an instruction.
+    fn object_name(&self, frame: &Frame, register: u8, pc: usize) -> Option<Named> {
+        let proto = frame.proto.as_ref()?;
+        if let Some(name) = proto.local_name(usize::from(register), pc) {
+            return Some((b"local", self.name_of(name)));
+        }
+        let at = last_set(proto, register, pc)?;
+        let ins = proto.code.get(at)?;
+        match ins.op {
+            Op::GetGlobal => Some((b"global", self.constant_name(proto, ins.c))),
+            Op::Move if ins.b < u16::from(ins.a) => self.object_name(frame, ins.b as u8, at),
+            Op::GetField | Op::GetTableK => Some((b"field", self.constant_name(proto, ins.c))),
+            Op::GetTable => Some((b"field", b"?".to_vec())),
+            Op::GetUpvalue => {
+                let name = proto.upvalue_names.get(usize::from(ins.b));
+                Some((
+                    b"upvalue",
+                    name.map_or_else(|| b"?".to_vec(), |name| self.name_of(*name)),
+                ))
+            }
+            Op::SelfK => Some((b"method", self.constant_name(proto, ins.c))),
+            Op::SelfR => Some((b"method", b"?".to_vec())),
+            _ => None,
+        }
+    }
+
+    /// The name by which the running function of the host was called, and whether after a colon.
+    pub(super) fn called_name(&self) -> (Vec<u8>, bool) {
+        let frames = &self.thread.frames;
+        let caller = frames.len().checked_sub(2).and_then(|at| frames.get(at));
+        let named = caller.and_then(|frame| {
+            let pc = frame.pc.checked_sub(1)?;
+            let ins = frame.proto.as_ref()?.code.get(pc)?;
+            match ins.op {
+                Op::Call | Op::TailCall | Op::ForIn => self.object_name(frame, ins.a, pc),
+                _ => None,
+            }
+        });
+        match named {
+            Some((kind, name)) => (name, kind == b"method"),
+            None => (b"?".to_vec(), false),
+        }
+    }
+
+    /// An operation was tried on a value it does not work on, which the running instruction has as an operand.
+    #[cold]
+    pub(super) fn operand_error(&mut self, value: Value, what: &[u8], ins: Option<Ins>) -> Thrown {
+        let registers: &[u16] = match ins {
+            Some(ins) => match ins.op {
+                Op::SetTableRR | Op::SetTableRK | Op::SetTableKR | Op::SetTableKK => {
+                    &[u16::from(ins.a)]
+                }
+                Op::GetTable | Op::GetTableK | Op::GetField | Op::SelfK | Op::SelfR => &[ins.b],
+                Op::Minus | Op::Length => &[ins.b],
+                Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Mod | Op::Pow => &[ins.b, ins.c as u16],
+                Op::AddRK | Op::SubRK | Op::MulRK | Op::DivRK | Op::ModRK | Op::PowRK => &[ins.b],
+                Op::AddKR | Op::SubKR | Op::MulKR | Op::DivKR | Op::ModKR | Op::PowKR => {
+                    &[ins.c as u16]
+                }
+                _ => &[],
+            },
+            None => &[],
+        };
+        let named = self.thread.frames.last().and_then(|frame| {
+            let register = registers
+                .iter()
+                .find(|register| self.stack(frame.base + usize::from(**register)) == value)?;
+            self.object_name(frame, *register as u8, frame.pc.checked_sub(1)?)
+        });
+        self.named_error(value, what, named)
+    }
+
+    /// The value at a place of the stack cannot be called.
+    #[cold]
+    pub(super) fn type_error(&mut self, at: usize, what: &[u8]) -> Thrown {
+        let named = self.thread.frames.last().and_then(|frame| {
+            let register = u8::try_from(at.checked_sub(frame.base)?).ok()?;
+            self.object_name(frame, register, frame.pc.checked_sub(1)?)
+        });
+        self.named_error(self.stack(at), what, named)
+    }
+
+    /// A value that is no text was to be joined with text.
+    #[cold]
+    pub(super) fn concat_error(&mut self, value: Value) -> Thrown {
+        let named = self.thread.frames.last().and_then(|frame| {
+            let pc = frame.pc.checked_sub(1)?;
+            let ins = frame.proto.as_ref()?.code.get(pc)?;
+            let mut registers = ins.b..=ins.c as u16;
+            let register = registers
+                .find(|register| self.stack(frame.base + usize::from(*register)) == value)?;
+            self.object_name(frame, register as u8, pc)
+        });
+        self.named_error(value, b"concatenate", named)
+    }
+
+    fn named_error(&mut self, value: Value, what: &[u8], named: Option<Named>) -> Thrown {
+        let mut message = b"attempt to ".to_vec();
+        message.put(what);
+        message.push(b' ');
+        match named {
+            Some((kind, name)) => {
+                message.put(kind);
+                message.put(b" '");
+                message.put(&name);
+                message.put(b"' (a ");
+                message.put(value.type_name().as_bytes());
+                message.put(b" value)");
+            }
+            None => {
+                message.put(b"a ");
+                message.put(value.type_name().as_bytes());
+                message.put(b" value");
+            }
+        }
+        self.error(&message)
+    }
+
+    /// Two values have no order.
+    #[cold]
+    pub(super) fn order_error(&mut self, left: Value, right: Value) -> Thrown {
+        let (one, two) = (left.type_name(), right.type_name());
+        let message = match one == two {
+            true => ["attempt to compare two ", one, " values"].concat(),
+            false => ["attempt to compare ", one, " with ", two].concat(),
+        };
+        self.error(message.as_bytes())
+    }
+}
+
+/// The instruction before `end` that gave a register its value, as far as that can be told without running.
+fn last_set(proto: &Proto, register: u8, end: usize) -> Option<usize> {
+    let (mut found, mut pc) = (None, 0);
+    while pc < end {
+        let ins = proto.code.get(pc)?;
+        let at = pc;
+        pc += 1;
+        let sets = match ins.op {
+            Op::LoadNil => (u16::from(ins.a)..=ins.b).contains(&u16::from(register)),
+            Op::ForIn => register >= ins.a.saturating_add(2),
+            Op::Call | Op::TailCall => register >= ins.a,
+            Op::SelfK | Op::SelfR => register == ins.a || register == ins.a.saturating_add(1),
+            Op::VarArg => register >= ins.a,
+            Op::Jump => {
+                // What a forward jump leaves out has not been run on the way here.
+                let target = pc.wrapping_add_signed(ins.c as isize);
+                if ins.c > 0 && target <= end {
+                    pc = target;
+                }
+                false
+            }
+            Op::Closure => {
+                let count = proto
+                    .inner
+                    .get(ins.c as usize)
+                    .map_or(0, |inner| inner.upvalue_names.len());
+                pc += count;
+                register == ins.a
+            }
+            op => sets_a(op) && register == ins.a,
+        };
+        if sets {
+            found = Some(at);
+        }
+    }
+    found
+}
+
+/// Whether an operation puts its result into register `a`.
+fn sets_a(op: Op) -> bool {
+    !matches!(
+        op,
+        Op::SetUpvalue
+            | Op::SetGlobal
+            | Op::SetTableRR
+            | Op::SetTableRK
+            | Op::SetTableKR
+            | Op::SetTableKK
+            | Op::Equal
+            | Op::EqualK
+            | Op::Less
+            | Op::LessRK
+            | Op::LessKR
+            | Op::LessEqual
+            | Op::LessEqualRK
+            | Op::LessEqualKR
+            | Op::Test
+            | Op::Return
+            | Op::SetList
+            | Op::Close
+    )
+}

@@ -1,0 +1,227 @@
+//! Lua programs, run by the machine alone.
+
+use redstart::algorithms::hash::HashSeed;
+use redstart::lua::{Call, Host, Thrown, Value, Vm, lib};
+
+struct Nobody {
+    questions_left: u32,
+}
+
+impl Host for Nobody {
+    fn interrupt(&mut self) -> Option<&'static str> {
+        self.questions_left = self.questions_left.checked_sub(1)?;
+        (self.questions_left == 0).then_some("killed")
+    }
+
+    fn call(&mut self, _: &mut Vm, _: &mut Call, _: u32) -> Result<usize, Thrown> {
+        Ok(0)
+    }
+}
+
+fn machine() -> Vm {
+    let mut vm = Vm::new(HashSeed::new(1, 2), 64 << 20);
+    lib::open(&mut vm);
+    vm
+}
+
+fn run(vm: &mut Vm, source: &str, questions: u32) -> Result<String, String> {
+    let mut host = Nobody {
+        questions_left: questions,
+    };
+    let text = |vm: &Vm, value: Value| match value {
+        Value::String(text) => String::from_utf8_lossy(vm.heap.bytes(text)).into_owned(),
+        Value::Number(number) => number.to_string(),
+        Value::Bool(value) => value.to_string(),
+        Value::Nil => "nil".into(),
+        other => other.type_name().into(),
+    };
+    let result = vm
+        .load(source.as_bytes(), b"@user_script")
+        .and_then(|function| vm.run(&mut host, function, &[]));
+    match result {
+        Ok(value) => Ok(text(vm, value)),
+        Err(Thrown) => Err(text(vm, vm.thrown)),
+    }
+}
+
+/// Programs and what they return.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("return 1 + 2 * 3", "7"),
+    (
+        "local t = {} for i = 1, 10 do t[i] = i * i end return t[7]",
+        "49",
+    ),
+    (
+        "local function fib(n) if n < 2 then return n end return fib(n-1) + fib(n-2) end return fib(20)",
+        "6765",
+    ),
+    ("return 'a' .. 1 .. 'b' .. 2.5", "a1b2.5"),
+    (
+        "local s = 0 for k, v in pairs({a=1, b=2, 3, 4}) do s = s + v end return s",
+        "10",
+    ),
+    (
+        "local a, b, c = (function(...) return select('#', ...), ... end)(5, 6) return a .. b .. c",
+        "256",
+    ),
+    ("return select(2, pcall(error, {1}))[1]", "1"),
+    (
+        "return tostring(pcall(function() local x = nil; return x.y end))",
+        "false",
+    ),
+    (
+        "local co = coroutine.wrap(function(a) local b = coroutine.yield(a + 1) return b * 2 end) return co(1) .. co(21)",
+        "242",
+    ),
+    (
+        "local t = setmetatable({}, {__index = function(t, k) return k .. '!' end}) return t.hello",
+        "hello!",
+    ),
+    (
+        "return string.format('%5.2f|%d|%s|%q', 3.14159, 42, 'x', 'a\"b')",
+        " 3.14|42|x|\"a\\\"b\"",
+    ),
+    (
+        "return (string.gsub('hello world', 'o', '0'))",
+        "hell0 w0rld",
+    ),
+    (
+        "local t = {5, 2, 8, 1} table.sort(t) return table.concat(t, ',')",
+        "1,2,5,8",
+    ),
+    (
+        "local s = '' for w in string.gmatch('one two three', '%a+') do s = s .. w:sub(1, 1) end return s",
+        "ott",
+    ),
+    (
+        "local x = 0 repeat local y = x x = x + 1 until y >= 5 return x",
+        "6",
+    ),
+    (
+        "local t = {} for i = 1, 3 do t[i] = function() return i end end return t[1]() + t[2]() + t[3]()",
+        "6",
+    ),
+    ("return #{1, 2, 3, nil, 5}", "5"),
+    (
+        "return tostring(1e15) .. ' ' .. tostring(0.1) .. ' ' .. 2^53",
+        "1e+15 0.1 9.007199254741e+15",
+    ),
+    (
+        "return tostring(nil == false) .. tostring(not nil) .. tostring(1 < 2 and 'yes' or 'no')",
+        "falsetrueyes",
+    ),
+    (
+        "local function f(...) return arg.n end return f(1, nil, 3)",
+        "3",
+    ),
+    (
+        "local a = {} a.b = {} a.b.c = 5 function a.b:get() return self.c end return a.b:get()",
+        "5",
+    ),
+    ("for i = 10, 1, -3 do if i < 5 then return i end end", "4"),
+    (
+        "local n = 0 while true do n = n + 1 if n > 100 then break end end return n",
+        "101",
+    ),
+    ("return loadstring('return ...')(7)", "7"),
+    ("return tostring(loadstring('x ='))", "nil"),
+];
+
+#[test]
+fn programs_do_what_they_say() {
+    let mut vm = machine();
+    for (source, expected) in PROGRAMS {
+        assert_eq!(
+            run(&mut vm, source, 1000).as_deref(),
+            Ok(*expected),
+            "{source}"
+        );
+    }
+}
+
+#[test]
+fn errors_have_a_place_and_name_what_they_are_about() {
+    let mut vm = machine();
+    for (source, expected) in [
+        (
+            "local x = nil; return x.y",
+            "user_script:1: attempt to index local 'x' (a nil value)",
+        ),
+        (
+            "return foo.bar",
+            "user_script:1: attempt to index global 'foo' (a nil value)",
+        ),
+        (
+            "foo()",
+            "user_script:1: attempt to call global 'foo' (a nil value)",
+        ),
+        (
+            "local t = {} t.x.y = 1",
+            "user_script:1: attempt to index field 'x' (a nil value)",
+        ),
+        (
+            "return 1 + {}",
+            "user_script:1: attempt to perform arithmetic on a table value",
+        ),
+        (
+            "return 'a' < 1",
+            "user_script:1: attempt to compare string with number",
+        ),
+        (
+            "return {} .. 'x'",
+            "user_script:1: attempt to concatenate a table value",
+        ),
+        ("error('boom')", "user_script:1: boom"),
+        ("error('boom', 0)", "boom"),
+        (
+            "string.rep()",
+            "user_script:1: bad argument #1 to 'rep' (string expected, got no value)",
+        ),
+        (
+            "('x'):rep({})",
+            "user_script:1: bad argument #1 to 'rep' (number expected, got table)",
+        ),
+        ("x =", "user_script:1: unexpected symbol near '<eof>'"),
+        (
+            "local function f() return f() + 1 end f()",
+            "user_script:1: stack overflow",
+        ),
+    ] {
+        assert_eq!(
+            run(&mut vm, source, 1000),
+            Err(expected.to_string()),
+            "{source}"
+        );
+    }
+}
+
+#[test]
+fn nothing_runs_away() {
+    let mut vm = machine();
+    for source in [
+        "while true do end",
+        "while true do pcall(function() while true do end end) end",
+        "coroutine.wrap(function() while true do end end)()",
+        "string.find(string.rep('a', 5000), '.-.-.-.-b')",
+        "for i = 1, math.huge do end",
+        "local function f() return f() end f()",
+    ] {
+        let error = run(&mut vm, source, 20).expect_err("it never ends");
+        assert!(error.ends_with("killed"), "{source}: {error}");
+        assert!(vm.was_killed());
+    }
+    for source in [
+        "local t = {} for i = 1, 1e9 do t[i] = i end",
+        "local s = 'x' while true do s = s .. s end",
+        "return string.rep('x', 1e9)",
+    ] {
+        assert_eq!(
+            run(&mut vm, source, 100_000),
+            Err("not enough memory".into()),
+            "{source}"
+        );
+    }
+    vm.collect();
+    assert!(vm.heap.used_bytes < 1 << 20, "{}", vm.heap.used_bytes);
+    assert_eq!(run(&mut vm, "return 1", 10).as_deref(), Ok("1"));
+}
