@@ -593,6 +593,10 @@ fn is_repeatable(args: &Args, is_queueing: bool) -> bool {
             let has = |word: &[u8]| args.iter().any(|arg| arg.eq_ignore_ascii_case(word));
             !(has(b"ALPHA") && has(b"BY"))
         }
+        // The last bit of a distance is that of the C library.
+        b"GEOSEARCHSTORE" | b"GEORADIUS" | b"GEORADIUSBYMEMBER" => !args
+            .iter()
+            .any(|arg| arg.eq_ignore_ascii_case(b"STOREDIST")),
         b"XADD" => !is_queueing || !args.iter().any(|arg| arg == b"*"),
         // A life that ends while the stream runs.
         b"SET" | b"GETEX" | b"HSETEX" | b"HGETEX" | b"PEXPIRE" | b"HPEXPIRE" | b"EXPIRE"
