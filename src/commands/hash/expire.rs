@@ -211,8 +211,8 @@ fn expire(ctx: &mut Ctx, moment: Moment) -> Result {
     } = after_type(ctx, asked)?;
     let now_ms = ctx.now_ms;
     let mut outcomes = Outcomes::default();
-    let edited = ctx.keys.edit(key, |hash: &mut Hash, _| {
-        hash.allow_expiry();
+    let edited = ctx.keys.edit(key, |hash: &mut Hash, limits| {
+        hash.allow_expiry(limits);
         let before_ms = hash.view().deadline_ms();
         let mut earliest_ms = None;
         for field in fields {
@@ -232,7 +232,7 @@ fn expire(ctx: &mut Ctx, moment: Moment) -> Result {
                 outcomes.deleted.push(*field);
                 outcomes.replies.push(2);
             } else {
-                hash.set_expiry(field, Some(at_ms));
+                hash.set_expiry(field, Some(at_ms), limits);
                 outcomes.changed.push(*field);
                 outcomes.replies.push(1);
             }
@@ -293,7 +293,7 @@ fn hpersist(ctx: &mut Ctx) -> Result {
     let fields = after_type(ctx, asked)?;
     let now_ms = ctx.now_ms;
     let mut replies = vec![NO_FIELD; fields.len()];
-    let edited = ctx.keys.edit(key, |hash: &mut Hash, _| {
+    let edited = ctx.keys.edit(key, |hash: &mut Hash, limits| {
         let mut changes = 0;
         for (field, reply) in fields.iter().zip(&mut replies) {
             *reply = match hash.view().find(field) {
@@ -303,7 +303,7 @@ fn hpersist(ctx: &mut Ctx) -> Result {
                 None => NO_FIELD,
             };
             if *reply == 1 {
-                hash.set_expiry(field, None);
+                hash.set_expiry(field, None, limits);
                 changes += 1;
             }
         }

@@ -115,10 +115,10 @@ fn get_and_change(ctx: &mut Ctx, fields: &[&[u8]], after: After) -> Result {
     let (key, now_ms) = (ctx.arg(1), ctx.now_ms);
     let mut changes = Changes::default();
     let reply = &mut *ctx.reply;
-    let edited = ctx.keys.edit(key, |hash: &mut Hash, _| {
+    let edited = ctx.keys.edit(key, |hash: &mut Hash, limits| {
         reply.array(fields.len());
         if !matches!(after, After::Leave | After::Delete) {
-            hash.allow_expiry();
+            hash.allow_expiry(limits);
         }
         let before_ms = hash.view().deadline_ms();
         let mut earliest_ms = None;
@@ -135,7 +135,7 @@ fn get_and_change(ctx: &mut Ctx, fields: &[&[u8]], after: After) -> Result {
             }
             reply.bulk(&found.value.text());
             let old_ms = found.expiry_ms;
-            change_field(hash, field, old_ms, after, now_ms, &mut changes);
+            change_field(hash, field, old_ms, after, now_ms, limits, &mut changes);
             if let After::Until(at_ms) = after {
                 let set_ms = old_ms.unwrap_or(at_ms).min(at_ms);
                 earliest_ms = Some(earliest_ms.unwrap_or(set_ms).min(set_ms));
@@ -164,16 +164,17 @@ fn change_field<'a>(
     old_ms: Option<i64>,
     after: After,
     now_ms: i64,
+    limits: &Limits,
     changes: &mut Changes<'a>,
 ) {
     match after {
         After::Leave => return,
         After::Persist if old_ms.is_none() => return,
         After::Persist => {
-            hash.set_expiry(field, None);
+            hash.set_expiry(field, None, limits);
         }
         After::Until(at_ms) if at_ms > now_ms => {
-            hash.set_expiry(field, Some(at_ms));
+            hash.set_expiry(field, Some(at_ms), limits);
         }
         After::Until(_) | After::Delete => {
             hash.remove(field);
@@ -407,7 +408,7 @@ fn set_pairs(hash: &mut Hash, request: &Request<'_>, is_over: bool, limits: &Lim
         }
         return;
     };
-    hash.allow_expiry();
+    hash.allow_expiry(limits);
     let before_ms = hash.view().deadline_ms();
     let mut earliest_ms = at_ms;
     for [field, value] in request.pairs {

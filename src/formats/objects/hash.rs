@@ -29,7 +29,7 @@ pub(super) fn type_byte(value: HashRef<'_>) -> u8 {
         HashRef::Packed(_) => LISTPACK,
         HashRef::PackedEx(_) => LISTPACK_EX,
         HashRef::Table(_) if value.is_volatile() => TABLE_EX,
-        HashRef::Table(_) => TABLE,
+        HashRef::Few(_) | HashRef::Table(_) => TABLE,
     }
 }
 
@@ -40,7 +40,7 @@ pub(super) fn write(out: &mut Vec<u8>, value: HashRef<'_>, compressor: Option<&m
             out.put(&value.deadline_ms().unwrap_or(0).to_le_bytes());
             rdb::write_string(out, pack.pack().as_bytes(), compressor);
         }
-        HashRef::Table(_) => write_table(out, value, compressor),
+        HashRef::Few(_) | HashRef::Table(_) => write_table(out, value, compressor),
     }
 }
 
@@ -128,7 +128,7 @@ fn read_fields(cursor: &mut Cursor<'_>, type_byte: u8, limits: &Limits) -> Resul
     let count = cursor.length()?;
     let mut hash = Hash::new();
     if type_byte != TABLE {
-        hash.allow_expiry();
+        hash.allow_expiry(limits);
     }
     if usize::try_from(count).is_ok_and(|count| count > limits.hash_max_listpack_entries) {
         hash.make_table(limits);

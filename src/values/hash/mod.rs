@@ -3,11 +3,13 @@
 //! ```text
 //!   Packed     listpack   field value | field value | ...                      in the order of arrival
 //!   PackedEx   listpack   field value ttl | field value ttl | ... , deadline   by time to live, those without last
+//!   Few        as Packed                                                       what Redis calls a table, of few fields
 //!   Table      table of entries: key = field, payload = value, expiry = time to live
 //! ```
 //!
 //! A hash begins packed, becomes `PackedEx` with the first time to live of a field, and a table when it has more fields,
-//! or a longer field or value, than the configuration allows; there is no way back.
+//! or a longer field or value, than the configuration allows; there is no way back. A table of few fields without times
+//! to live stays in a listpack all the same: comparing them is quicker than a table is set up, and takes less memory.
 //!
 //! The *deadline* is when the keyspace wants to look at the hash for fields that are due. It is not always the earliest
 //! time to live: Redis keeps it when a change moves that by less than four seconds, and when a field loses its time to
@@ -37,6 +39,8 @@ pub enum Hash {
     Packed(Listpack),
     /// A listpack of fields, values and times to live.
     PackedEx(PackedEx),
+    /// A listpack of fields and values, where some are too long for one in Redis.
+    Few(Listpack),
     Table(Box<FieldTable>),
 }
 
@@ -45,6 +49,7 @@ pub enum Hash {
 pub enum HashRef<'a> {
     Packed(ListpackRef<'a>),
     PackedEx(PackedExRef<'a>),
+    Few(ListpackRef<'a>),
     Table(&'a FieldTable),
 }
 
@@ -78,6 +83,10 @@ pub enum Life {
 /// Who visits fields: field, value, when the field expires.
 pub type Visit<'v, 'a> = dyn FnMut(Item<'a>, Item<'a>, Option<i64>) + 'v;
 
+/// A table of so few fields is kept as a listpack.
+const FEW: usize = 24;
+/// And if it is no longer than this, since a change moves what is behind it.
+const FEW_BYTES: usize = 4096;
 /// A deadline is kept when it would move by less.
 const DEADLINE_SLACK_MS: u64 = 4000;
 
@@ -91,6 +100,7 @@ impl Hash {
     pub fn unpack(kind: Kind, bytes: Vec<u8>) -> Hash {
         match kind {
             Kind::HashPackedEx => Hash::PackedEx(PackedEx::from_bytes(bytes)),
+            Kind::HashTable => Hash::Few(Listpack::from_bytes(bytes)),
             _ => Hash::Packed(Listpack::from_bytes(bytes)),
         }
     }
@@ -98,7 +108,7 @@ impl Hash {
     /// The bytes of the packed form, if this is one.
     pub fn packed(&self) -> Option<&[u8]> {
         match self {
-            Hash::Packed(pack) => Some(pack.as_bytes()),
+            Hash::Packed(pack) | Hash::Few(pack) => Some(pack.as_bytes()),
             Hash::PackedEx(pack) => Some(pack.as_bytes()),
             Hash::Table(_) => None,
         }
@@ -107,7 +117,7 @@ impl Hash {
     /// The memory of the packed form; empty if this is none.
     pub fn into_packed(self) -> Vec<u8> {
         match self {
-            Hash::Packed(pack) => pack.into_bytes(),
+            Hash::Packed(pack) | Hash::Few(pack) => pack.into_bytes(),
             Hash::PackedEx(pack) => pack.into_bytes(),
             Hash::Table(_) => Vec::new(),
         }
@@ -117,7 +127,7 @@ impl Hash {
         match self {
             Hash::Packed(_) => Kind::HashPacked,
             Hash::PackedEx(_) => Kind::HashPackedEx,
-            Hash::Table(_) => Kind::HashTable,
+            Hash::Few(_) | Hash::Table(_) => Kind::HashTable,
         }
     }
 
@@ -128,7 +138,7 @@ impl Hash {
     /// Bytes held from the allocator. O(1).
     pub fn heap_bytes(&self) -> usize {
         match self {
-            Hash::Packed(pack) => pack.heap_bytes(),
+            Hash::Packed(pack) | Hash::Few(pack) => pack.heap_bytes(),
             Hash::PackedEx(pack) => pack.heap_bytes(),
             Hash::Table(table) => size_of::<FieldTable>() + table.heap_bytes(),
         }
@@ -138,6 +148,7 @@ impl Hash {
     pub fn view(&self) -> HashRef<'_> {
         match self {
             Hash::Packed(pack) => HashRef::Packed(pack.view()),
+            Hash::Few(pack) => HashRef::Few(pack.view()),
             Hash::PackedEx(pack) => HashRef::PackedEx(pack.view()),
             Hash::Table(table) => HashRef::Table(table),
         }
@@ -150,9 +161,16 @@ impl Hash {
             self.make_table(limits);
         }
         if matches!(life, Life::Until(_)) {
-            self.allow_expiry();
+            self.allow_expiry(limits);
         }
         let (is_new, count) = match self {
+            Hash::Few(pack) => {
+                if has_room(pack, field, value) {
+                    return set_packed(pack, field, value);
+                }
+                self.unfold(limits);
+                return self.set(field, value, life, limits);
+            }
             Hash::Table(table) => return table.set(field, value, life),
             Hash::Packed(pack) => (set_packed(pack, field, value), pack.len() / 2),
             Hash::PackedEx(pack) => (pack.set(field, value, life), pack.view().len()),
@@ -168,7 +186,7 @@ impl Hash {
         match self {
             Hash::Table(table) => table.remove(field),
             Hash::PackedEx(pack) => pack.remove(field),
-            Hash::Packed(pack) => match pack.view().find(field, 2) {
+            Hash::Packed(pack) | Hash::Few(pack) => match pack.view().find(field, 2) {
                 Some(at) => pack.remove(at, 2) > 0,
                 None => false,
             },
@@ -176,39 +194,52 @@ impl Hash {
     }
 
     /// Sets when a field expires (None: never); false when there is no such field. O(1) in a table, else O(bytes).
-    pub fn set_expiry(&mut self, field: &[u8], expiry_ms: Option<i64>) -> bool {
+    pub fn set_expiry(&mut self, field: &[u8], expiry_ms: Option<i64>, limits: &Limits) -> bool {
         if expiry_ms.is_some() {
-            self.allow_expiry();
+            self.allow_expiry(limits);
         }
         match self {
             Hash::Table(table) => table.set_expiry(field, expiry_ms),
             Hash::PackedEx(pack) => pack.set_expiry(field, expiry_ms),
-            Hash::Packed(pack) => pack.view().find(field, 2).is_some(),
+            Hash::Packed(pack) | Hash::Few(pack) => pack.view().find(field, 2).is_some(),
         }
     }
 
     /// Removes fields that are due, and shows them; stops after about `budget` of them. True when all were found.
     pub fn expire(&mut self, now_ms: i64, budget: usize, gone: &mut dyn FnMut(&[u8])) -> bool {
         match self {
-            Hash::Packed(_) => true,
+            Hash::Packed(_) | Hash::Few(_) => true,
             Hash::PackedEx(pack) => pack.expire(now_ms, budget, gone),
             Hash::Table(table) => table.expire(now_ms, budget, gone),
         }
     }
 
     /// Makes ready for times to live.
-    pub fn allow_expiry(&mut self) {
-        if let Hash::Packed(pack) = self {
-            let pack = core::mem::take(pack);
-            *self = Hash::PackedEx(PackedEx::from_pairs(pack.view()));
+    pub fn allow_expiry(&mut self, limits: &Limits) {
+        match self {
+            Hash::Packed(pack) => {
+                let pack = core::mem::take(pack);
+                *self = Hash::PackedEx(PackedEx::from_pairs(pack.view()));
+            }
+            Hash::Few(_) => self.unfold(limits),
+            Hash::PackedEx(_) | Hash::Table(_) => {}
         }
     }
 
-    /// Becomes a table. O(n).
+    /// Becomes what Redis calls a table. O(n).
     pub fn make_table(&mut self, limits: &Limits) {
-        if matches!(self, Hash::Table(_)) {
-            return;
+        match self {
+            Hash::Few(_) | Hash::Table(_) => {}
+            Hash::Packed(pack) if has_room(pack, &[], &[]) => {
+                *self = Hash::Few(core::mem::take(pack));
+            }
+            Hash::Packed(_) | Hash::PackedEx(_) => self.unfold(limits),
         }
+    }
+
+    /// Becomes a table in fact. O(n).
+    #[cold]
+    fn unfold(&mut self, limits: &Limits) {
         let view = self.view();
         let mut table = FieldTable::new(limits.seed.clone());
         view.each(&mut |field, value, expiry_ms| {
@@ -221,7 +252,7 @@ impl Hash {
 
     pub fn set_deadline(&mut self, deadline_ms: Option<i64>) {
         match self {
-            Hash::Packed(_) => {}
+            Hash::Packed(_) | Hash::Few(_) => {}
             Hash::PackedEx(pack) => pack.set_deadline(deadline_ms),
             Hash::Table(table) => table.deadline_ms = deadline_ms,
         }
@@ -263,7 +294,7 @@ impl Hash {
     /// A sentence about the first violation found.
     pub fn check(&self) -> Result<(), String> {
         match self {
-            Hash::Packed(pack) => {
+            Hash::Packed(pack) | Hash::Few(pack) => {
                 pack.check()?;
                 if !is_pairs(pack.view()) {
                     return Err("not fields with values, or a field twice".to_owned());
@@ -294,6 +325,12 @@ fn set_packed(pack: &mut Listpack, field: &[u8], value: &[u8]) -> bool {
     }
 }
 
+/// Whether a field can be set in a listpack that stands for a table.
+fn has_room(pack: &Listpack, field: &[u8], value: &[u8]) -> bool {
+    pack.as_bytes().len() + field.len() + value.len() <= FEW_BYTES
+        && (pack.len() / 2 < FEW || pack.view().find(field, 2).is_some())
+}
+
 /// Whether a listpack is fields with values, none of them twice. O(n).
 pub fn is_pairs(pack: ListpackRef<'_>) -> bool {
     pack.len().is_multiple_of(2) && packed::are_unique(pack, 2)
@@ -310,7 +347,7 @@ impl<'a> HashRef<'a> {
     #[inline]
     pub fn len(self) -> usize {
         match self {
-            HashRef::Packed(pack) => pack.len() / 2,
+            HashRef::Packed(pack) | HashRef::Few(pack) => pack.len() / 2,
             HashRef::PackedEx(pack) => pack.len(),
             HashRef::Table(table) => table.len(),
         }
@@ -324,7 +361,7 @@ impl<'a> HashRef<'a> {
     #[inline]
     pub fn find(self, field: &[u8]) -> Option<Found<'a>> {
         match self {
-            HashRef::Packed(pack) => {
+            HashRef::Packed(pack) | HashRef::Few(pack) => {
                 let at = pack.next(pack.find(field, 2)?)?;
                 Some(Found {
                     value: pack.at(at)?,
@@ -341,7 +378,7 @@ impl<'a> HashRef<'a> {
         match self {
             HashRef::Table(table) => table.each(visit),
             HashRef::PackedEx(pack) => pack.each(visit),
-            HashRef::Packed(pack) => {
+            HashRef::Packed(pack) | HashRef::Few(pack) => {
                 let mut items = pack.iter();
                 while let (Some((_, field)), Some((_, value))) = (items.next(), items.next()) {
                     visit(field, value, None);
@@ -365,7 +402,7 @@ impl<'a> HashRef<'a> {
     pub fn random(self, random: &mut dyn FnMut() -> u64) -> Option<(Item<'a>, Item<'a>)> {
         let (pack, step) = match self {
             HashRef::Table(table) => return table.random(random),
-            HashRef::Packed(pack) => (pack, 2),
+            HashRef::Packed(pack) | HashRef::Few(pack) => (pack, 2),
             HashRef::PackedEx(pack) => (pack.pack(), 3),
         };
         let count = (pack.len() / step) as u64;
@@ -378,7 +415,7 @@ impl<'a> HashRef<'a> {
     #[inline]
     pub fn deadline_ms(self) -> Option<i64> {
         match self {
-            HashRef::Packed(_) => None,
+            HashRef::Packed(_) | HashRef::Few(_) => None,
             HashRef::PackedEx(pack) => pack.deadline_ms(),
             HashRef::Table(table) => table.deadline_ms,
         }
@@ -387,7 +424,7 @@ impl<'a> HashRef<'a> {
     /// The earliest time to live; of a table possibly a little too early. O(1).
     pub fn earliest_ms(self) -> Option<i64> {
         match self {
-            HashRef::Packed(_) => None,
+            HashRef::Packed(_) | HashRef::Few(_) => None,
             HashRef::PackedEx(pack) => pack.earliest_ms(),
             HashRef::Table(table) => table.earliest_ms(),
         }
@@ -425,6 +462,7 @@ impl<'a> Entry<'a> {
     pub fn hash(&self) -> Option<HashRef<'a>> {
         Some(match (self.kind(), self.view().payload()) {
             (Kind::HashPacked, Payload::Inline(bytes)) => HashRef::Packed(ListpackRef::new(bytes)),
+            (Kind::HashTable, Payload::Inline(bytes)) => HashRef::Few(ListpackRef::new(bytes)),
             (Kind::HashPackedEx, Payload::Inline(bytes)) => {
                 HashRef::PackedEx(PackedExRef::new(bytes))
             }

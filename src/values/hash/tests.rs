@@ -87,7 +87,7 @@ fn step(hash: &mut Hash, model: &mut Model, rng: &mut Rng, limits: &Limits) {
             let at_ms = 1000 + rng.below(50) as i64;
             let before_ms = hash.view().deadline_ms();
             assert_eq!(
-                hash.set_expiry(&field, Some(at_ms)),
+                hash.set_expiry(&field, Some(at_ms), limits),
                 model.contains_key(&field)
             );
             if let Some((_, expiry_ms)) = model.get_mut(&field) {
@@ -97,7 +97,10 @@ fn step(hash: &mut Hash, model: &mut Model, rng: &mut Rng, limits: &Limits) {
             }
         }
         8 => {
-            assert_eq!(hash.set_expiry(&field, None), model.contains_key(&field));
+            assert_eq!(
+                hash.set_expiry(&field, None, limits),
+                model.contains_key(&field)
+            );
             if let Some((_, expiry_ms)) = model.get_mut(&field) {
                 *expiry_ms = None;
             }
@@ -183,18 +186,46 @@ fn every_field_is_as_likely() {
     for entries in [0, 512] {
         let limits = limits(entries);
         let mut hash = Hash::new();
-        for field in 0..8 {
+        for field in 0..40 {
             hash.set(field.to_string().as_bytes(), b"v", Life::Clear, &limits);
         }
         let mut counts = BTreeMap::new();
-        for _ in 0..8000 {
+        for _ in 0..40_000 {
             let (field, _) = hash.view().random(&mut || rng.next_u64()).unwrap();
             *counts.entry(field.to_vec()).or_insert(0) += 1;
         }
-        assert_eq!(counts.len(), 8);
+        assert_eq!(counts.len(), 40);
         assert!(
             counts.values().all(|count| (800..1200).contains(count)),
             "{counts:?}"
         );
     }
+}
+
+#[test]
+fn a_table_of_few_fields_is_packed_until_one_expires() {
+    let limits = limits(512);
+    let long = [b'x'; 30];
+    let mut hash = Hash::new();
+    hash.set(b"a", b"1", Life::Clear, &limits);
+    hash.set(b"b", &long, Life::Clear, &limits);
+    assert_eq!(hash.kind(), Kind::HashTable);
+    let again = Hash::unpack(hash.kind(), hash.packed().unwrap().to_vec());
+    again.check().unwrap();
+    assert_eq!((again.kind(), again.view().len()), (Kind::HashTable, 2));
+    let mut volatile = hash.clone();
+    assert!(volatile.set_expiry(b"a", Some(5), &limits));
+    volatile.set_deadline(Some(5));
+    volatile.check().unwrap();
+    assert!(volatile.packed().is_none() && volatile.view().is_volatile());
+    for field in 0..40 {
+        assert!(hash.set(format!("f{field}").as_bytes(), b"", Life::Clear, &limits));
+        hash.check().unwrap();
+    }
+    assert!(hash.packed().is_none());
+    assert_eq!(hash.view().len(), 42);
+    // Long values are not moved with every change.
+    let mut long = Hash::new();
+    long.set(b"a", &[b'y'; 5000], Life::Clear, &limits);
+    assert!(long.packed().is_none());
 }
