@@ -1,6 +1,6 @@
 //! Groups of consumers: made, moved and removed; acknowledging.
 
-use super::{Parsed, delete::parse_ids, id};
+use super::{Parsed, delete::parse_ids, id, id_or_end};
 use crate::keyspace::Class;
 use crate::resp::Error;
 use crate::table::{
@@ -157,10 +157,11 @@ fn options(ctx: &Ctx, may_create: bool) -> Parsed<(bool, Option<i64>)> {
     Ok((creates, entries_read))
 }
 
-/// The id that a group is to stand at: `$` is the stream's last.
-fn standing(text: &[u8], log: &Log) -> Parsed<Id> {
+/// The id that a group is to stand at: `$` is the stream's last. A group that is there may also go to `-` and `+`.
+fn standing(text: &[u8], log: &Log, is_there: bool) -> Parsed<Id> {
     match text {
         b"$" => Ok(log.last_id),
+        text if is_there => id_or_end(text, 0),
         text => id(text, 0),
     }
 }
@@ -186,7 +187,11 @@ fn create(ctx: &mut Ctx) -> Result {
     }
     let (name, text) = (ctx.arg(3), ctx.arg(4));
     ctx.keys.edit_or_new(key, |stream: &mut Stream, _| {
-        let group = Group::new(name, standing(text, stream)?, bounded(entries_read, stream));
+        let group = Group::new(
+            name,
+            standing(text, stream, false)?,
+            bounded(entries_read, stream),
+        );
         match stream.add_group(group) {
             true => Ok((u64::from(is_new), ())),
             false => Err(Error::new("BUSYGROUP Consumer Group name already exists")),
@@ -218,7 +223,7 @@ fn set_id(ctx: &mut Ctx) -> Result {
     let (_, entries_read) = options(ctx, false)?;
     let text = ctx.arg(4);
     edit_group(ctx, &mut |log, at| {
-        let last_id = standing(text, log)?;
+        let last_id = standing(text, log, true)?;
         let entries_read = bounded(entries_read, log);
         log.edit_group(at, |group| {
             group.last_id = last_id;

@@ -218,7 +218,11 @@ impl<'a> Reading<'a> {
                     match *text {
                         b">" => From::New,
                         b"$" | b"+" => return Err(meaningless(text)),
-                        text => From::After(id(text, 0)?),
+                        text => match id(text, 0)? {
+                            // What `>` is to Redis itself.
+                            Id::MAX => From::New,
+                            after => From::After(after),
+                        },
                     }
                 }
                 None => From::After(match *text {
