@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Redstart as Database } from "../../js/index.ts";
+import { EXAMPLES } from "../../www/examples.ts";
 import { History } from "../../www/terminal/history.ts";
 import { Shell } from "../../www/terminal/shell.ts";
 import { SessionState } from "../../www/terminal/state.ts";
@@ -164,9 +165,13 @@ test("history and search", async () => {
 test("hints follow the arguments", async () => {
 	expect(await looks("get ")).toBe("redstart> get key");
 	expect(await looks("\x15SET k")).toMatch(/^redstart> SET k value \[/);
-	expect(await looks(" v E")).toBe("redstart> SET k v EX seconds [NX | XX] [GET]");
-	expect(await looks("X 5 ")).toBe("redstart> SET k v EX 5 [NX | XX] [GET]");
-	expect(await looks("get ")).toBe("redstart> SET k v EX 5 get [NX | XX]");
+	const when = "[NX | XX | IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE ifdne-digest]";
+	expect(await looks(" v E")).toBe(`redstart> SET k v EX seconds ${when} [GET]`);
+	expect(await looks("X 5 ")).toBe(`redstart> SET k v EX 5 ${when} [GET]`);
+	expect(await looks("get ")).toBe(`redstart> SET k v EX 5 get ${when}`);
+	expect(await looks("\x15ZADD z NX ")).toMatch(
+		/^redstart> ZADD z NX \[GT \| LT\] \[CH\] \[INCR\] score member/,
+	);
 	expect(await looks("\x15SET k v nonsense ")).toBe("redstart> SET k v nonsense ");
 	expect(await looks("\x15MSET a 1 ")).toBe("redstart> MSET a 1 [key value ...]");
 	expect(await looks("\x15bitcount k ")).toMatch(/^redstart> bitcount k \[start end/);
@@ -196,6 +201,16 @@ test("play types lines, and Ctrl-C stops it", async () => {
 	shell.input("\x03");
 	await played;
 	expect(database.get("y")).toBeNull();
+});
+
+test("the examples of the strip run without an error", async () => {
+	for (const { title, lines } of EXAMPLES) {
+		spoken = [];
+		await shell.play(lines, 0);
+		await settle();
+		const errors = spoken.join("").match(/\(error\)[^\n]*/g) ?? [];
+		expect(errors, title).toEqual([]);
+	}
 });
 
 test("play leaves a subscription and a transaction first, in the same database", async () => {
