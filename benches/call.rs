@@ -96,4 +96,53 @@ fn main() {
     time("hset big", &mut |engine, round| {
         black_box(engine.call_row(session, hset, &[b"hset", b"big", any(round), &value[..16]]));
     });
+
+    lists(&mut engine, session, rounds);
+}
+
+/// Calls on lists, and the longest of those that make one of a million elements.
+fn lists(engine: &mut Engine, session: u32, rounds: usize) {
+    let long = 1_000_000;
+    let texts: Vec<Vec<u8>> = (0..long)
+        .map(|number| format!("element:{number:08}").into_bytes())
+        .collect();
+    let row = |engine: &Engine, name: &str| engine.lookup().find(name.as_bytes());
+    let before = engine.keys().used_bytes();
+    let mut worst = 0;
+    for text in &texts {
+        let start = Instant::now();
+        engine.call(session, &[b"rpush", b"long", text]);
+        worst = worst.max(start.elapsed().as_nanos());
+    }
+    let bytes = engine.keys().used_bytes() - before;
+    println!("{bytes} bytes of a million elements, longest RPUSH {worst} ns");
+    let indexes: Vec<Vec<u8>> = (0..1000)
+        .map(|round| (round * 7_919_317 % long).to_string().into_bytes())
+        .collect();
+    let mut time = |name: &str, words: &dyn Fn(usize) -> Vec<Vec<u8>>| {
+        let calls: Vec<Vec<Vec<u8>>> = (0..1000).map(words).collect();
+        let calls: Vec<Vec<&[u8]>> = calls
+            .iter()
+            .map(|call| call.iter().map(Vec::as_slice).collect())
+            .collect();
+        let number = row(engine, name);
+        let (start, mut worst) = (Instant::now(), 0);
+        for round in 0..rounds {
+            let from = Instant::now();
+            black_box(engine.call_row(session, number, &calls[round % calls.len()]));
+            worst = worst.max(from.elapsed().as_nanos());
+        }
+        let mean = start.elapsed().as_nanos() as f64 / rounds as f64;
+        println!("{name:10} {mean:6.1} ns, longest {worst} ns");
+    };
+    let words = |words: &[&[u8]]| words.iter().map(|word| word.to_vec()).collect::<Vec<_>>();
+    time("lindex", &|at| words(&[b"lindex", b"long", &indexes[at]]));
+    time("lset", &|at| words(&[b"lset", b"long", &indexes[at], b"another element"]));
+    time("lpush", &|at| words(&[b"lpush", b"long", &texts[at]]));
+    time("rpop", &|_| words(&[b"rpop", b"long"]));
+    time("lpop", &|_| words(&[b"lpop", b"long"]));
+    time("rpush", &|at| words(&[b"rpush", b"small", &texts[at]]));
+    time("rpop", &|_| words(&[b"rpop", b"small"]));
+    time("lmove", &|_| words(&[b"lmove", b"long", b"long", b"left", b"right"]));
+    time("lrange", &|_| words(&[b"lrange", b"long", b"0", b"99"]));
 }

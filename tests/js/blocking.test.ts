@@ -88,6 +88,77 @@ describe("a blocking command", () => {
 	});
 });
 
+describe("a pop that waits", () => {
+	it("is fulfilled when another session pushes", async () => {
+		const db = await open();
+		const popped = db.blpop(["jobs"], 0);
+		const moved = db.blmove("jobs", "done", "LEFT", "RIGHT", 0);
+		const several = db.blmpop(0, ["none", "jobs"], "LEFT", { count: 5 });
+		expect(db.rpush("jobs", "a")).toBe(1);
+		expect(await popped).toEqual(["jobs", "a"]);
+		expect(db.session().rpush("jobs", "b", "c", "d")).toBe(3);
+		expect(await moved).toBe("b");
+		expect(await several).toEqual(["jobs", ["c", "d"]]);
+		expect(db.lrange("done", 0, -1)).toEqual(["b"]);
+		expect(db.exists("jobs")).toBe(0);
+	});
+
+	it("is null when its time is up", async () => {
+		const db = await open();
+		const from_ms = performance.now();
+		const all = [
+			db.blpop(["l"], 0.04),
+			db.blmove("l", "m", "LEFT", "LEFT", 0.04),
+			db.brpop(["l", "m"], 0.03),
+		];
+		expect(await Promise.all(all)).toEqual([null, null, null]);
+		expect(performance.now() - from_ms).toBeGreaterThan(35);
+		expect(db.rpush("l", "a")).toBe(1);
+		expect(await db.blpop(["l"], 1)).toEqual(["l", "a"]);
+	});
+
+	it("is served in the order of arrival, and moves feed those who wait for their destination", async () => {
+		const db = await open();
+		const order: string[] = [];
+		const waits = ["one", "two", "three"].map((name) =>
+			db.blpop(["l"], 0).then((popped) => order.push(`${name} ${popped?.[1]}`)),
+		);
+		const fed = db.blpop(["m"], 0);
+		const moved = db.blmove("l", "m", "LEFT", "LEFT", 0);
+		db.rpush("l", "a", "b", "c", "d");
+		await Promise.all(waits);
+		expect(order).toEqual(["one a", "two b", "three c"]);
+		expect(await moved).toBe("d");
+		expect(await fed).toEqual(["m", "d"]);
+	});
+
+	it("waits for the end of a transaction, and does not wait inside one", async () => {
+		const db = await open();
+		const popped = db.blpop(["l"], 0);
+		expect(db.multi().rpush("l", "a", "b").lpop("l").exec()).toEqual([2, "a"]);
+		expect(await popped).toEqual(["l", "b"]);
+		expect(db.multi().blpop(["l"], 0).exec()).toEqual([null]);
+	});
+
+	it("replies late to a socket, which goes on with what it sent meanwhile", async () => {
+		const db = await open();
+		const { engine } = db;
+		let got = "";
+		const session: number = engine.connectWire({
+			onReady: () => {
+				got += text(engine.drain(session));
+			},
+		});
+		engine.feed(session, utf8("BLPOP l 0\r\nLLEN l\r\n"));
+		expect(got).toBe("");
+		db.rpush("l", "a", "b");
+		await vi.waitFor(() => expect(got).toBe("*2\r\n$1\r\nl\r\n$1\r\na\r\n:1\r\n"));
+		got = "";
+		engine.feed(session, utf8("BRPOP none 0.02\r\nPING\r\n"));
+		await vi.waitFor(() => expect(got).toBe("*-1\r\n+PONG\r\n"));
+	});
+});
+
 describe("a wire session", () => {
 	it("speaks RESP in pieces of any size", async () => {
 		const { engine } = await open();

@@ -388,7 +388,10 @@ fn push(ctx: &mut Ctx) -> Result {
 
 fn packed_threshold(ctx: &mut Ctx) -> Result {
     match num::parse_memory(ctx.arg(2)) {
-        Some(0..0x1_0000_0000) => ok(ctx),
+        Some(bytes @ 0..=0xfff0_0000) => {
+            ctx.keys.limits.list_packed_threshold_bytes = bytes as usize;
+            ok(ctx)
+        }
         _ => Err(Error::new(
             "ERR argument must be a memory value bigger than 1 and smaller than 4gb",
         )),
