@@ -77,6 +77,22 @@ impl Edge<'_> {
     }
 }
 
+/// How many of some items are before `item`, and whether it comes next.
+fn find(scores: &[f64], entries: &[Option<EntryRef>], item: Item) -> (usize, bool) {
+    let from = scores.partition_point(|score| *score < item.score);
+    let equal = scores.get(from..).unwrap_or(&[]);
+    let equal = equal.partition_point(|score| *score == item.score);
+    let equal = entries.get(from..from + equal).unwrap_or(&[]);
+    // The item itself is found without a look at any member, each of which is a line of memory elsewhere.
+    if let Some(at) = equal.iter().position(|entry| *entry == Some(item.entry)) {
+        return (from + at, true);
+    }
+    let before = equal.partition_point(|entry| {
+        entry.is_some_and(|entry| Item { entry, ..item }.member() < item.member())
+    });
+    (from + before, false)
+}
+
 /// Items side by side.
 struct Run<const N: usize> {
     len: usize,
@@ -108,34 +124,7 @@ impl<const N: usize> Run<N> {
     /// How many items are before `item`, and whether it comes next.
     #[inline]
     fn find(&self, item: Item) -> (usize, bool) {
-        let scores = &self.scores[..self.len];
-        let from = scores.partition_point(|score| *score < item.score);
-        if scores.get(from).is_none_or(|score| *score != item.score) {
-            return (from, false);
-        }
-        let (mut from, mut to) = (from, self.len);
-        // Equal scores: their members decide. A lone one is the usual case.
-        if scores
-            .get(from + 1)
-            .is_none_or(|score| *score != item.score)
-        {
-            to = from + 1;
-        } else {
-            to = from + scores[from..to].partition_point(|score| *score == item.score);
-        }
-        while from < to {
-            let middle = (from + to) / 2;
-            let Some(other) = self.get(middle) else { break };
-            if other.entry == item.entry {
-                return (middle, true);
-            }
-            match other.member().cmp(item.member()) {
-                Ordering::Less => from = middle + 1,
-                Ordering::Equal => return (middle, true),
-                Ordering::Greater => to = middle,
-            }
-        }
-        (from, false)
+        find(&self.scores[..self.len], &self.entries[..self.len], item)
     }
 
     /// How many items are before an edge.
