@@ -211,12 +211,14 @@ impl Listpack {
     /// Puts an element where `removed` bytes stood.
     fn splice(&mut self, at: usize, removed: usize, written: &Written<'_>) {
         let (before, added) = (self.bytes.len(), written.len());
-        let tail = (at + removed).min(before)..before;
-        if added > removed {
-            self.bytes.resize(before + added - removed, 0);
+        if added != removed {
+            let tail = (at + removed).min(before)..before;
+            if added > removed {
+                self.bytes.resize(before + added - removed, 0);
+            }
+            self.bytes.copy_within(tail, at + added);
+            self.bytes.truncate(before + added - removed);
         }
-        self.bytes.copy_within(tail, at + added);
-        self.bytes.truncate(before + added - removed);
         let mut at = at;
         for part in written.parts() {
             if let Some(gap) = self.bytes.get_mut(at..at + part.len()) {
