@@ -243,15 +243,15 @@ impl Log {
         let Some(place) = self.node_of(id) else {
             return false;
         };
-        let is_deleted = self.delete_in(place, id).is_some();
+        let is_deleted = self.delete_in(place, id, true).is_some();
         if is_deleted && id == self.first_id {
             self.find_first();
         }
         is_deleted
     }
 
-    /// None when there is no such live entry in the node at `place`.
-    fn delete_in(&mut self, place: Place, id: Id) -> Option<()> {
+    /// None when there is no such live entry in the node at `place`. The node goes with its last one if it is to.
+    fn delete_in(&mut self, place: Place, id: Id, drops_node: bool) -> Option<()> {
         let node = self.nodes.get_mut(place)?;
         let master = node.master()?;
         let start = node
@@ -259,7 +259,7 @@ impl Log {
             .filter(|found| !found.is_deleted)?
             .start;
         self.len -= 1;
-        if master.live <= 1 {
+        if drops_node && master.live <= 1 {
             self.remove_node(place);
             return Some(());
         }
@@ -378,7 +378,9 @@ impl Log {
                 References::Delete => self.unreference(id),
                 _ => {}
             }
-            self.delete_in(place, id);
+            // A node that ends with deleted entries behind the bound stays in Redis, even with nothing left in it.
+            let drops_node = trim.references != References::Keep;
+            self.delete_in(place, id, drops_node);
         }
     }
 
