@@ -317,6 +317,8 @@ impl Writer<'_> {
             "exec" | "discard" if args.len() == 1 => self.is_queueing[client] = false,
             // Which of several expired keys it tells of first is up to the hash table.
             "scan" if self.has_expiry => return,
+            // The encoding of what they store depends on the order of what they read.
+            "sdiffstore" | "sunionstore" | "sinterstore" if !self.is_ordered => return,
             "sort" | "sort_ro" if !self.is_ordered && args.len() > 2 => return,
             _ => {}
         }

@@ -141,7 +141,7 @@ impl Manner {
 fn restore(ctx: &mut Ctx) -> Result {
     let key = ctx.arg(1);
     let manner = Manner::parse(ctx)?;
-    if !manner.replaces && ctx.keys.exists_for_write(key) {
+    if ctx.keys.exists_for_write(key) && !manner.replaces {
         return Err(Error::BUSY_KEY);
     }
     let ttl_ms = ctx.integer(2)?;

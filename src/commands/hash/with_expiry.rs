@@ -415,9 +415,8 @@ fn set_pairs(hash: &mut Hash, request: &Request<'_>, is_over: bool, limits: &Lim
         let old_ms = hash.view().find(field).and_then(|found| found.expiry_ms);
         earliest_ms = earliest_ms.min(old_ms.unwrap_or(at_ms));
         hash.set(field, value, request.life, limits);
-    }
-    if is_over {
-        for [field, _] in request.pairs {
+        // At once, so that it does not count beside the next.
+        if is_over {
             hash.remove(field);
         }
     }
