@@ -531,7 +531,10 @@ fn setrange(ctx: &mut Ctx) -> Result {
     // The wrong type is an error before the length is.
     let end = match check_length(offset, value.len(), limit_bytes) {
         Ok(end) => end,
-        Err(error) => return ctx.keys.peek_string(key).and(Err(error)),
+        Err(error) => {
+            ctx.keys.exists_for_write(key);
+            return ctx.keys.peek_string(key).and(Err(error));
+        }
     };
     let length = ctx.keys.edit_string(key, end, |bytes, _| {
         if let Some(part) = bytes.get_mut(end - value.len()..end) {
