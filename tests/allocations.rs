@@ -83,7 +83,22 @@ fn allocations(commands: &[&[&str]]) -> u64 {
 #[test]
 fn hot_commands_allocate_nothing() {
     let value = "x".repeat(64);
-    let cases: [&[&[&str]]; 13] = [
+    let cases: [&[&[&str]]; 15] = [
+        &[
+            &["SADD", "KEY", "member", "12"],
+            &["SADD", "KEY", "other"],
+            &["SISMEMBER", "KEY", "12"],
+            &["SMISMEMBER", "KEY", "member", "none"],
+            &["SMEMBERS", "KEY"],
+            &["SRANDMEMBER", "KEY"],
+            &["SREM", "KEY", "member", "12"],
+        ],
+        &[
+            &["SADD", "KEY", "7", "12"],
+            &["SADD", "KEY", "70000"],
+            &["SCARD", "KEY"],
+            &["SPOP", "KEY"],
+        ],
         &[
             &["ZADD", "KEY", "1", "member"],
             &["ZADD", "KEY", "2", "other"],

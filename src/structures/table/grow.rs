@@ -40,6 +40,9 @@ impl<B: Shape> Table<B> {
     }
 
     fn add_first_segment(&mut self) {
+        if B::HAS_CLOCK {
+            self.slab = Slab::paged();
+        }
         self.segments = Vec::with_capacity(1);
         self.segments.push(Segment::new(0, 0));
         self.directory = vec![0];

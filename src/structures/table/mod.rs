@@ -14,7 +14,8 @@
 //!   two halves are merged again when together they would fill half a segment. A first segment starts with one bucket.
 //! - Position in the table is position in hash order: a hash prefix names a place that stays meaningful while segments
 //!   split and merge. [`Table::scan`] builds its cursor on that.
-//! - A table of one bucket has no pages: its entries are allocations of their own until it grows.
+//! - A table of one bucket has no pages: its entries are allocations of their own until it grows. Keys, which come and go
+//!   in numbers, have pages from the first on; [`Shape`] tells.
 //! - Each segment knows a lower bound of its earliest expiry; see `expiry.rs`.
 //!
 //! Invariants ([`Table::check`] verifies them): a segment of depth d is referred to by `1 << (depth - d)` adjacent
