@@ -137,12 +137,16 @@ fn lists(engine: &mut Engine, session: u32, rounds: usize) {
     };
     let words = |words: &[&[u8]]| words.iter().map(|word| word.to_vec()).collect::<Vec<_>>();
     time("lindex", &|at| words(&[b"lindex", b"long", &indexes[at]]));
-    time("lset", &|at| words(&[b"lset", b"long", &indexes[at], b"another element"]));
+    time("lset", &|at| {
+        words(&[b"lset", b"long", &indexes[at], b"another element"])
+    });
     time("lpush", &|at| words(&[b"lpush", b"long", &texts[at]]));
     time("rpop", &|_| words(&[b"rpop", b"long"]));
     time("lpop", &|_| words(&[b"lpop", b"long"]));
     time("rpush", &|at| words(&[b"rpush", b"small", &texts[at]]));
     time("rpop", &|_| words(&[b"rpop", b"small"]));
-    time("lmove", &|_| words(&[b"lmove", b"long", b"long", b"left", b"right"]));
+    time("lmove", &|_| {
+        words(&[b"lmove", b"long", b"long", b"left", b"right"])
+    });
     time("lrange", &|_| words(&[b"lrange", b"long", b"0", b"99"]));
 }

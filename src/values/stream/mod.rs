@@ -421,12 +421,23 @@ impl Log {
     }
 
     /// Lets `change` change the group at a place that [`Log::find_group`] found.
+    #[inline]
     pub fn edit_group<R>(&mut self, at: usize, change: impl FnOnce(&mut Group) -> R) -> Option<R> {
-        let group = self.groups.get_mut(at)?;
-        let before = group.heap_bytes();
-        let result = change(group);
-        self.group_bytes = self.group_bytes + group.heap_bytes() - before;
-        Some(result)
+        // A thin shell, so that not every caller gets a copy of the accounting.
+        let (mut change, mut result) = (Some(change), None);
+        self.change_group(at, &mut |group| {
+            result = change.take().map(|change| change(group));
+        });
+        result
+    }
+
+    #[inline(never)]
+    fn change_group(&mut self, at: usize, change: &mut dyn FnMut(&mut Group)) {
+        if let Some(group) = self.groups.get_mut(at) {
+            let before = group.heap_bytes();
+            change(group);
+            self.group_bytes = self.group_bytes + group.heap_bytes() - before;
+        }
     }
 
     /// Whether a group still needs an entry: it has not read it, or not acknowledged it. O(groups).

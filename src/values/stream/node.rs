@@ -44,14 +44,21 @@ pub struct Master {
     first: usize,
 }
 
-fn int(view: ListpackRef<'_>, position: usize) -> Option<i64> {
+/// The integer at a position, and the position behind it. Once for all who walk.
+#[inline(never)]
+fn int_then(view: ListpackRef<'_>, position: usize) -> Option<(i64, usize)> {
     match view.at(position)? {
-        Item::Int(value) => Some(value),
+        Item::Int(value) => Some((value, position + view.size_at(position))),
         Item::Bytes(_) => None,
     }
 }
 
+fn int(view: ListpackRef<'_>, position: usize) -> Option<i64> {
+    int_then(view, position).map(|(value, _)| value)
+}
+
 /// The position `count` elements on; the end if there are as many but no more.
+#[inline(never)]
 fn skip(view: ListpackRef<'_>, mut position: usize, count: usize) -> Option<usize> {
     for _ in 0..count {
         if position >= view.end() {
@@ -117,13 +124,10 @@ impl Node {
     /// What the master entry says.
     pub fn master(&self) -> Option<Master> {
         let view = self.pack.view();
-        let first = view.first()?;
-        let live = int(view, first)?;
-        let second = view.next(first)?;
-        let deleted = int(view, second)?;
-        let third = view.next(second)?;
-        let fields = usize::try_from(int(view, third)?).ok()?;
-        let names = view.next(third)?;
+        let (live, at) = int_then(view, view.first()?)?;
+        let (deleted, at) = int_then(view, at)?;
+        let (fields, names) = int_then(view, at)?;
+        let fields = usize::try_from(fields).ok()?;
         let first = skip(view, names, fields.checked_add(1)?)?;
         Some(Master {
             live,
@@ -177,16 +181,13 @@ impl Node {
     }
 
     fn set_counts(&mut self, live: i64, deleted: i64) {
-        let Some(first) = self.pack.view().first() else {
-            return;
-        };
-        if int(self.pack.view(), first) != Some(live) {
-            self.pack.replace_int(first, live);
-        }
-        if let Some(second) = self.pack.view().next(first)
-            && int(self.pack.view(), second) != Some(deleted)
-        {
-            self.pack.replace_int(second, deleted);
+        let mut at = self.pack.view().first();
+        for count in [live, deleted] {
+            let Some(place) = at else { return };
+            if int(self.pack.view(), place) != Some(count) {
+                self.pack.replace_int(place, count);
+            }
+            at = self.pack.view().next(place);
         }
     }
 
@@ -196,21 +197,20 @@ impl Node {
         if start >= view.end() {
             return None;
         }
-        let flags = int(view, start)?;
-        let ms_at = view.next(start)?;
-        let seq_at = view.next(ms_at)?;
-        let rest = view.next(seq_at)?;
-        let is_same = flags & SAME_FIELDS != 0;
-        let (fields, names, values, elements) = if is_same {
+        let (flags, at) = int_then(view, start)?;
+        let (ms, at) = int_then(view, at)?;
+        let (seq, rest) = int_then(view, at)?;
+        let (fields, names, values, elements) = if flags & SAME_FIELDS != 0 {
             (master.fields, Some(master.names), rest, master.fields)
         } else {
-            let fields = usize::try_from(int(view, rest)?).ok()?;
-            (fields, None, view.next(rest)?, fields.checked_mul(2)?)
+            let (fields, values) = int_then(view, rest)?;
+            let fields = usize::try_from(fields).ok()?;
+            (fields, None, values, fields.checked_mul(2)?)
         };
         Some(Found {
             id: Id {
-                ms: self.id.ms.wrapping_add(int(view, ms_at)? as u64),
-                seq: self.id.seq.wrapping_add(int(view, seq_at)? as u64),
+                ms: self.id.ms.wrapping_add(ms as u64),
+                seq: self.id.seq.wrapping_add(seq as u64),
             },
             fields,
             is_deleted: flags & DELETED != 0,
