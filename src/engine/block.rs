@@ -198,6 +198,9 @@ impl Engine {
     pub(super) fn unblock_by_command(&mut self, id: SessionId, with_error: bool) {
         if with_error {
             self.server.count_error(b"UNBLOCKED");
+            if let Some(waiting) = self.sessions.get(id).and_then(|one| one.waiting.as_ref()) {
+                self.server.count_failure(waiting.number);
+            }
         }
         self.unblock(id, |reply, block| match with_error {
             true => reply.error(b"UNBLOCKED client unblocked via CLIENT UNBLOCK"),

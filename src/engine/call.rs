@@ -234,14 +234,7 @@ impl Engine {
             Ok(Outcome::Block(block)) => self.wait(session, row, args, *block, reply),
             Err(error) => {
                 self.server.count_error(error.code());
-                if let Some(stats) = self
-                    .server
-                    .stats
-                    .by_command
-                    .get_mut(usize::from(row.number))
-                {
-                    stats.failed += 1;
-                }
+                self.server.count_failure(row.number);
                 reply.error(error.text());
                 Called::Replied
             }

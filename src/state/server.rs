@@ -145,6 +145,13 @@ impl Server {
         }
     }
 
+    /// Counts a call of a command that ended in an error.
+    pub fn count_failure(&mut self, number: u16) {
+        if let Some(stats) = self.stats.by_command.get_mut(usize::from(number)) {
+            stats.failed += 1;
+        }
+    }
+
     /// Counts an error reply.
     pub fn count_error(&mut self, code: &[u8]) {
         /// A script could make up codes without end; Redis stops counting them by name too.
