@@ -523,8 +523,12 @@ impl Writer<'_> {
             ArgKind::String => vocabulary.string(dice, arg.name, &name, group),
             ArgKind::PureToken => return,
             ArgKind::OneOf(choices) => {
-                if !choices.is_empty() {
-                    let mut choice = choices[dice.below(choices.len())];
+                let known = choices
+                    .iter()
+                    .filter(|choice| choice.since.is_none_or(is_known));
+                let known: Vec<Arg> = known.copied().collect();
+                if !known.is_empty() {
+                    let mut choice = known[dice.below(known.len())];
                     choice.is_optional = false;
                     self.arguments(row, &[choice], args, depth + 1);
                 }
@@ -547,7 +551,7 @@ impl Writer<'_> {
             2 if count > 1 => args.swap(at, other),
             3 if count > 1 => args[at] = self.vocabulary.any_text(dice),
             _ => {
-                let words = "NX|GET|EX|COUNT|XX|CH|LIMIT|WITHSCORES|ANY|FIELDS|REV|BYLEX|MATCH|1|0";
+                let words = "NX|GET|EX|XX|CH|LIMIT|WITHSCORES|ANY|FIELDS|REV|BYLEX|MATCH|1|0";
                 args.push(dice.word(words));
             }
         }

@@ -313,6 +313,7 @@ fn pairs<'a>(options: &mut Options<'a>) -> core::result::Result<&'a [[&'a [u8]; 
 fn hsetex(ctx: &mut Ctx) -> Result {
     let request = Request::parse(ctx)?;
     let key = ctx.arg(1);
+    ctx.keys.meet(key);
     let (may_set, due) = insist(ctx, &request)?;
     if !may_set {
         if tell_due(ctx, &due) {
