@@ -112,7 +112,7 @@ export interface Commands<M extends Mode> {
 	/** Does what LMOVEM does, and waits until there are enough elements. */
 	blmovem(source: Key, destination: Key, wherefrom: Word<"LEFT" | "RIGHT">, whereto: Word<"LEFT" | "RIGHT">, timeout: Double, options?: { count?: Int; exactly?: Int; obo?: boolean; bulk?: boolean }): Result<M, Promise<string[] | null>>;
 	/** Takes elements out of the first of several lists that has some; waits for some if need be. */
-	blmpop(timeout: Double, key: readonly Key[], where: Word<"LEFT" | "RIGHT">, options?: { count?: Int }): Result<M, Promise<(string | string[])[] | null>>;
+	blmpop(timeout: Double, key: readonly Key[], where: Word<"LEFT" | "RIGHT">, options?: { count?: Int }): Result<M, Promise<[string, string] | null>>;
 	/** Takes the element at the head out of the first of several lists that has one; waits for one if need be. */
 	blpop(key: readonly (Key)[], timeout: Double): Result<M, Promise<string[] | null>>;
 	/** Takes the element at the tail out of the first of several lists that has one; waits for one if need be. */
@@ -345,7 +345,7 @@ export interface Commands<M extends Mode> {
 	/** Moves elements from one end of a list to one end of another or the same, and returns them: as many as there are up to a number, or exactly that number. */
 	lmovem(source: Key, destination: Key, wherefrom: Word<"LEFT" | "RIGHT">, whereto: Word<"LEFT" | "RIGHT">, options?: { count?: Int; exactly?: Int; obo?: boolean; bulk?: boolean }): Result<M, string[] | null>;
 	/** Takes elements out of the first of several lists that has some. */
-	lmpop(key: readonly Key[], where: Word<"LEFT" | "RIGHT">, options?: { count?: Int }): Result<M, (string | string[])[] | null>;
+	lmpop(key: readonly Key[], where: Word<"LEFT" | "RIGHT">, options?: { count?: Int }): Result<M, [string, string[]] | null>;
 	/** Draws a picture and tells the version. */
 	lolwut(options?: { version?: Int }): Result<M, Reply>;
 	/** Takes one element or several out at the head of a list; the last one takes the list with it. */
@@ -558,11 +558,11 @@ export interface Commands<M extends Mode> {
 	/** Adds an entry to a stream, which is created if there is none. */
 	xadd(...args: Arg[]): Result<M, string | null>;
 	/** Makes a consumer the owner of what has been pending for long. */
-	xautoclaim(key: Key, group: Arg, consumer: Arg, minIdleTime: Arg, start: Arg, options?: { count?: Int; justid?: boolean }): Result<M, Reply[]>;
+	xautoclaim(key: Key, group: Arg, consumer: Arg, minIdleTime: Arg, start: Arg, options?: { count?: Int; justid?: boolean }): Result<M, [string, (string | null | [string, string[] | null])[], string[]]>;
 	/** Sets how long and how many marks of producers a stream keeps. */
 	xcfgset(key: Key, options?: { "idmp-duration"?: Int; "idmp-maxsize"?: Int }): Result<M, "OK">;
 	/** Makes a consumer the owner of pending entries. */
-	xclaim(key: Key, group: Arg, consumer: Arg, minIdleTime: Arg, id: readonly (Arg)[], options?: { idle?: Int; time?: Int | Date; retrycount?: Int; force?: boolean; justid?: boolean; lastid?: Arg }): Result<M, Reply[]>;
+	xclaim(key: Key, group: Arg, consumer: Arg, minIdleTime: Arg, id: readonly (Arg)[], options?: { idle?: Int; time?: Int | Date; retrycount?: Int; force?: boolean; justid?: boolean; lastid?: Arg }): Result<M, (string | null | [string, string[] | null])[]>;
 	/** Deletes entries of a stream; how many there were. */
 	xdel(key: Key, ...id: Many<Arg>): Result<M, number>;
 	/** Deletes entries of a stream, with or without what groups still hold of them. */
@@ -581,11 +581,11 @@ export interface Commands<M extends Mode> {
 	/** Marks an entry as sent by a producer; for logs that are replayed. */
 	xidmprecord(key: Key, pid: Arg, iid: Arg, streamId: Arg): Result<M, "OK">;
 	/** About the consumers of a group. */
-	xinfoConsumers(key: Key, group: Arg): Result<M, Reply>;
+	xinfoConsumers(key: Key, group: Arg): Result<M, Record<string, Reply>[]>;
 	/** About the groups of a stream. */
-	xinfoGroups(key: Key): Result<M, Reply>;
+	xinfoGroups(key: Key): Result<M, Record<string, Reply>[]>;
 	/** About a stream, with FULL also about its groups. */
-	xinfoStream(key: Key, options?: { full?: boolean; count?: Int }): Result<M, Reply>;
+	xinfoStream(key: Key, options?: { full?: boolean; count?: Int }): Result<M, Record<string, Reply>>;
 	/** How many entries a stream has. */
 	xlen(key: Key): Result<M, number>;
 	/** Gives pending entries back to the group, for others to take. */

@@ -35,7 +35,7 @@ pub const ROWS: &[Command] = &[
             integer("numkeys"), key("key").multiple(), oneof("where", args![flag("LEFT"), flag("RIGHT")]),
             integer("count").token("COUNT").optional(),
         ],
-        reply: "[bulk | [bulk]] | nil",
+        reply: "[bulk, [bulk]] | nil",
         doc: prose!("Takes elements out of the first of several lists that has some.", "O(N+M), N the number of keys, M of elements taken out"),
         run: lmpop,
         ..BASE
@@ -61,7 +61,7 @@ pub const ROWS: &[Command] = &[
             double("timeout"), integer("numkeys"), key("key").multiple(), oneof("where", args![flag("LEFT"), flag("RIGHT")]),
             integer("count").token("COUNT").optional(),
         ],
-        reply: "[bulk | [bulk]] | nil",
+        reply: "[bulk, bulk] | nil",
         doc: prose!("Takes elements out of the first of several lists that has some; waits for some if need be.", "O(N+M), N the number of keys, M of elements taken out"),
         run: blmpop,
         ..BASE

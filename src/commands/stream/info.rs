@@ -26,7 +26,7 @@ pub const ROWS: &[Command] = &[
                     key("key"),
                     block("full-block", args![flag("FULL"), integer("count").token("COUNT").optional()]).optional(),
                 ],
-                reply: "any",
+                reply: "map<bulk,any>",
                 doc: prose!("About a stream, with FULL also about its groups.", "O(1), and the entries returned"),
                 run: stream, ..BASE
             },
@@ -34,7 +34,7 @@ pub const ROWS: &[Command] = &[
                 name: "groups", arity: 3, group: CommandGroup::Stream, since: "5.0.0",
                 flags: Flags::READONLY, acl: Acl::STREAM, keys: KEY,
                 args: args![key("key")],
-                reply: "any",
+                reply: "[map<bulk,any>]",
                 doc: prose!("About the groups of a stream.", "O(N), N the groups"),
                 run: groups, ..BASE
             },
@@ -43,7 +43,7 @@ pub const ROWS: &[Command] = &[
                 flags: Flags::READONLY, acl: Acl::STREAM, keys: KEY,
                 args: args![key("key"), string("group")],
                 tips: &["nondeterministic_output"],
-                reply: "any",
+                reply: "[map<bulk,any>]",
                 doc: prose!("About the consumers of a group.", "O(N), N the consumers"),
                 run: consumers, ..BASE
             },

@@ -44,7 +44,7 @@ pub const ROWS: &[Command] = &[
             string("lastid").token("LASTID").optional(),
         ],
         tips: &["nondeterministic_output"],
-        reply: "[any]",
+        reply: "[bulk | nil | [bulk, [bulk] | nil]]",
         doc: prose!("Makes a consumer the owner of pending entries.", "O(log N) for each entry"),
         run: xclaim, ..BASE
     },
@@ -58,7 +58,7 @@ pub const ROWS: &[Command] = &[
             integer("count").token("COUNT").optional(), flag("JUSTID").optional(),
         ],
         tips: &["nondeterministic_output"],
-        reply: "[any]",
+        reply: "[bulk, [bulk | nil | [bulk, [bulk] | nil]], [bulk]]",
         doc: prose!("Makes a consumer the owner of what has been pending for long.", "O(1) for small counts"),
         run: xautoclaim, ..BASE
     },
