@@ -222,7 +222,6 @@ impl<T: Keyed> Runs<T> {
         let Some(items) = self.chunks.get_mut(place.chunk) else {
             return false;
         };
-        let before = items.capacity();
         let mut grown = 0;
         if items.len() >= CHUNK {
             let upper = items.split_off(CHUNK / 2);
@@ -239,7 +238,6 @@ impl<T: Keyed> Runs<T> {
             items.insert(place.at.min(items.len()), item);
             grown += items.capacity() - before;
         }
-        debug_assert!(before <= CHUNK);
         self.chunk_bytes += grown * size_of::<T>();
         self.len += 1;
         true
