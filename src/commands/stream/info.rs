@@ -170,17 +170,13 @@ fn reply_full(reply: &mut Reply, log: &Log, count: usize) {
     reply.bulk_str("groups");
     reply.array(log.groups().len());
     for group in log.groups() {
-        let nacked = group.ownerless();
-        reply.map(if nacked > 0 { 8 } else { 7 });
+        reply.map(7);
         reply.bulk_str("name");
         reply.bulk(group.name());
         id_field(reply, "last-delivered-id", group.last_id);
         optional_field(reply, "entries-read", group.entries_read);
         optional_field(reply, "lag", log.lag(group));
         int_field(reply, "pel-count", group.all_pending().len() as u64);
-        if nacked > 0 {
-            int_field(reply, "nacked-count", nacked as u64);
-        }
         reply.bulk_str("pending");
         reply.array(group.all_pending().len().min(count));
         for pending in group.all_pending().iter().take(count) {

@@ -68,8 +68,6 @@ pub struct Group {
     consumers: Vec<Option<Consumer>>,
     by_name: Vec<u32>,
     consumer_bytes: usize,
-    /// Pending entries without an owner.
-    ownerless: usize,
 }
 
 impl Clone for Group {
@@ -99,7 +97,6 @@ impl Group {
             consumers: Vec::new(),
             by_name: Vec::new(),
             consumer_bytes: 0,
-            ownerless: 0,
         }
     }
 
@@ -119,11 +116,6 @@ impl Group {
     /// All pending entries.
     pub fn all_pending(&self) -> &Runs<Pending> {
         &self.pending
-    }
-
-    /// Pending entries that were given back.
-    pub fn ownerless(&self) -> usize {
-        self.ownerless
     }
 
     /// A pending entry. O(log n).
@@ -223,13 +215,11 @@ impl Group {
                 if previous == owner {
                     return;
                 }
-                self.ownerless -= usize::from(previous == NOBODY);
                 self.edit(previous, &mut |consumer| {
                     consumer.pending.remove_id(id);
                 });
             }
         }
-        self.ownerless += usize::from(owner == NOBODY);
         self.edit(owner, &mut |consumer| {
             consumer.pending.insert(id);
         });
@@ -240,7 +230,6 @@ impl Group {
         let Some(pending) = self.pending.remove_id(id) else {
             return false;
         };
-        self.ownerless -= usize::from(pending.owner == NOBODY);
         self.edit(pending.owner, &mut |consumer| {
             consumer.pending.remove_id(id);
         });
@@ -259,7 +248,9 @@ impl Group {
             let is_owned = |id: &Id| self.pending(*id).is_some_and(|held| held.owner == *number);
             assert!(consumer.pending.iter().all(is_owned));
         }
-        assert_eq!(owned + self.ownerless, self.pending.len());
+        let is_given_back = |held: &&Pending| held.owner == NOBODY;
+        let given_back = self.pending.iter().filter(is_given_back).count();
+        assert_eq!(owned + given_back, self.pending.len());
         assert_eq!(bytes, self.consumer_bytes);
         let there = self.consumers.iter().flatten().count();
         assert_eq!(there, self.by_name.len());
