@@ -82,7 +82,6 @@ impl Clone for Group {
             consumer_bytes: consumers.iter().flatten().map(Consumer::heap_bytes).sum(),
             consumers,
             by_name: self.by_name.clone(),
-            ownerless: self.ownerless,
         }
     }
 }

@@ -37,7 +37,7 @@ impl Producer {
 }
 
 /// The marks of a stream's producers.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Idempotence {
     /// How long a mark is kept.
     pub duration_s: u32,
@@ -51,6 +51,20 @@ pub struct Idempotence {
     producers: Vec<Producer>,
     /// What the producers' queues and all names have from the allocator.
     held_bytes: usize,
+}
+
+impl Clone for Idempotence {
+    /// The copy has no spare room, and accounts for that.
+    fn clone(&self) -> Self {
+        let producers = self.producers.clone();
+        let names = self.iter().map(|(_, mark)| mark.name.len());
+        let held_bytes = producers.iter().map(Producer::heap_bytes).sum::<usize>();
+        Idempotence {
+            held_bytes: held_bytes + names.sum::<usize>(),
+            producers,
+            ..*self
+        }
+    }
 }
 
 impl Default for Idempotence {
