@@ -112,11 +112,11 @@ export interface Commands<M extends Mode> {
 	/** Does what LMOVEM does, and waits until there are enough elements. */
 	blmovem(source: Key, destination: Key, wherefrom: Word<"LEFT" | "RIGHT">, whereto: Word<"LEFT" | "RIGHT">, timeout: Double, options?: { count?: Int; exactly?: Int; obo?: boolean; bulk?: boolean }): Result<M, Promise<string[] | null>>;
 	/** Takes elements out of the first of several lists that has some; waits for some if need be. */
-	blmpop(timeout: Double, key: readonly Key[], where: Word<"LEFT" | "RIGHT">, options?: { count?: Int }): Result<M, Promise<[string, string] | null>>;
+	blmpop(timeout: Double, key: readonly Key[], where: Word<"LEFT" | "RIGHT">, options?: { count?: Int }): Result<M, Promise<[string, string[]] | null>>;
 	/** Takes the element at the head out of the first of several lists that has one; waits for one if need be. */
-	blpop(key: readonly (Key)[], timeout: Double): Result<M, Promise<string[] | null>>;
+	blpop(key: readonly (Key)[], timeout: Double): Result<M, Promise<[string, string] | null>>;
 	/** Takes the element at the tail out of the first of several lists that has one; waits for one if need be. */
-	brpop(key: readonly (Key)[], timeout: Double): Result<M, Promise<string[] | null>>;
+	brpop(key: readonly (Key)[], timeout: Double): Result<M, Promise<[string, string] | null>>;
 	/** Does what RPOPLPUSH does, and waits for an element if need be. @deprecated since Redis 6.2.0 */
 	brpoplpush(source: Key, destination: Key, timeout: Double): Result<M, Promise<string | null>>;
 	/** Takes members out of the first of several sorted sets that has some; waits for some if need be. */

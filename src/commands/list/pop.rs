@@ -61,7 +61,7 @@ pub const ROWS: &[Command] = &[
             double("timeout"), integer("numkeys"), key("key").multiple(), oneof("where", args![flag("LEFT"), flag("RIGHT")]),
             integer("count").token("COUNT").optional(),
         ],
-        reply: "[bulk, bulk] | nil",
+        reply: "[bulk, [bulk]] | nil",
         doc: prose!("Takes elements out of the first of several lists that has some; waits for some if need be.", "O(N+M), N the number of keys, M of elements taken out"),
         run: blmpop,
         ..BASE
@@ -86,7 +86,7 @@ const WAIT: Command = Command {
     acl: Acl::LIST,
     keys: &[KeySpec::index(1).range(-2, 1, 0).flags(KeyFlags::RW | KeyFlags::ACCESS | KeyFlags::DELETE)],
     args: args![key("key").multiple(), double("timeout")],
-    reply: "[bulk] | nil",
+    reply: "[bulk, bulk] | nil",
     ..BASE
 };
 
