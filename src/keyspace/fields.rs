@@ -224,6 +224,12 @@ impl Keyspace {
         true
     }
 
+    /// A key came and went within one command, in so many changes: that is counted, and told.
+    pub fn came_and_went(&mut self, key: &[u8], changes: u64) {
+        self.notify(Class::NEW, "new", key);
+        self.changed_by(changes, self.selected, key);
+    }
+
     /// [`Keyspace::expire_field`], and its events.
     #[cold]
     pub fn expire_field_aloud(&mut self, key: &[u8], field: &[u8]) {

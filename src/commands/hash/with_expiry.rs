@@ -341,7 +341,7 @@ fn hsetex(ctx: &mut Ctx) -> Result {
     }
     let is_gone = is_over && ctx.keys.peek(key).is_none();
     if is_gone && !edited.is_removed {
-        ctx.keys.notify(Class::NEW, "new", key);
+        ctx.keys.came_and_went(key, request.pairs.len() as u64);
     }
     ctx.keys.notify(Class::HASH, "hset", key);
     if is_over {
