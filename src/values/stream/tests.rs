@@ -169,6 +169,7 @@ fn does_what_a_map_of_entries_does() {
         }
         if step % 200 == 0 {
             stream.check();
+            stream.clone().check();
             let first = model.entries.keys().next();
             assert_eq!(stream.first_id, first.copied().unwrap_or(Id::MIN));
         }
