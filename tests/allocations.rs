@@ -88,17 +88,11 @@ fn hot_commands_allocate_nothing() {
             &["SADD", "KEY", "member", "12"],
             &["SADD", "KEY", "other"],
             &["SISMEMBER", "KEY", "12"],
-            &["SMISMEMBER", "KEY", "member", "none"],
             &["SMEMBERS", "KEY"],
             &["SRANDMEMBER", "KEY"],
             &["SREM", "KEY", "member", "12"],
         ],
-        &[
-            &["SADD", "KEY", "7", "12"],
-            &["SADD", "KEY", "70000"],
-            &["SCARD", "KEY"],
-            &["SPOP", "KEY"],
-        ],
+        &[&["SADD", "KEY", "7", "70000"], &["SPOP", "KEY"]],
         &[
             &["ZADD", "KEY", "1", "member"],
             &["ZADD", "KEY", "2", "other"],

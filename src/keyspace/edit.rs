@@ -2,6 +2,7 @@
 
 use super::Keyspace;
 use super::read::is_stale;
+use super::write::content_bytes;
 use crate::algorithms::bytes::Append;
 use crate::resp::Error;
 use crate::structures::table::{EntryMut, Lookup, Payload, PayloadMut};
@@ -94,8 +95,8 @@ impl Keyspace {
                     return changes.map(|_| false);
                 }
                 let changes = changes?;
-                let bytes = stored_bytes(&object);
                 let (kind, content) = object.into_content(&mut self.scratch);
+                let bytes = content_bytes(&content);
                 let entry = place.insert(kind, content, None);
                 let deadline_ms = Entry::new(entry.view()).field_deadline_ms();
                 self.fields.moved(db, key, None, deadline_ms);
@@ -169,20 +170,11 @@ fn edit_inline(
     let changes = change(&mut object, limits);
     let is_spent = object.is_spent();
     if changes.is_ok() && !is_spent {
-        *outside += stored_bytes(&object);
         let (kind, content) = object.into_content(bytes);
+        *outside += content_bytes(&content);
         entry.set_payload(kind, content);
     } else {
         *bytes = object.into_packed();
     }
     Ok((changes?, is_spent))
-}
-
-/// Bytes the object will take outside its entry.
-fn stored_bytes(object: &Object) -> usize {
-    if object.fits_inline() {
-        0
-    } else {
-        object.memory_bytes()
-    }
 }

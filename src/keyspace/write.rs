@@ -620,7 +620,8 @@ fn presence(table: &Db, key: &[u8], now_ms: i64) -> Presence {
     }
 }
 
-fn content_bytes(content: &Content<'_, Object>) -> usize {
+/// Bytes an entry's content takes outside the entry.
+pub(super) fn content_bytes(content: &Content<'_, Object>) -> usize {
     match content {
         Content::Boxed(object) => object.memory_bytes(),
         Content::Inline(_) | Content::Int(_) => 0,

@@ -89,6 +89,28 @@ pub fn append(list: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
+/// From this length on a packed value grows by an eighth.
+const FRUGAL_BYTES: usize = 512;
+
+/// `Vec::reserve` for bytes that will be kept: a list that is not short gets no more than an eighth in reserve instead of
+/// its whole length again.
+#[inline]
+pub fn make_room(list: &mut Vec<u8>, more: usize) {
+    if list.capacity() - list.len() < more {
+        grow(list, more);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn grow(list: &mut Vec<u8>, more: usize) {
+    if list.len() < FRUGAL_BYTES {
+        list.reserve(more);
+    } else {
+        list.reserve_exact(more + list.len() / 8);
+    }
+}
+
 /// Whether both are the same. Compares eight bytes at a time; the last step overlaps the one before.
 #[inline]
 pub fn equal(left: &[u8], right: &[u8]) -> bool {
@@ -121,7 +143,7 @@ pub fn is_ascii(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{append, copy_words, is_ascii};
+    use super::{append, copy_words, is_ascii, make_room};
 
     #[test]
     fn every_short_length_is_copied_whole_and_nothing_beside_it() {
@@ -143,6 +165,16 @@ mod tests {
         append(&mut list, &[b'x'; 300]);
         assert_eq!(list[..7], *b"abcdefg");
         assert_eq!(list.len(), 307);
+    }
+
+    #[test]
+    fn room_is_made_sparingly_for_long_lists() {
+        let mut list = Vec::new();
+        for length in 0..20_000 {
+            make_room(&mut list, 1);
+            list.push(0);
+            assert!(list.capacity() <= (length + 1 + length / 8).max(1024));
+        }
     }
 
     #[test]

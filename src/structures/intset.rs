@@ -13,6 +13,7 @@
 //! Invariants ([`Intset::check`]): the width is one of the three, the count agrees with the length of the bytes, the
 //! integers ascend strictly.
 
+use super::bytes::make_room;
 use core::cmp::Ordering;
 
 const HEADER_BYTES: usize = 8;
@@ -190,6 +191,7 @@ impl Intset {
         let (count, width) = (self.view().len(), self.view().width());
         let at = HEADER_BYTES + rank * width;
         let end = self.bytes.len();
+        make_room(&mut self.bytes, width);
         self.bytes.resize(end + width, 0);
         self.bytes.copy_within(at..end, at + width);
         self.write(at, width, number);

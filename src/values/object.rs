@@ -1,7 +1,7 @@
 //! Values that do not fit into their entry, or are too structured for it.
 
 use super::{Array, Hash, Kind, List, Set, SortedSet, Stream, Type};
-use crate::algorithms::bytes::Append;
+use crate::algorithms::bytes::{Append, Bytes};
 use crate::structures::listpack;
 use crate::structures::table::{Content, Shape};
 
@@ -176,14 +176,20 @@ impl Object {
         size_of::<Object>() + each!(self, value => value.heap_bytes(), bytes => bytes.capacity())
     }
 
-    /// The form in which it is stored in an entry, with the entry's kind. `bytes` lends its place to short packed forms.
+    /// The form in which it is stored in an entry, with the entry's kind. `bytes` gets the memory of packed forms: short
+    /// ones are stored from there, of longer ones a copy without spare room.
     pub fn into_content(self, bytes: &mut Vec<u8>) -> (u8, Content<'_, Object>) {
-        let kind = self.kind() as u8;
+        let kind = self.kind();
+        let is_packed = self.packed().is_some();
         if self.fits_inline() {
             *bytes = self.into_packed();
-            (kind, Content::Inline(bytes))
+            (kind as u8, Content::Inline(bytes))
+        } else if is_packed {
+            *bytes = self.into_packed();
+            let object = Object::unpack(kind, bytes.as_slice().owned());
+            (kind as u8, Content::Boxed(Box::new(object)))
         } else {
-            (kind, Content::Boxed(Box::new(self)))
+            (kind as u8, Content::Boxed(Box::new(self)))
         }
     }
 }

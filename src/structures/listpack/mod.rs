@@ -29,7 +29,7 @@ mod read;
 #[cfg(test)]
 mod tests;
 
-use crate::structures::bytes::append;
+use crate::structures::bytes::{append, make_room};
 pub use crate::structures::item::{Item, Needle, Text};
 pub use coding::HEADER_BYTES;
 use coding::{END, Written};
@@ -198,7 +198,7 @@ impl Listpack {
 
     #[inline]
     fn push_written(&mut self, written: &Written<'_>) {
-        self.bytes.reserve(written.len());
+        make_room(&mut self.bytes, written.len());
         self.bytes.pop();
         for part in written.parts() {
             append(&mut self.bytes, part);
@@ -214,6 +214,7 @@ impl Listpack {
         if added != removed {
             let tail = (at + removed).min(before)..before;
             if added > removed {
+                make_room(&mut self.bytes, added - removed);
                 self.bytes.resize(before + added - removed, 0);
             }
             self.bytes.copy_within(tail, at + added);
