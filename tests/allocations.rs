@@ -83,7 +83,18 @@ fn allocations(commands: &[&[&str]]) -> u64 {
 #[test]
 fn hot_commands_allocate_nothing() {
     let value = "x".repeat(64);
-    let cases: [&[&[&str]]; 15] = [
+    let cases: [&[&[&str]]; 16] = [
+        &[
+            &["RPUSH", "KEY", "a", "12"],
+            &["LPUSH", "KEY", "b"],
+            &["LINDEX", "KEY", "-1"],
+            &["LRANGE", "KEY", "0", "-1"],
+            &["LSET", "KEY", "0", "c"],
+            &["LINSERT", "KEY", "AFTER", "a", "d"],
+            &["LREM", "KEY", "0", "d"],
+            &["LPOP", "KEY"],
+            &["RPOP", "KEY", "2"],
+        ],
         &[
             &["SADD", "KEY", "member", "12"],
             &["SADD", "KEY", "other"],
