@@ -4,7 +4,7 @@ use super::super::rdb;
 use super::super::rdb::{Cursor, ReadError};
 use super::super::ziplist;
 use crate::algorithms::lzf::Compressor;
-use crate::structures::listpack::{self, Listpack};
+use crate::structures::listpack::Listpack;
 use crate::structures::quicklist::{NodeRef, Quicklist};
 use crate::values::{Limits, List, ListRef};
 
@@ -107,7 +107,9 @@ pub(super) fn read(
         return Err(BAD);
     }
     let mut list = List::Linked(Box::new(list));
-    list.settle(limits);
+    if type_byte != ZIPLIST {
+        list.settle(limits);
+    }
     Ok(list)
 }
 
@@ -115,9 +117,9 @@ fn read_node(cursor: &mut Cursor<'_>, list: &mut Quicklist) -> Result<(), ReadEr
     let kind = cursor.length()?;
     let bytes = cursor.string()?;
     match kind {
-        NODE_PLAIN => list.push_plain(bytes.into_owned()),
-        NODE_PACKED if listpack::is_valid(&bytes) => {
-            let pack = Listpack::from_bytes(bytes.into_owned());
+        NODE_PLAIN if !bytes.is_empty() => list.push_plain(bytes.into_owned()),
+        NODE_PACKED => {
+            let pack = Listpack::checked(bytes.into_owned()).ok_or(BAD)?;
             if !pack.is_empty() {
                 list.push_pack(pack);
             }

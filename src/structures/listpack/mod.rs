@@ -72,6 +72,17 @@ impl Listpack {
         Listpack { bytes }
     }
 
+    /// Takes bytes from outside, if they are a listpack. A count that was left open is filled in.
+    pub fn checked(bytes: Vec<u8>) -> Option<Listpack> {
+        if !is_valid(&bytes) {
+            return None;
+        }
+        let mut pack = Listpack { bytes };
+        let len = pack.len();
+        pack.write_count(u16::try_from(len).unwrap_or(UNKNOWN_COUNT));
+        Some(pack)
+    }
+
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
