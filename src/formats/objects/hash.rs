@@ -316,7 +316,8 @@ mod tests {
     fn what_is_no_hash_is_refused() {
         let (a, x) = (("a", None), ("x", None));
         let number = |number| ("", Some(number));
-        let packs: [(u8, &[(&str, Option<i64>)]); 9] = [
+        type Items<'a> = &'a [(&'a str, Option<i64>)];
+        let packs: [(u8, Items<'_>); 9] = [
             (LISTPACK, &[]),
             (LISTPACK, &[a]),
             (LISTPACK, &[a, x, a, x]),
