@@ -163,7 +163,7 @@ fn main() -> ExitCode {
         text.split(',').map(str::to_lowercase).collect()
     });
     // A panic is a find like another; pair.rs catches it and tells what was said.
-    std::panic::set_hook(Box::new(|panic| pair::remember_panic(panic)));
+    std::panic::set_hook(Box::new(pair::remember_panic));
     let (seconds, length) = (number("--seconds", 20), number("--length", 200) as usize);
     let pair = Pair::new(&address);
     let repertoire = Repertoire::new(pair.lookup(), &only);
