@@ -5,7 +5,7 @@ use super::{Engine, Kind, SessionId};
 
 impl Engine {
     /// Whether anything waits for [`Engine::after_request`].
-    #[inline]
+    #[inline(always)]
     pub(super) fn has_aftermath(&self) -> bool {
         self.keys.has_aftermath()
             || !self.server.published.is_empty()
@@ -17,7 +17,7 @@ impl Engine {
     }
 
     /// Carries out what the request left to do; `has_messages` is true when the session has some for the host.
-    #[inline]
+    #[inline(always)]
     pub(super) fn after_request(&mut self, id: SessionId, has_messages: bool) {
         if self.has_aftermath() {
             self.settle();

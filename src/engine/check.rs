@@ -64,7 +64,7 @@ impl Engine {
     }
 
     /// One quick look for the usual case: nothing stands in the way of anything.
-    #[inline]
+    #[inline(always)]
     fn is_anything_special(&self, session: &Session, row: &Command) -> bool {
         !session.is_authenticated
             || session.is_subscriber()

@@ -19,8 +19,16 @@ pub struct Edited<R> {
 /// How many changes an edit made: what the data set's count of changes grows by. 0 says that nothing was changed.
 pub type Changes = u64;
 
-/// What edits an object.
-type Change<'a> = dyn FnMut(&mut Object, &Limits) -> Result<Changes, Error> + 'a;
+/// What edits an object. Not `dyn FnMut`: with that comes a second copy of each closure, for calls that consume it.
+trait Change {
+    fn change(&mut self, object: &mut Object, limits: &Limits) -> Result<Changes, Error>;
+}
+
+impl<F: FnMut(&mut Object, &Limits) -> Result<Changes, Error>> Change for F {
+    fn change(&mut self, object: &mut Object, limits: &Limits) -> Result<Changes, Error> {
+        self(object, limits)
+    }
+}
 
 impl Keyspace {
     /// Lets `change` look at the aggregate at `key` and change it. None when there is no such key. The time to live
@@ -61,14 +69,19 @@ impl Keyspace {
     ) -> Result<Option<Edited<R>>, Error> {
         let mut change = Some(change);
         let mut result = None;
-        let is_removed = self.edit_object(key, V::TYPE, creates, &mut |object, limits| {
-            let (Some(change), Some(value)) = (change.take(), V::of(object)) else {
-                return Err(Error::WRONG_TYPE);
-            };
-            let (changes, value) = change(value, limits)?;
-            result = Some(value);
-            Ok(changes)
-        })?;
+        let is_removed = self.edit_object(
+            key,
+            V::TYPE,
+            creates,
+            &mut |object: &mut Object, limits: &Limits| {
+                let (Some(change), Some(value)) = (change.take(), V::of(object)) else {
+                    return Err(Error::WRONG_TYPE);
+                };
+                let (changes, value) = change(value, limits)?;
+                result = Some(value);
+                Ok(changes)
+            },
+        )?;
         Ok(result.map(|value| Edited { value, is_removed }))
     }
 
@@ -79,7 +92,7 @@ impl Keyspace {
         key: &[u8],
         wanted: Type,
         creates: bool,
-        change: &mut Change<'_>,
+        change: &mut dyn Change,
     ) -> Result<bool, Error> {
         let db = self.selected;
         let Some(table) = self.dbs.get_mut(db) else {
@@ -89,7 +102,7 @@ impl Keyspace {
             Lookup::Vacant(_) if !creates => return Ok(false),
             Lookup::Vacant(place) => {
                 let mut object = Object::new_in(wanted, &mut self.scratch);
-                let changes = change(&mut object, &self.limits);
+                let changes = change.change(&mut object, &self.limits);
                 if !matches!(changes, Ok(1..)) || object.is_spent() {
                     self.scratch = object.into_packed();
                     return changes.map(|_| false);
@@ -121,7 +134,7 @@ impl Keyspace {
         let (changes, is_spent) = match entry.payload_mut() {
             PayloadMut::Boxed(object) => {
                 let before = object.memory_bytes();
-                let changes = change(object, &self.limits);
+                let changes = change.change(object, &self.limits);
                 self.object_bytes = self.object_bytes + object.memory_bytes() - before;
                 let (kind, is_spent) = (object.kind(), object.is_spent());
                 entry.set_kind(kind as u8);
@@ -156,7 +169,7 @@ impl Keyspace {
 #[inline]
 fn edit_inline(
     entry: &mut EntryMut<'_, Object>,
-    change: &mut Change<'_>,
+    change: &mut dyn Change,
     limits: &Limits,
     bytes: &mut Vec<u8>,
     outside: &mut usize,
@@ -167,7 +180,7 @@ fn edit_inline(
         bytes.put(inline);
     }
     let mut object = Object::unpack(Kind::of(view.kind()), std::mem::take(bytes));
-    let changes = change(&mut object, limits);
+    let changes = change.change(&mut object, limits);
     let is_spent = object.is_spent();
     if changes.is_ok() && !is_spent {
         let (kind, content) = object.into_content(bytes);

@@ -125,7 +125,7 @@ impl Reply {
     }
 
     /// Empties the reply for a session of this protocol version, and gives the memory of an unusually large one back.
-    #[inline]
+    #[inline(always)]
     pub fn restart(&mut self, resp3: bool, keep_bytes: usize) {
         self.resp3 = resp3;
         self.clear();

@@ -269,7 +269,7 @@ impl Sessions {
         self.slots.get_mut(handle as usize)?.take()
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn put(&mut self, session: Box<Session>) {
         let handle = session.handle as usize;
         if let Some(slot) = self.slots.get_mut(handle) {

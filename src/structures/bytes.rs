@@ -112,7 +112,7 @@ fn grow(list: &mut Vec<u8>, more: usize) {
 }
 
 /// Whether both are the same. Compares eight bytes at a time; the last step overlaps the one before.
-#[inline]
+#[inline(always)]
 pub fn equal(left: &[u8], right: &[u8]) -> bool {
     if left.len() != right.len() {
         return false;

@@ -320,7 +320,7 @@ impl<'a, B: Shape> EntryView<'a, B> {
     }
 
     /// Offset of the payload, and of the inline bytes with their length if it is inline or empty.
-    #[inline]
+    #[inline(always)]
     fn inline_span(&self) -> (usize, usize, usize) {
         let (key_at, key_length) = self.key_span();
         let at = key_at + key_length;

@@ -81,7 +81,7 @@ impl<'a> Needle<'a> {
     }
 
     /// Whether an item has this text.
-    #[inline]
+    #[inline(always)]
     pub fn is(&self, item: Item<'_>) -> bool {
         match item {
             Item::Bytes(bytes) => bytes == self.text,

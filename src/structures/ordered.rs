@@ -12,9 +12,34 @@ use core::borrow::Borrow;
 use core::cmp::Ordering;
 use core::fmt;
 
-/// The place below `count` that compares as equal, or the first that compares as greater. Once for all types.
+/// Sorted chunks, as a search sees them. A trait, so that the search is there once for all types; of its own, because
+/// with `dyn Fn` come further copies of each closure.
+pub(super) trait Sorted {
+    /// How many items that chunk has; 0 for one that is not there.
+    fn chunk_len(&self, chunk: usize) -> usize;
+
+    /// How the item there compares with what is searched for; greater, if there is none.
+    fn compare(&self, chunk: usize, place: usize) -> Ordering;
+}
+
+/// The chunk and place of the item that compares as equal, or where it would be: in the chunk whose first item is the
+/// last that compares as less, maybe behind its end. O(log n).
 #[inline(never)]
-fn search(count: usize, compare: &dyn Fn(usize) -> Ordering) -> Result<usize, usize> {
+pub(super) fn search(sorted: &dyn Sorted, chunks: usize) -> Result<(usize, usize), (usize, usize)> {
+    let chunk = match bisect(chunks, &mut |chunk| sorted.compare(chunk, 0)) {
+        Ok(chunk) => return Ok((chunk, 0)),
+        Err(after) => after.saturating_sub(1),
+    };
+    let found = bisect(sorted.chunk_len(chunk), &mut |place| {
+        sorted.compare(chunk, place)
+    });
+    found
+        .map(|place| (chunk, place))
+        .map_err(|place| (chunk, place))
+}
+
+/// The place below `count` that compares as equal, or the first that compares as greater.
+fn bisect(count: usize, compare: &mut dyn FnMut(usize) -> Ordering) -> Result<usize, usize> {
     let (mut from, mut to) = (0, count);
     while from < to {
         let middle = from + (to - from) / 2;
@@ -35,6 +60,23 @@ const CHUNK: usize = 128;
 pub struct OrderedMap<K, V> {
     chunks: Vec<Vec<(K, V)>>,
     len: usize,
+}
+
+/// A key that is searched for in a map's chunks.
+struct Sought<'a, K, V, Q: ?Sized> {
+    chunks: &'a [Vec<(K, V)>],
+    key: &'a Q,
+}
+
+impl<K: Borrow<Q>, V, Q: Ord + ?Sized> Sorted for Sought<'_, K, V, Q> {
+    fn chunk_len(&self, chunk: usize) -> usize {
+        self.chunks.get(chunk).map_or(0, Vec::len)
+    }
+
+    fn compare(&self, chunk: usize, place: usize) -> Ordering {
+        let pair = self.chunks.get(chunk).and_then(|chunk| chunk.get(place));
+        pair.map_or(Ordering::Greater, |(key, _)| key.borrow().cmp(self.key))
+    }
 }
 
 impl<K, V> Default for OrderedMap<K, V> {
@@ -63,21 +105,11 @@ impl<K: Ord, V> OrderedMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        let order = |pair: Option<&(K, V)>| {
-            pair.map_or(Ordering::Greater, |(other, _)| other.borrow().cmp(key))
+        let sought = Sought {
+            chunks: &self.chunks,
+            key,
         };
-        let found = search(self.chunks.len(), &|at| {
-            order(self.chunks.get(at).and_then(|chunk| chunk.first()))
-        });
-        let at = match found {
-            Ok(at) => return Ok((at, 0)),
-            Err(after) => after.saturating_sub(1),
-        };
-        let Some(chunk) = self.chunks.get(at) else {
-            return Err((0, 0));
-        };
-        let found = search(chunk.len(), &|place| order(chunk.get(place)));
-        found.map(|place| (at, place)).map_err(|place| (at, place))
+        search(&sought, self.chunks.len())
     }
 
     /// The value of `key`. O(log n).

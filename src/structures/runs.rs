@@ -11,6 +11,7 @@
 //! and never copies more than one; an item in the middle splits a full chunk. The list of chunks moves as a whole when
 //! one goes from its front: 24 bytes for 64 items.
 
+use super::ordered::{self, Sorted};
 use core::cmp::Ordering;
 
 /// What the order goes by: two numbers, the higher one first.
@@ -72,19 +73,21 @@ impl<T> Default for Runs<T> {
     }
 }
 
-/// The place below `count` with this id, or the first with a higher one. Once for all types of items.
-#[inline(never)]
-fn search(count: usize, compare: &dyn Fn(usize) -> Ordering) -> Result<usize, usize> {
-    let (mut from, mut to) = (0, count);
-    while from < to {
-        let middle = from + (to - from) / 2;
-        match compare(middle) {
-            Ordering::Less => from = middle + 1,
-            Ordering::Equal => return Ok(middle),
-            Ordering::Greater => to = middle,
-        }
+/// An id that is searched for in the chunks.
+struct Sought<'a, T> {
+    chunks: &'a [Vec<T>],
+    id: Id,
+}
+
+impl<T: Keyed> Sorted for Sought<'_, T> {
+    fn chunk_len(&self, chunk: usize) -> usize {
+        self.chunks.get(chunk).map_or(0, Vec::len)
     }
-    Err(from)
+
+    fn compare(&self, chunk: usize, place: usize) -> Ordering {
+        let item = self.chunks.get(chunk).and_then(|chunk| chunk.get(place));
+        item.map_or(Ordering::Greater, |item| item.id().cmp(&self.id))
+    }
 }
 
 impl<T: Keyed> Runs<T> {
@@ -108,24 +111,17 @@ impl<T: Keyed> Runs<T> {
 
     /// Where the item with this id is, or where the first with a higher id is (maybe behind the end). O(log n).
     pub fn find(&self, id: Id) -> Result<Place, Place> {
-        let order = |item: Option<&T>| item.map_or(Ordering::Greater, |item| item.id().cmp(&id));
-        let found = search(self.chunks.len(), &|at| {
-            order(self.chunks.get(at).and_then(|chunk| chunk.first()))
-        });
-        let chunk = match found {
-            Ok(chunk) => return Ok(Place { chunk, at: 0 }),
-            Err(after) => after.saturating_sub(1),
+        let sought = Sought {
+            chunks: &self.chunks,
+            id,
         };
-        let Some(items) = self.chunks.get(chunk) else {
-            return Err(Place { chunk: 0, at: 0 });
-        };
-        match search(items.len(), &|at| order(items.get(at))) {
-            Ok(at) => Ok(Place { chunk, at }),
-            Err(at) if at == items.len() && chunk + 1 < self.chunks.len() => Err(Place {
-                chunk: chunk + 1,
-                at: 0,
-            }),
-            Err(at) => Err(Place { chunk, at }),
+        let place = |(chunk, at)| Place { chunk, at };
+        match ordered::search(&sought, self.chunks.len()) {
+            Ok(found) => Ok(place(found)),
+            Err((chunk, at)) if at == sought.chunk_len(chunk) && chunk + 1 < self.chunks.len() => {
+                Err(place((chunk + 1, 0)))
+            }
+            Err(between) => Err(place(between)),
         }
     }
 

@@ -23,7 +23,7 @@ pub(super) struct Head {
 
 impl Head {
     /// The head at the beginning of `bytes`; None at the end of a listpack, and for what is no element.
-    #[inline]
+    #[inline(always)]
     pub fn read(bytes: &[u8]) -> Option<Head> {
         let int = |size| Head {
             text: 0,
@@ -57,14 +57,14 @@ impl Head {
     }
 
     /// Bytes of the whole element.
-    #[inline]
+    #[inline(always)]
     pub fn total(&self) -> usize {
         self.size + trailer_len(self.size)
     }
 }
 
 /// The value of the element whose head is `head`, at the beginning of `bytes`.
-#[inline]
+#[inline(always)]
 pub(super) fn value<'a>(bytes: &'a [u8], head: &Head) -> Option<Item<'a>> {
     if head.is_text {
         return Some(Item::Bytes(bytes.get(head.text..head.size)?));
@@ -73,7 +73,7 @@ pub(super) fn value<'a>(bytes: &'a [u8], head: &Head) -> Option<Item<'a>> {
 }
 
 /// The integer at the beginning of `bytes`.
-#[inline]
+#[inline(always)]
 pub(super) fn int(bytes: &[u8]) -> Option<i64> {
     Some(match *bytes {
         [small @ 0x00..=0x7f, ..] => i64::from(small),
@@ -90,7 +90,7 @@ pub(super) fn int(bytes: &[u8]) -> Option<i64> {
 }
 
 /// The length of the trailer that says `size`. The odd bounds are those of the format's first implementation.
-#[inline]
+#[inline(always)]
 pub(super) fn trailer_len(size: usize) -> usize {
     match size {
         0..=127 => 1,

@@ -24,7 +24,7 @@ impl<'a> ListpackRef<'a> {
     }
 
     /// How many elements there are. O(1) below 65535 of them, else O(n).
-    #[inline]
+    #[inline(always)]
     pub fn len(self) -> usize {
         match self.counted() {
             UNKNOWN_COUNT => self.iter().count(),
@@ -64,7 +64,7 @@ impl<'a> ListpackRef<'a> {
         self.prev(self.end())
     }
 
-    #[inline]
+    #[inline(always)]
     fn head(self, position: usize) -> Option<(&'a [u8], Head)> {
         let rest = self.bytes.get(position..)?;
         Some((rest, Head::read(rest)?))
@@ -84,7 +84,7 @@ impl<'a> ListpackRef<'a> {
     }
 
     /// The position behind the element at `position`, which may be the end.
-    #[inline]
+    #[inline(always)]
     pub(super) fn after(self, position: usize) -> usize {
         // Nearly all elements are small integers or short texts.
         match self.bytes.get(position) {

@@ -41,7 +41,7 @@ pub(super) struct Item {
 
 impl Item {
     /// The member's bytes.
-    #[inline]
+    #[inline(always)]
     fn member(&self) -> &[u8] {
         // SAFETY: entries in a tree, and those its owner is about to add, are alive, and nothing is added, removed or
         // changed while the tree compares.

@@ -183,7 +183,7 @@ impl Buckets {
 impl Index<usize> for Buckets {
     type Output = Bucket;
 
-    #[inline]
+    #[inline(always)]
     fn index(&self, index: usize) -> &Bucket {
         assert!(index < self.len());
         // SAFETY: the index is in range, so its chunk is valid and holds an initialised bucket there.

@@ -158,7 +158,7 @@ impl Segment {
     }
 
     /// Finds the entry with this hash that passes `matches`. O(1): one bucket, rarely a second one.
-    #[inline]
+    #[inline(always)]
     pub fn find(
         &self,
         hash: u64,
