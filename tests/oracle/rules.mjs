@@ -22,8 +22,7 @@ function nearNow(value, unit_ms) {
 }
 
 /** An id made from the present time. */
-const nearId = (value) =>
-	/^\d{13}-\d+$/.test(value.text ?? "") ? like(value.kind, "*-*") : value;
+const nearId = (value) => (/^\d{13}-\d+$/.test(value.text ?? "") ? like(value.kind, "*-*") : value);
 
 /** Times near the present, at any depth. */
 const nearTimes = (value) =>

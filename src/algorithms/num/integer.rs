@@ -42,6 +42,16 @@ pub fn parse_i64(text: &[u8]) -> Option<i64> {
     Some((magnitude as i64).wrapping_neg())
 }
 
+/// Reads how many of something are wanted: not negative; more than a machine can count are as many as it can.
+pub fn parse_count(text: &[u8]) -> Option<usize> {
+    parse_i64(text).and_then(count_of)
+}
+
+/// A number as a count: not negative; more than a machine can count are as many as it can.
+pub fn count_of(number: i64) -> Option<usize> {
+    (number >= 0).then(|| usize::try_from(number).unwrap_or(usize::MAX))
+}
+
 /// Reads an unsigned integer in its canonical text only (see [`parse_i64`]).
 pub fn parse_u64(text: &[u8]) -> Option<u64> {
     let (&first, rest) = text.split_first()?;

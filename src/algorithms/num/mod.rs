@@ -19,7 +19,7 @@ pub use double::{
 };
 pub use exact::{exact_digits, round_digits, write_17_digits};
 pub use integer::{
-    IntText, format_i64, format_u64, parse_i64, parse_memory, parse_percent, parse_u64, write_i64,
-    write_u64,
+    IntText, count_of, format_i64, format_u64, parse_count, parse_i64, parse_memory, parse_percent,
+    parse_u64, write_i64, write_u64,
 };
 pub use long_double::LongDouble;

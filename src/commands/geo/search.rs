@@ -49,8 +49,11 @@ const ORDER: Arg = oneof("order", args![flag("ASC"), flag("DESC")]).optional();
 const STORE: Arg = oneof(
     "store",
     args![
-        key("storekey").spec(1).token("STORE"),
-        key("storedistkey").spec(2).token("STOREDIST"),
+        key("storekey").display("key").spec(1).token("STORE"),
+        key("storedistkey")
+            .display("key")
+            .spec(2)
+            .token("STOREDIST"),
     ],
 )
 .optional();

@@ -234,7 +234,7 @@ impl<'a> Count<'a> {
         let count = ctx
             .integer(1)
             .ok()
-            .and_then(|count| usize::try_from(count).ok())
+            .and_then(num::count_of)
             .filter(|count| *count > 0)
             .ok_or(Error::new("ERR numkeys should be greater than 0"))?;
         let names = ctx.args.get(2..).and_then(|rest| rest.get(..count));

@@ -297,7 +297,7 @@ fn parse<'a>(
         } else if purpose == Purpose::Count
             && let Some(limit) = options.take_value("LIMIT")
         {
-            let limit = num::parse_i64(limit).and_then(|limit| usize::try_from(limit).ok());
+            let limit = num::parse_count(limit);
             request.limit = match limit.ok_or(Error::new("ERR LIMIT can't be negative"))? {
                 0 => usize::MAX,
                 limit => limit,

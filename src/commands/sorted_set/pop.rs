@@ -159,7 +159,7 @@ fn pop(ctx: &mut Ctx, is_max: bool) -> Result {
     let (count, shape) = match ctx.args {
         [_, _] => (1, Shape::Flat),
         [_, _, count] => {
-            let count = num::parse_i64(count).and_then(|count| usize::try_from(count).ok());
+            let count = num::parse_count(count);
             let count = count.ok_or(Error::new("ERR value is out of range, must be positive"))?;
             (count, Shape::Members)
         }
@@ -208,8 +208,7 @@ impl<'a> Request<'a> {
 }
 
 fn positive(text: &[u8], error: &'static str) -> core::result::Result<usize, Error> {
-    num::parse_i64(text)
-        .and_then(|number| usize::try_from(number).ok())
+    num::parse_count(text)
         .filter(|number| *number > 0)
         .ok_or(Error::new(error))
 }

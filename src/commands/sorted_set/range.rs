@@ -2,6 +2,7 @@
 
 use super::bounds::{lex_range, score_range};
 use super::{reply_members, store_value};
+use crate::algorithms::num;
 use crate::resp::Error;
 use crate::table::{
     Acl, BASE, Command, Ctx, Deprecated, Flags, Group, KeyFlags, KeySpec, Outcome, Result, args,
@@ -149,7 +150,7 @@ impl By<'_> {
             }
         };
         let start = usize::try_from(from_end(start).max(0)).unwrap_or(usize::MAX);
-        let stop = usize::try_from(from_end(stop)).map_or(0, |stop| stop.saturating_add(1));
+        let stop = num::count_of(from_end(stop)).map_or(0, |stop| stop.saturating_add(1));
         let (start, end) = (start.min(len), stop.min(len));
         match is_reverse {
             _ if start >= end => 0..0,
@@ -240,7 +241,7 @@ impl<'a> Request<'a> {
             return self.by.ranks(set, self.is_reverse);
         }
         let (skipped, wanted) = self.limit;
-        let Ok(skipped) = usize::try_from(skipped) else {
+        let Some(skipped) = num::count_of(skipped) else {
             return 0..0;
         };
         let ranks = match &self.by {

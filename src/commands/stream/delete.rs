@@ -265,8 +265,7 @@ fn delete_one(log: &mut Log, id: Id) -> bool {
 pub(super) fn take_ids<'a>(options: &mut Options<'a>) -> Parsed<&'a [&'a [u8]]> {
     let count = options.integer().ok().filter(|count| *count > 0);
     let count = count.ok_or(Error::new("ERR Number of IDs must be a positive integer"))?;
-    let ids = usize::try_from(count)
-        .ok()
+    let ids = num::count_of(count)
         .and_then(|count| options.rest().get(..count))
         .ok_or(Error::new(
             "ERR The `numids` parameter must match the number of arguments",

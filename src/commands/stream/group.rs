@@ -151,10 +151,15 @@ fn options(ctx: &Ctx, may_create: bool) -> Parsed<(bool, Option<i64>)> {
             return Err(ctx.unknown_subcommand("XGROUP"));
         }
     }
-    if ctx.args.len() > if may_create { 8 } else { 7 } {
-        return Err(ctx.unknown_subcommand("XGROUP"));
-    }
     Ok((creates, entries_read))
+}
+
+/// Options may be said again, but not any number of times; key and group are looked at before that is noticed.
+fn check_count(ctx: &Ctx, most: usize) -> Parsed<()> {
+    match ctx.args.len() > most {
+        true => Err(ctx.unknown_subcommand("XGROUP")),
+        false => Ok(()),
+    }
 }
 
 /// The id that a group is to stand at: `$` is the stream's last. A group that is there may also go to `-` and `+`.
@@ -182,9 +187,10 @@ fn create(ctx: &mut Ctx) -> Result {
     let (creates, entries_read) = options(ctx, true)?;
     let key = ctx.arg(2);
     let is_new = !ctx.keys.exists_for_write(key);
-    if !creates {
+    if !creates || !is_new {
         check_key(ctx)?;
     }
+    check_count(ctx, 8)?;
     let (name, text) = (ctx.arg(3), ctx.arg(4));
     ctx.keys.edit_or_new(key, |stream: &mut Stream, _| {
         let group = Group::new(
@@ -221,8 +227,9 @@ fn edit_group(
 
 fn set_id(ctx: &mut Ctx) -> Result {
     let (_, entries_read) = options(ctx, false)?;
-    let text = ctx.arg(4);
+    let (text, count) = (ctx.arg(4), check_count(ctx, 7));
     edit_group(ctx, &mut |log, at| {
+        count.clone()?;
         let last_id = standing(text, log, true)?;
         let entries_read = bounded(entries_read, log);
         log.edit_group(at, |group| {

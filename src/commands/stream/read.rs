@@ -3,6 +3,7 @@
 use super::group::no_group;
 use super::pending::Acting;
 use super::{Parsed, id, reply_entry, reply_fields, reply_id};
+use crate::algorithms::num;
 use crate::keyspace::Class;
 use crate::resp::{Error, Reply};
 use crate::state::Block;
@@ -106,7 +107,7 @@ fn no_limit(count: i64) -> usize {
 }
 
 fn positive(options: &mut Options, message: &'static str) -> Parsed<usize> {
-    let value = usize::try_from(options.integer()?).ok();
+    let value = num::count_of(options.integer()?);
     value.filter(|value| *value > 0).ok_or(Error::new(message))
 }
 
