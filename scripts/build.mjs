@@ -11,7 +11,14 @@ import { ask, cacheDir, hashOf, isMain, isStamped, root, run, seconds, stamp } f
 
 const WASM = join(root, "pkg", "redstart_bg.wasm");
 const WASM_WITH_DOCS = join(root, "pkg", "redstart_docs_bg.wasm");
-const WASM_SOURCES = [".cargo", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "src", "scripts/build.mjs"];
+const WASM_SOURCES = [
+	".cargo",
+	"Cargo.toml",
+	"Cargo.lock",
+	"rust-toolchain.toml",
+	"src",
+	"scripts/build.mjs",
+];
 
 async function buildWasm(dev) {
 	const hash = hashOf(WASM_SOURCES, ask("rustc", ["--version"]) ?? "", dev ? "dev" : "release");
