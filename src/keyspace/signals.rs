@@ -240,6 +240,7 @@ impl Keyspace {
     }
 
     /// The same for database `db`.
+    #[inline(always)]
     pub fn notify_in(&mut self, db: usize, class: u32, name: &'static str, key: &[u8]) {
         if self.notify_classes != 0 {
             self.signals

@@ -79,8 +79,10 @@ unsafe fn move_word<W>(from: *const u8, to: *mut u8) {
 /// `Vec::extend_from_slice`, quick for few bytes.
 #[inline]
 pub fn append(list: &mut Vec<u8>, bytes: &[u8]) {
-    list.reserve(bytes.len());
     let length = list.len();
+    if list.capacity() - length < bytes.len() {
+        list.reserve(bytes.len());
+    }
     // SAFETY: the room was reserved, a list's spare room overlaps no slice, and all bytes up to the new length are
     // written.
     unsafe {

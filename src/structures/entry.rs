@@ -118,6 +118,7 @@ impl<B> Content<'_, B> {
         }
     }
 
+    #[inline(always)]
     fn bytes(&self) -> usize {
         match self {
             Content::Inline([]) => 0,

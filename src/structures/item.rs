@@ -56,6 +56,7 @@ impl<'a> Item<'a> {
     }
 
     /// The value as an integer, if its text is one.
+    #[inline(always)]
     pub fn integer(self) -> Option<i64> {
         match self {
             Item::Int(number) => Some(number),

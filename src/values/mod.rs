@@ -171,6 +171,7 @@ impl<'a> Entry<'a> {
         self.0
     }
 
+    #[inline(always)]
     pub fn key(&self) -> &'a [u8] {
         self.0.key()
     }
@@ -184,6 +185,7 @@ impl<'a> Entry<'a> {
     }
 
     /// When the key expires, in ms since the epoch.
+    #[inline(always)]
     pub fn expiry_ms(&self) -> Option<i64> {
         self.0.expiry_ms()
     }

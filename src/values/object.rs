@@ -116,6 +116,7 @@ impl Object {
     }
 
     /// Whether it is short enough to stand inside an entry.
+    #[inline(always)]
     pub fn fits_inline(&self) -> bool {
         self.packed()
             .is_some_and(|bytes| bytes.len() <= PACKED_INLINE_BYTES)

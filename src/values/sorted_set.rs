@@ -123,6 +123,7 @@ pub fn compare(one: (f64, &[u8]), other: (f64, &[u8])) -> Ordering {
 }
 
 /// The score in a listpack.
+#[inline(always)]
 fn score_of(item: Item<'_>) -> f64 {
     match item {
         Item::Int(number) => number as f64,

@@ -157,7 +157,7 @@ impl<'a> Written<'a> {
         Written::new(head, head_len, &[])
     }
 
-    #[inline]
+    #[inline(always)]
     fn new(head: [u8; HEAD_BYTES], head_len: u8, text: &'a [u8]) -> Written<'a> {
         let size = usize::from(head_len) + text.len();
         let length = trailer_len(size);

@@ -78,7 +78,7 @@ impl Chunks {
     }
 
     /// The first node, or the last.
-    #[inline]
+    #[inline(always)]
     pub fn end(&self, at_front: bool) -> Option<Place> {
         if at_front {
             return (self.nodes > 0).then_some(Place::FIRST);
@@ -208,6 +208,7 @@ impl Chunks {
         at
     }
 
+    #[inline(always)]
     fn nodes_at(&self, chunk: usize) -> usize {
         self.chunks.get(chunk).map_or(0, |chunk| chunk.nodes.len())
     }

@@ -107,7 +107,7 @@ impl Node {
 
     /// Whether one more element of `length` bytes may stand here. The eight bytes are Redis' guess of what it costs
     /// beside its text.
-    #[inline]
+    #[inline(always)]
     fn has_room(&self, length: usize, fill: Fill) -> bool {
         match &self.body {
             Body::Packed(pack) if !fill.is_large(length) => {

@@ -41,6 +41,7 @@ fn content<'a>(score: f64) -> Content<'a, ()> {
     Content::Int(score.to_bits() as i64)
 }
 
+#[inline(always)]
 fn score_of(view: &EntryView<'_, ()>) -> f64 {
     match view.payload() {
         Payload::Int(bits) => f64::from_bits(bits as u64),

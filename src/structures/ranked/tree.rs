@@ -340,6 +340,7 @@ impl Inner {
     }
 
     /// Both nodes at `at` and behind it.
+    #[inline(always)]
     fn pair(&mut self, at: usize) -> Option<(&mut Node, &mut Node)> {
         match self.nodes.get_mut(at..at + 2)? {
             [Some(left), Some(right)] => Some((left, right)),
@@ -347,6 +348,7 @@ impl Inner {
         }
     }
 
+    #[inline(always)]
     fn len_at(&self, at: usize) -> Option<usize> {
         Some(self.nodes.get(at)?.as_ref()?.len())
     }
@@ -461,6 +463,7 @@ impl Tree {
         self.leaves * size_of::<Leaf>() + self.inners * size_of::<Inner>()
     }
 
+    #[inline(always)]
     fn count(&mut self, nodes: &Nodes) {
         self.leaves = self.leaves.saturating_add_signed(nodes.leaves);
         self.inners = self.inners.saturating_add_signed(nodes.inners);
@@ -653,10 +656,13 @@ impl Tree {
 }
 
 impl Inner {
-    #[inline]
+    #[inline(always)]
     fn items_before(&self, at: usize) -> usize {
-        let counts = self.counts[..at].iter();
-        counts.map(|count| *count as usize).sum()
+        let mut items = 0;
+        for count in &self.counts[..at] {
+            items += *count as usize;
+        }
+        items
     }
 }
 

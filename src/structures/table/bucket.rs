@@ -43,7 +43,7 @@ impl Bucket {
     };
 
     /// A slot with this tag whose entry passes `matches`.
-    #[inline]
+    #[inline(always)]
     pub fn find(
         &self,
         tag: u8,
