@@ -94,7 +94,8 @@ impl Call {
     #[cold]
     pub fn bad(&self, vm: &mut Vm, at: usize, why: &[u8]) -> Thrown {
         let (name, is_method) = vm.called_name();
-        let mut number = at + 1;
+        // Some messages are about argument 0.
+        let mut number = at.wrapping_add(1);
         let mut message = Vec::new();
         if is_method {
             // The object before the colon is not counted.

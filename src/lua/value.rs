@@ -77,6 +77,9 @@ impl PartialEq for Value {
 }
 
 impl Value {
+    /// The userdata that points nowhere, and lives without a place in the heap: JSON's null.
+    pub const NULL: Value = Value::Userdata(UserdataId(u32::MAX));
+
     #[inline]
     pub fn is_nil(self) -> bool {
         matches!(self, Value::Nil)

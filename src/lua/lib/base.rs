@@ -342,6 +342,9 @@ pub fn to_text(vm: &mut Vm, host: &mut dyn Host, value: Value) -> Result<Value, 
     if !method.is_nil() {
         return vm.call_values(host, method, &[value]);
     }
+    if value == Value::NULL {
+        return vm.text(b"userdata: (nil)");
+    }
     let (kind, id) = match value {
         Value::String(_) => return Ok(value),
         Value::Number(number) => return Ok(Value::String(vm.number_text(number)?)),

@@ -1,8 +1,13 @@
-//! The libraries of Lua 5.1 as Redis offers them: no files, no `print`, no `debug`, no `require`.
+//! The libraries of Lua 5.1 as Redis offers them (no files, no `print`, no `debug`, no `require`), and the four it adds.
 
 mod base;
+mod bit;
+mod cjson;
+mod cmsgpack;
 mod coroutine;
+mod json;
 mod math;
+mod pack;
 mod pattern;
 mod string;
 mod table;
@@ -14,6 +19,9 @@ use super::vm::Vm;
 /// Functions and their names in a library.
 type Functions = [(&'static str, Run)];
 
+/// Places on the stack that a function of the host may take in Redis: what its libraries nest ends there.
+const MAX_SLOTS: usize = 8000;
+
 /// Adds every library to the globals.
 pub fn open(vm: &mut Vm) {
     let globals = vm.globals;
@@ -24,6 +32,12 @@ pub fn open(vm: &mut Vm) {
     math::constants(vm, math);
     let string = library(vm, "string", string::FUNCTIONS);
     string::open(vm, string);
+    library(vm, "bit", bit::FUNCTIONS);
+    library(vm, "struct", pack::FUNCTIONS);
+    let cmsgpack = library(vm, "cmsgpack", cmsgpack::FUNCTIONS);
+    cmsgpack::open(vm, cmsgpack);
+    let cjson = library(vm, "cjson", &[]);
+    cjson::open(vm, cjson);
 }
 
 /// A table with functions, under a name among the globals.
