@@ -263,9 +263,11 @@ fn unpack(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Throw
         has_moved = true;
         let value = match element.letter {
             b'b' | b'h' | b'l' | b'i' => {
-                let shift = 64 - 8 * bytes.len().min(8) as u32;
-                let bits = layout.get(bytes).checked_shl(shift).unwrap_or(0) as i64;
-                Value::Number(bits.checked_shr(shift).unwrap_or(0) as f64)
+                // Wider than 64 bits, the sign is looked for where x86 shifts to.
+                let shift = (8 * bytes.len() as u32).wrapping_sub(1);
+                let (bits, high) = (layout.get(bytes), u64::MAX.wrapping_shl(shift));
+                let bits = if bits & high == 0 { bits } else { bits | high };
+                Value::Number(bits as i64 as f64)
             }
             b'B' | b'H' | b'L' | b'T' | b'I' => Value::Number(layout.get(bytes) as f64),
             b'f' => Value::Number(f64::from(f32::from_bits(layout.get(bytes) as u32))),
