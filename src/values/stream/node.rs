@@ -46,7 +46,6 @@ pub struct Master {
 
 /// The integer at a position, and the position behind it. Once for all who walk.
 #[inline(never)]
-#[inline(always)]
 fn int_then(view: ListpackRef<'_>, position: usize) -> Option<(i64, usize)> {
     match view.at(position)? {
         Item::Int(value) => Some((value, position + view.size_at(position))),
