@@ -1,4 +1,4 @@
-//! The libraries that Redis adds to Lua, against what redis-server 8.2.3 answered, and against hostile bytes.
+//! The libraries that Redis adds to Lua, and the order of tables, against what redis-server 8.2.3 answered, and against hostile bytes.
 
 use redstart::algorithms::hash::HashSeed;
 use redstart::algorithms::rng::Rng;
@@ -7,6 +7,8 @@ use redstart::lua::{Call, Host, Thrown, Value, Vm, lib};
 /// Pairs of lines: a program, and behind `= ` the texts of what `pcall` of it returned in redis-server. Programs are run
 /// in order and by one machine, as some change settings.
 const RECORDED: &str = include_str!("data/lua/libraries.txt");
+/// The same about the order in which tables are gone through.
+const ORDER: &str = include_str!("data/lua/tables.txt");
 const HEAP_BYTES: usize = 64 << 20;
 
 struct Patient;
@@ -68,10 +70,9 @@ fn wrapped(program: &str) -> String {
     )
 }
 
-#[test]
-fn libraries_answer_as_recorded() {
+fn answer_as_recorded(recorded: &str) -> u32 {
     let mut vm = machine(HEAP_BYTES);
-    let mut lines = RECORDED.lines();
+    let mut lines = recorded.lines();
     let mut count = 0;
     while let (Some(program), Some(expected)) = (lines.next(), lines.next()) {
         let answer = run(&mut vm, &wrapped(program));
@@ -82,7 +83,17 @@ fn libraries_answer_as_recorded() {
         );
         count += 1;
     }
-    assert!(count > 900, "only {count} programs");
+    count
+}
+
+#[test]
+fn libraries_answer_as_recorded() {
+    assert_eq!(answer_as_recorded(RECORDED), 1053);
+}
+
+#[test]
+fn tables_are_gone_through_as_recorded() {
+    assert_eq!(answer_as_recorded(ORDER), 150);
 }
 
 #[test]

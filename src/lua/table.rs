@@ -215,10 +215,6 @@ impl Table {
             Value::Number(number) if number.is_nan() => return Err(BadKey::NaN),
             _ => {}
         }
-        if value.is_nil() {
-            // What is not there need not be made to be nil.
-            return Ok(0);
-        }
         self.insert(key, value, limit_bytes)
     }
 
