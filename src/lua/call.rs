@@ -174,6 +174,22 @@ impl Call {
         }
     }
 
+    /// A number cut to an integer of 32 bits, C's `int`: the bits above are lost.
+    ///
+    /// # Errors
+    /// When it is no number.
+    pub fn int(&self, vm: &mut Vm, at: usize) -> Result<i64, Thrown> {
+        Ok(i64::from(self.integer(vm, at)? as i32))
+    }
+
+    /// The same, where nil or nothing stands for `default`.
+    ///
+    /// # Errors
+    /// When it is no number.
+    pub fn int_or(&self, vm: &mut Vm, at: usize, default: i64) -> Result<i64, Thrown> {
+        Ok(i64::from(self.integer_or(vm, at, default)? as i32))
+    }
+
     /// A string; a number becomes its text.
     ///
     /// # Errors

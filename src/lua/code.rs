@@ -109,6 +109,14 @@ pub enum Op {
     VarArg,
 }
 
+impl Op {
+    /// Whether this calculates with a constant at the left.
+    pub fn is_constant_left(self) -> bool {
+        use Op::{AddKR, DivKR, ModKR, MulKR, PowKR, SubKR};
+        matches!(self, AddKR | SubKR | MulKR | DivKR | ModKR | PowKR)
+    }
+}
+
 /// One instruction.
 #[derive(Clone, Copy, Debug)]
 pub struct Ins {

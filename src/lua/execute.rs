@@ -43,11 +43,7 @@ impl Vm {
             return Ok(Next::Stop);
         };
         let (base, mut pc) = (frame.base, frame.pc);
-        let environment = self
-            .heap
-            .closures
-            .get(closure.0)
-            .map_or(self.globals, |closure| closure.environment);
+        let mut environment = self.environment(closure);
         let proto: &Proto = &proto;
         let constants = proto.constants.as_slice();
 
@@ -298,6 +294,8 @@ impl Vm {
                             if self.heap.is_due() {
                                 self.collect();
                             }
+                            // It may have been setfenv.
+                            environment = self.environment(closure);
                             regs = registers!();
                         }
                         Err(thrown) => {
@@ -452,6 +450,13 @@ impl Vm {
                 Err(thrown)
             }
         }
+    }
+
+    /// The globals of a function.
+    #[inline]
+    fn environment(&self, closure: ClosureId) -> TableId {
+        let closure = self.heap.closures.get(closure.0);
+        closure.map_or(self.globals, |closure| closure.environment)
     }
 
     /// A yield went through here: its results belong to this call.

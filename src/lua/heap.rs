@@ -712,16 +712,12 @@ fn text_bytes(length: usize) -> usize {
     size_of::<Text>() + length + ALLOCATION_BYTES
 }
 
-/// The hash by which PUC Lua 5.1 places a string in a table. It looks at no more than 32 bytes; here it decides only on
-/// the order of traversal and on nodes of one table.
+/// The hash by which Redis' Lua places a string in a table: PUC's, but over all bytes.
 fn place_hash(bytes: &[u8]) -> u32 {
     let mut hash = bytes.len() as u32;
-    let step = (bytes.len() >> 5) + 1;
-    let mut left = bytes.len();
-    while left >= step {
-        let byte = u32::from(bytes[left - 1]);
-        hash ^= (hash << 5).wrapping_add(hash >> 2).wrapping_add(byte);
-        left -= step;
+    for byte in bytes.iter().rev() {
+        let mixed = (hash << 5).wrapping_add(hash >> 2);
+        hash ^= mixed.wrapping_add(u32::from(*byte));
     }
     hash
 }

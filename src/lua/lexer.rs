@@ -1,7 +1,5 @@
 //! Tokens out of source text.
 
-use std::rc::Rc;
-
 use super::heap::Heap;
 use super::value::Str;
 use crate::algorithms::num::{parse_c_f64, write_u64};
@@ -112,26 +110,21 @@ pub struct Lexer<'a> {
     pub last_line: u32,
     pub line: u32,
     /// The chunk's name as messages show it.
-    pub name: Rc<[u8]>,
+    pub name: Vec<u8>,
     /// The text of the token that is being read, for messages and as a string's value.
     buffer: Vec<u8>,
 }
 
 impl<'a> Lexer<'a> {
-    pub fn new(source: &'a [u8], name: Rc<[u8]>) -> Lexer<'a> {
-        let mut lexer = Lexer {
+    pub fn new(source: &'a [u8], name: Vec<u8>) -> Lexer<'a> {
+        Lexer {
             source,
             at: 0,
             last_line: 1,
             line: 1,
             name,
             buffer: Vec::new(),
-        };
-        // A first line that begins with # belongs to the system.
-        if lexer.current() == Some(b'#') {
-            lexer.skip_line();
         }
-        lexer
     }
 
     fn current(&self) -> Option<u8> {
@@ -160,7 +153,7 @@ impl<'a> Lexer<'a> {
 
     /// A message with the place of the error and what stands there.
     pub fn error(&self, message: &[u8], near: &[u8]) -> SyntaxError {
-        let mut out = self.name.to_vec();
+        let mut out = self.name.clone();
         out.push(b':');
         write_u64(&mut out, u64::from(self.line));
         out.extend_from_slice(b": ");
@@ -447,11 +440,23 @@ impl<'a> Lexer<'a> {
     }
 }
 
+/// How much of a text C sees: what comes before the first zero byte.
+pub fn c_length(text: &[u8]) -> usize {
+    let zero = text.iter().position(|byte| *byte == 0);
+    zero.unwrap_or(text.len())
+}
+
 /// The number that a text is, as Lua 5.1 on a modern C library reads it: decimal, hexadecimal, `inf` and `nan`, with
 /// space around.
 pub fn parse_number(text: &[u8]) -> Option<f64> {
+    let text = text.get(..c_length(text))?;
     let is_space = |byte: &u8| matches!(byte, b' ' | 9..=13);
     let from = text.iter().position(|byte| !is_space(byte))?;
     let to = text.iter().rposition(|byte| !is_space(byte))? + 1;
-    parse_c_f64(text.get(from..to)?)
+    let text = text.get(from..to)?;
+    let number = parse_c_f64(text)?;
+    Some(match number.is_nan() && text.first() == Some(&b'-') {
+        true => number.copysign(-1.0),
+        false => number,
+    })
 }

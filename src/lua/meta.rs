@@ -207,12 +207,12 @@ impl Vm {
             method = self.metamethod(right, name);
         }
         if method.is_nil() {
-            // The first operand that is no number is to blame.
-            let culprit = match self.to_number(left) {
-                Some(_) => right,
-                None => left,
+            // The first operand that is no number is to blame; a constant has no name.
+            let (culprit, ins) = match self.to_number(left) {
+                Some(_) => (right, Some(ins)),
+                None => (left, Some(ins).filter(|ins| !ins.op.is_constant_left())),
             };
-            return Err(self.operand_error(culprit, b"perform arithmetic on", Some(ins)));
+            return Err(self.operand_error(culprit, b"perform arithmetic on", ins));
         }
         self.call_values(host, method, &[left, right])
     }

@@ -85,9 +85,9 @@ impl Vm {
             None => &[],
         };
         let named = self.thread.frames.last().and_then(|frame| {
-            let register = registers
-                .iter()
-                .find(|register| self.stack(frame.base + usize::from(**register)) == value)?;
+            let register = registers.iter().find(|register| {
+                is_same(self.stack(frame.base + usize::from(**register)), value)
+            })?;
             self.object_name(frame, *register as u8, frame.pc.checked_sub(1)?)
         });
         self.named_error(value, what, named)
@@ -111,7 +111,7 @@ impl Vm {
             let ins = frame.proto.as_ref()?.code.get(pc)?;
             let mut registers = ins.b..=ins.c as u16;
             let register = registers
-                .find(|register| self.stack(frame.base + usize::from(*register)) == value)?;
+                .find(|register| is_same(self.stack(frame.base + usize::from(*register)), value))?;
             self.object_name(frame, register as u8, pc)
         });
         self.named_error(value, b"concatenate", named)
@@ -151,6 +151,14 @@ impl Vm {
     }
 }
 
+/// Whether two values are one, NaN included.
+fn is_same(one: Value, two: Value) -> bool {
+    match (one, two) {
+        (Value::Number(one), Value::Number(two)) => one.to_bits() == two.to_bits(),
+        _ => one == two,
+    }
+}
+
 /// The instruction before `end` that gave a register its value, as far as that can be told without running.
 fn last_set(proto: &Proto, register: u8, end: usize) -> Option<usize> {
     let (mut found, mut pc) = (None, 0);
@@ -163,14 +171,13 @@ fn last_set(proto: &Proto, register: u8, end: usize) -> Option<usize> {
             Op::ForIn => register >= ins.a.saturating_add(2),
             Op::Call | Op::TailCall => register >= ins.a,
             Op::SelfK | Op::SelfR => register == ins.a || register == ins.a.saturating_add(1),
-            Op::VarArg => register >= ins.a,
-            Op::Jump => {
+            Op::Jump | Op::ForPrepare => {
                 // What a forward jump leaves out has not been run on the way here.
                 let target = pc.wrapping_add_signed(ins.c as isize);
                 if ins.c > 0 && target <= end {
                     pc = target;
                 }
-                false
+                ins.op == Op::ForPrepare && register == ins.a
             }
             Op::Closure => {
                 let count = proto
@@ -207,7 +214,6 @@ fn sets_a(op: Op) -> bool {
             | Op::LessEqual
             | Op::LessEqualRK
             | Op::LessEqualKR
-            | Op::Test
             | Op::Return
             | Op::SetList
             | Op::Close

@@ -116,7 +116,8 @@ impl Table {
     /// The node of a key.
     #[inline]
     fn find(&self, key: Value) -> Option<usize> {
-        if self.nodes.is_empty() {
+        // No key is nil, but that of an unused node is.
+        if self.nodes.is_empty() || key.is_nil() {
             return None;
         }
         let mut at = self.main_position(key);
@@ -215,6 +216,7 @@ impl Table {
             Value::Number(number) if number.is_nan() => return Err(BadKey::NaN),
             _ => {}
         }
+        // Even nil takes a node: the order of traversal shows it.
         self.insert(key, value, limit_bytes)
     }
 

@@ -51,8 +51,10 @@ pub trait Host {
 
 /// Calls and backward jumps between two questions to the host.
 pub const FUEL: i32 = 100_000;
+/// What random numbers begin with: as in Redis, once and not with every script.
+const FIRST_RANDOM: u64 = 0x1234_abcd_330e;
 /// So deep may functions of the host and the machine call each other.
-const MAX_DEPTH: u32 = 190;
+const MAX_DEPTH: u32 = 199;
 /// So many functions may be active at once in a thread.
 const MAX_FRAMES: usize = 20_000;
 /// Registers a frame may use, whatever its function says: a window of this length needs no further checks.
@@ -139,6 +141,8 @@ pub struct Vm {
     pub(super) depth: u32,
     /// The state of `math.random`.
     pub(super) random: u64,
+    /// The collector's pause and step, as scripts set them.
+    pub(super) collector_settings: [f64; 2],
     /// Where formatted text is put together.
     pub(super) scratch: Vec<u8>,
 }
@@ -169,7 +173,8 @@ impl Vm {
             fuel: FUEL,
             roots: Vec::new(),
             depth: 0,
-            random: 0x330e,
+            random: FIRST_RANDOM,
+            collector_settings: [200.0; 2],
             scratch: Vec::new(),
         }
     }
@@ -181,7 +186,7 @@ impl Vm {
     /// # Errors
     /// A syntax error's message is thrown.
     pub fn load(&mut self, source: &[u8], name: &[u8]) -> Result<Value, Thrown> {
-        match compile(&mut self.heap, source, chunk_name(name).into()) {
+        match compile(&mut self.heap, source, name, self.depth) {
             Ok(proto) => {
                 let environment = self.thread.environment;
                 self.function(Rc::new(proto), environment)
@@ -730,14 +735,17 @@ impl Vm {
     }
 }
 
+/// How messages of functions show a chunk's name, at the longest, with a terminating zero.
+pub const NAME_BYTES: usize = 60;
+/// The same for those of the compiler.
+pub const SYNTAX_NAME_BYTES: usize = 80;
+
 /// How messages show a chunk's name: `@name` and `=name` as they are, anything else as the beginning of a source.
-pub fn chunk_name(name: &[u8]) -> Vec<u8> {
-    /// The longest name, with a terminating zero.
-    const LIMIT_BYTES: usize = 60;
+pub fn chunk_name(name: &[u8], limit_bytes: usize) -> Vec<u8> {
     match name.split_first() {
-        Some((b'=', rest)) => rest.get(..LIMIT_BYTES - 1).unwrap_or(rest).to_vec(),
+        Some((b'=', rest)) => rest.get(..limit_bytes - 1).unwrap_or(rest).to_vec(),
         Some((b'@', rest)) => {
-            let room = LIMIT_BYTES - b" '...' ".len() - 1;
+            let room = limit_bytes - b" '...' ".len() - 1;
             match rest.len() > room {
                 true => [b"...", rest.get(rest.len() - room..).unwrap_or(&[])].concat(),
                 false => rest.to_vec(),
@@ -745,7 +753,7 @@ pub fn chunk_name(name: &[u8]) -> Vec<u8> {
         }
         _ => {
             let line_end = name.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
-            let room = LIMIT_BYTES - b" [string \"...\"] ".len() - 1;
+            let room = limit_bytes - b" [string \"...\"] ".len() - 1;
             let length = line_end.unwrap_or(name.len()).min(room);
             let shown = name.get(..length).unwrap_or(name);
             let mut out = b"[string \"".to_vec();

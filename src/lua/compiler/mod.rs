@@ -7,13 +7,12 @@ mod expression;
 mod jumps;
 mod statement;
 
-use std::rc::Rc;
-
 use self::emit::{Block, Capture, Exp, Func, Kind, NO_JUMP, Refusal};
 use super::code::{Local, Op, Proto};
 use super::heap::Heap;
 use super::lexer::{Lexer, SyntaxError, Token};
 use super::value::Str;
+use super::vm::{NAME_BYTES, SYNTAX_NAME_BYTES, chunk_name};
 use crate::algorithms::num::write_u64;
 
 /// Expressions and statements may be nested so deep.
@@ -21,14 +20,21 @@ const MAX_LEVELS: u32 = 200;
 const MAX_LOCALS: usize = 200;
 const MAX_UPVALUES: usize = 60;
 
-/// Compiles a chunk. `name` is what messages call it.
+/// Compiles a chunk. `name` is what messages call it; `levels` of the nesting that is allowed are taken by calls.
 ///
 /// # Errors
 /// The message of a syntax error, with its place.
-pub fn compile(heap: &mut Heap, source: &[u8], name: Rc<[u8]>) -> Result<Proto, SyntaxError> {
+pub fn compile(
+    heap: &mut Heap,
+    source: &[u8],
+    name: &[u8],
+    levels: u32,
+) -> Result<Proto, SyntaxError> {
     // What is read belongs to nothing yet that a collection would find.
     heap.held += 1;
-    let result = Compiler::new(heap, source, name).chunk();
+    let mut compiler = Compiler::new(heap, source, name);
+    compiler.levels = levels;
+    let result = compiler.chunk();
     heap.held -= 1;
     result
 }
@@ -47,14 +53,14 @@ struct Compiler<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    fn new(heap: &'a mut Heap, source: &'a [u8], name: Rc<[u8]>) -> Compiler<'a> {
+    fn new(heap: &'a mut Heap, source: &'a [u8], name: &[u8]) -> Compiler<'a> {
         Compiler {
             heap,
-            lexer: Lexer::new(source, name.clone()),
+            lexer: Lexer::new(source, chunk_name(name, SYNTAX_NAME_BYTES)),
             token: Token::Eof,
             ahead: None,
             outer: Vec::new(),
-            func: Func::new(name, 0),
+            func: Func::new(chunk_name(name, NAME_BYTES).into(), 0),
             levels: 0,
         }
     }

@@ -2,6 +2,7 @@
 
 use super::super::call::Call;
 use super::super::function::{Function, Native, Userdata};
+use super::super::lexer::c_length;
 use super::super::table::Table;
 use super::super::value::{TableId, Value};
 use super::super::vm::{Host, Thrown, Unwinding, Vm};
@@ -35,8 +36,6 @@ const FUNCTIONS: &Functions = &[
     ("xpcall", xpcall),
 ];
 
-/// What begins a precompiled chunk.
-const SIGNATURE: u8 = 0x1b;
 /// Results beyond this do not fit on a C stack.
 const MAX_UNPACKED: f64 = 8000.0;
 
@@ -76,7 +75,12 @@ fn collectgarbage(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usiz
             vm.collect();
             return call.give(vm, Value::Bool(true));
         }
-        b"setpause" | b"setstepmul" => 200.0,
+        // Nothing but what was set last: the collector has a pace of its own.
+        b"setpause" | b"setstepmul" => {
+            let setting = call.int_or(vm, 1, 0)? as f64;
+            let place = usize::from(option == b"setstepmul");
+            std::mem::replace(&mut vm.collector_settings[place], setting)
+        }
         b"stop" | b"restart" => 0.0,
         _ => {
             let why = [b"invalid option '".as_slice(), &option, b"'"].concat();
@@ -92,13 +96,13 @@ fn gcinfo(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Throw
 }
 
 fn error(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
-    let level = call.integer_or(vm, 1, 1)?;
+    let level = call.int_or(vm, 1, 1)?;
     let value = call.arg(vm, 0);
-    if let (Value::String(text), Ok(level)) = (value, usize::try_from(level))
+    if let (Value::String(_) | Value::Number(_), Ok(level)) = (value, usize::try_from(level))
         && level > 0
     {
         let mut message = vm.place(level);
-        message.put(vm.heap.bytes(text));
+        vm.append_text(&mut message, value);
         return Err(vm.throw_text(&message));
     }
     Err(vm.throw(value))
@@ -112,7 +116,7 @@ fn function_at(vm: &mut Vm, call: &Call, at: usize) -> Result<Option<Value>, Thr
     if Function::of(value).is_some() {
         return Ok(Some(value));
     }
-    let level = call.integer_or(vm, at, 1)?;
+    let level = call.int_or(vm, at, 1)?;
     if level < 0 {
         return Err(call.bad(vm, at, b"level must be non-negative"));
     }
@@ -262,7 +266,7 @@ fn global(vm: &mut Vm, name: &str) -> Value {
 
 fn ipairs_step(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
     let table = call.table(vm, 0)?;
-    let index = call.integer(vm, 1)?.wrapping_add(1);
+    let index = call.int(vm, 1)?.wrapping_add(1);
     let value = vm.heap.table_of(table).get_number(index as f64);
     if value.is_nil() {
         return Ok(0);
@@ -297,7 +301,7 @@ fn select(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Throw
         return call.give(vm, Value::Number((call.count - 1) as f64));
     }
     let count = call.count as i64;
-    let mut index = call.integer(vm, 0)?;
+    let mut index = call.int(vm, 0)?;
     if index < 0 {
         index += count;
     } else if index > count {
@@ -311,10 +315,10 @@ fn select(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Throw
 
 fn unpack(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
     let table = call.table(vm, 0)?;
-    let from = call.integer_or(vm, 1, 1)?;
+    let from = call.int_or(vm, 1, 1)?;
     let to = match call.arg(vm, 2) {
         Value::Nil => vm.heap.table_of(table).length() as i64,
-        _ => call.integer(vm, 2)?,
+        _ => call.int(vm, 2)?,
     };
     if from > to {
         return Ok(0);
@@ -372,13 +376,14 @@ fn tostring(vm: &mut Vm, host: &mut dyn Host, call: &mut Call) -> Result<usize, 
 }
 
 fn tonumber(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
-    let base = call.integer_or(vm, 1, 10)?;
+    let base = call.int_or(vm, 1, 10)?;
     if base == 10 {
         let value = call.any(vm, 0)?;
         let number = vm.to_number(value).map_or(Value::Nil, Value::Number);
         return call.give(vm, number);
     }
-    let text = call.bytes(vm, 0)?;
+    let mut text = call.bytes(vm, 0)?;
+    text.truncate(c_length(&text));
     if !(2..=36).contains(&base) {
         return Err(call.bad(vm, 1, b"base out of range"));
     }
@@ -428,17 +433,9 @@ fn parse_base(text: &[u8], base: u64) -> Option<f64> {
 
 // ---- chunks ----
 
-/// Compiles text: the function, or nil and a message.
+/// Compiles text: the function, or nil and a message. Precompiled chunks are text as any other, and wrong.
 fn load_text(vm: &mut Vm, call: &Call, text: &[u8], name: &[u8]) -> Result<usize, Thrown> {
-    let loaded = match text.first() {
-        Some(&SIGNATURE) => {
-            let mut message = super::super::vm::chunk_name(name);
-            message.put(b": attempt to load a precompiled chunk");
-            Err(vm.throw_text(&message))
-        }
-        _ => vm.load(text, name),
-    };
-    match loaded {
+    match vm.load(text, name) {
         Ok(function) => call.give(vm, function),
         Err(thrown) => {
             if vm.unwinding != Unwinding::Error {
@@ -472,24 +469,52 @@ fn load(vm: &mut Vm, host: &mut dyn Host, call: &mut Call) -> Result<usize, Thro
         _ => call.bytes(vm, 1)?,
     };
     let mut text = Vec::new();
-    loop {
-        let piece = vm.call_values(host, function, &[])?;
-        match piece {
-            Value::Nil => break,
-            Value::String(piece) => {
-                let piece = vm.heap.bytes(piece);
-                if piece.is_empty() {
-                    break;
-                }
-                if text.len() + piece.len() > vm.heap.left_bytes() {
-                    return Err(Thrown);
-                }
-                text.put(piece);
+    while let Some(piece) = next_piece(vm, host, call, function)? {
+        let piece = match piece {
+            Ok(piece) => piece,
+            Err(message) => {
+                call.push(vm, Value::Nil)?;
+                call.push(vm, message)?;
+                return Ok(2);
             }
-            _ => return Err(vm.native_error(b"reader function must return a string")),
+        };
+        let before = text.len();
+        vm.append_text(&mut text, piece);
+        if text.len() == before {
+            break;
+        }
+        if text.len() > vm.heap.left_bytes() {
+            return Err(Thrown);
         }
     }
     load_text(vm, call, &text, &name)
+}
+
+/// What the reader of `load` gives next: None at the end, Err with what it threw.
+fn next_piece(
+    vm: &mut Vm,
+    host: &mut dyn Host,
+    call: &Call,
+    function: Value,
+) -> Result<Option<Result<Value, Value>>, Thrown> {
+    let at = vm.thread.top;
+    call.push(vm, function)?;
+    let is_ok = protected(vm, host, at, 0)?;
+    let piece = match vm.thread.top > at {
+        true => vm.stack(at),
+        false => Value::Nil,
+    };
+    vm.thread.top = at;
+    Ok(match piece {
+        _ if !is_ok => Some(Err(piece)),
+        Value::Nil => None,
+        Value::String(_) | Value::Number(_) => Some(Ok(piece)),
+        _ => {
+            let mut message = vm.place(1);
+            message.put(b"reader function must return a string");
+            Some(Err(vm.text(&message)?))
+        }
+    })
 }
 
 // ---- protected calls ----
@@ -530,10 +555,22 @@ pub fn give_status(vm: &mut Vm, at: usize, is_ok: bool) -> Result<usize, Thrown>
     Ok(top + 1 - at)
 }
 
+/// Redis' own: of a thrown table it gives the field `err` instead if that is text, and as well if it is not.
 fn pcall(vm: &mut Vm, host: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
-    call.any(vm, 0)?;
     let at = call.place(0);
-    let is_ok = protected(vm, host, at, call.count - 1)?;
+    if call.count == 0 {
+        // What would be called is the place of the status.
+        call.push(vm, Value::Bool(true))?;
+    }
+    let is_ok = protected(vm, host, at, call.count.saturating_sub(1))?;
+    let thrown = vm.stack(at);
+    if !is_ok && matches!(thrown, Value::Table(_)) {
+        let key = Value::String(vm.heap.name("err"));
+        match vm.index(host, thrown, key, None)? {
+            text @ (Value::String(_) | Value::Number(_)) => vm.set_stack(at, text),
+            other => call.push(vm, other)?,
+        }
+    }
     give_status(vm, at, is_ok)
 }
 
@@ -552,6 +589,10 @@ fn xpcall(vm: &mut Vm, host: &mut dyn Host, call: &mut Call) -> Result<usize, Th
             let text = vm.text(b"error in error handling")?;
             vm.set_stack(at, text);
         }
+        if vm.thread.top == at {
+            vm.set_stack(at, Value::Nil);
+        }
+        vm.thread.top = at + 1;
         is_ok = false;
     }
     give_status(vm, at, is_ok)

@@ -78,16 +78,7 @@ fn status(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Throw
 fn go_on(vm: &mut Vm, host: &mut dyn Host, id: CoroutineId, from: usize) -> Result<bool, Thrown> {
     let before = status_of(vm, id);
     if before != Status::Suspended {
-        let message = [
-            "cannot resume ",
-            if before == Status::Dead {
-                "dead"
-            } else {
-                "non-suspended"
-            },
-            " coroutine",
-        ]
-        .concat();
+        let message = ["cannot resume ", name(before), " coroutine"].concat();
         let text = vm.text(message.as_bytes())?;
         vm.transfer = vec![text];
         return Ok(false);
@@ -96,7 +87,7 @@ fn go_on(vm: &mut Vm, host: &mut dyn Host, id: CoroutineId, from: usize) -> Resu
     let me = vm.current;
     enter(vm, me, Status::Normal, id);
     vm.depth += 1;
-    let result = match vm.depth < 190 {
+    let result = match vm.depth <= 200 {
         true => run(vm, host, &args),
         false => Err(vm.error(b"C stack overflow")),
     };
@@ -151,7 +142,11 @@ fn run(vm: &mut Vm, host: &mut dyn Host, args: &[Value]) -> Result<(), Thrown> {
         vm.set_stack(1 + offset, *arg);
     }
     vm.thread.top = 1 + args.len();
-    vm.call_at(host, 0, args.len(), None)
+    // The resume is counted already.
+    vm.depth -= 1;
+    let result = vm.call_at(host, 0, args.len(), None);
+    vm.depth += 1;
+    result
 }
 
 /// What came of it: whether all is well, and how the coroutine stands now.
@@ -226,11 +221,8 @@ fn wrap(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown>
 }
 
 fn yield_values(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
-    if vm.current == CoroutineId(0) {
-        return Err(vm.native_error(b"attempt to yield across metamethod/C-call boundary"));
-    }
-    if vm.thread.depth > 1 {
-        return Err(vm.native_error(b"attempt to yield across metamethod/C-call boundary"));
+    if vm.current == CoroutineId(0) || vm.thread.depth > 1 {
+        return Err(vm.throw_text(b"attempt to yield across metamethod/C-call boundary"));
     }
     vm.transfer = (0..call.count).map(|at| call.arg(vm, at)).collect();
     vm.unwinding = Unwinding::Yield;

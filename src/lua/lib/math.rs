@@ -69,7 +69,11 @@ functions! {
     deg = |x| x / (std::f64::consts::PI / 180.0);
     exp = f64::exp;
     floor = f64::floor;
-    log = f64::ln;
+    log = |x| match x < 0.0 {
+        // Not the NaN of a division by zero.
+        true => f64::NAN,
+        false => x.ln(),
+    };
     log10 = f64::log10;
     rad = |x| x * (std::f64::consts::PI / 180.0);
     sin = f64::sin;
@@ -131,7 +135,7 @@ fn split(number: f64) -> (f64, i32) {
 }
 
 fn ldexp(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
-    let (mut number, exponent) = (call.number(vm, 0)?, call.integer(vm, 1)?);
+    let (mut number, exponent) = (call.number(vm, 0)?, call.int(vm, 1)?);
     // C takes an int.
     let mut left = exponent as i32;
     while left != 0 && number != 0.0 && number.is_finite() {
@@ -175,18 +179,20 @@ fn random(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Throw
     let result = match call.count {
         0 => unit,
         1 => {
-            let high = call.integer(vm, 0)? as f64;
-            if high < 1.0 {
+            let high = call.integer(vm, 0)? as i32;
+            if high < 1 {
                 return Err(call.bad(vm, 0, b"interval is empty"));
             }
-            (unit * high).floor() + 1.0
+            (unit * f64::from(high)).floor() + 1.0
         }
         2 => {
-            let (low, high) = (call.integer(vm, 0)? as f64, call.integer(vm, 1)? as f64);
+            let (low, high) = (call.integer(vm, 0)? as i32, call.integer(vm, 1)? as i32);
             if low > high {
                 return Err(call.bad(vm, 1, b"interval is empty"));
             }
-            (unit * (high - low + 1.0)).floor() + low
+            // Integers of 32 bits, that wrap around.
+            let count = high.wrapping_sub(low).wrapping_add(1);
+            (unit * f64::from(count)).floor() + f64::from(low)
         }
         _ => return Err(vm.native_error(b"wrong number of arguments")),
     };

@@ -5,7 +5,7 @@ use super::super::vm::{Host, Thrown, Vm};
 pub const MAX_CAPTURES: usize = 32;
 const ESCAPE: u8 = b'%';
 /// So deep may items of a pattern nest in the search for a match.
-const MAX_DEPTH: usize = 200;
+const MAX_DEPTH: usize = 500;
 /// Steps between two payments.
 const STEPS_A_PAYMENT: usize = 1000;
 

@@ -3,6 +3,7 @@
 use super::super::call::{Call, to_integer};
 use super::super::format::Spec;
 use super::super::function::{Function, Native};
+use super::super::lexer::c_length;
 use super::super::value::{TableId, Value};
 use super::super::vm::{Host, Thrown, Vm};
 use super::Functions;
@@ -97,7 +98,7 @@ fn reverse(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thro
 
 fn rep(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
     let text = call.string(vm, 0)?;
-    let count = usize::try_from(call.integer(vm, 1)?.max(0)).unwrap_or(usize::MAX);
+    let count = usize::try_from(call.int(vm, 1)?.max(0)).unwrap_or(usize::MAX);
     let text = vm.heap.shared(text);
     if text.len().saturating_mul(count) > vm.heap.left_bytes() {
         return Err(Thrown);
@@ -128,7 +129,7 @@ fn byte(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown>
 fn char(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
     let mut text = Vec::with_capacity(call.count);
     for at in 0..call.count {
-        let code = call.integer(vm, at)?;
+        let code = call.int(vm, at)?;
         let Ok(code) = u8::try_from(code) else {
             return Err(call.bad(vm, at, b"invalid value"));
         };
@@ -364,7 +365,7 @@ fn gsub(vm: &mut Vm, host: &mut dyn Host, call: &mut Call) -> Result<usize, Thro
     let (text, pattern) = (vm.heap.shared(text), vm.heap.shared(pattern));
     let limit = match call.arg(vm, 3) {
         Value::Nil => text.len() as i64 + 1,
-        _ => call.integer(vm, 3)?,
+        _ => call.int(vm, 3)?,
     };
     if !is_right {
         return Err(call.bad(vm, 2, b"string/function/table expected"));
@@ -498,13 +499,18 @@ fn convert(
     match letter {
         b'c' => {
             let code = call.number(vm, arg)?;
+            let before = out.len();
             spec.text(out, &[to_integer(code) as u8]);
+            // What is formatted ends at its first zero byte, as in C.
+            let shown = c_length(out.get(before..).unwrap_or(&[]));
+            out.truncate(before + shown);
         }
         b'd' | b'i' => spec.signed(out, to_integer(call.number(vm, arg)?)),
         b'o' | b'u' | b'x' | b'X' => {
             let number = call.number(vm, arg)?;
-            let value = match number >= 9_223_372_036_854_775_808.0 {
-                true => number as u64,
+            const HALF: f64 = 9_223_372_036_854_775_808.0;
+            let value = match number >= HALF {
+                true => to_integer(number - HALF) as u64 ^ 1 << 63,
                 false => to_integer(number) as u64,
             };
             spec.unsigned(out, value, letter);

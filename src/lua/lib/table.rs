@@ -39,10 +39,10 @@ fn concat(vm: &mut Vm, host: &mut dyn Host, call: &mut Call) -> Result<usize, Th
         _ => call.bytes(vm, 1)?,
     };
     let table = call.table(vm, 0)?;
-    let from = call.integer_or(vm, 2, 1)?;
+    let from = call.int_or(vm, 2, 1)?;
     let to = match call.arg(vm, 3) {
         Value::Nil => length(vm, table),
-        _ => call.integer(vm, 3)?,
+        _ => call.int(vm, 3)?,
     };
     let mut out = Vec::new();
     let mut index = from;
@@ -144,7 +144,7 @@ fn insert(vm: &mut Vm, host: &mut dyn Host, call: &mut Call) -> Result<usize, Th
     let (at, value) = match call.count {
         2 => (end, call.arg(vm, 1)),
         3 => {
-            let at = call.integer(vm, 1)?;
+            let at = call.int(vm, 1)?;
             end = end.max(at);
             let mut index = end;
             while index > at {
@@ -164,7 +164,7 @@ fn insert(vm: &mut Vm, host: &mut dyn Host, call: &mut Call) -> Result<usize, Th
 fn remove(vm: &mut Vm, host: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
     let table = call.table(vm, 0)?;
     let end = length(vm, table);
-    let at = call.integer_or(vm, 1, end)?;
+    let at = call.int_or(vm, 1, end)?;
     if !(1..=end).contains(&at) {
         return Ok(0);
     }
