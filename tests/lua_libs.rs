@@ -117,6 +117,18 @@ fn what_does_not_fit_is_an_error_and_the_machine_goes_on() {
     );
 }
 
+#[test]
+fn garbage_makes_room_near_the_limit() {
+    let mut vm = machine(8 << 20);
+    for program in [
+        "local keep = string.rep('x', 5000000) for i = 1, 50 do local s = string.rep('y', 1000000) .. i end return 'ok'",
+        "local keep = string.rep('x', 5000000) for i = 1, 30000 do local t = {i, {i}} end return 'ok'",
+        "local keep = string.rep('x', 5000000) for i = 1, 50 do local s = cjson.encode({string.rep('y', 800000)}) end return 'ok'",
+    ] {
+        assert_eq!(run(&mut vm, program).as_deref(), Ok("ok"), "{program}");
+    }
+}
+
 /// A string literal of Lua.
 fn literal(bytes: &[u8]) -> String {
     let mut out = String::from("'");

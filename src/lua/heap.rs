@@ -494,7 +494,10 @@ impl Heap {
         self.propagate();
         self.clear_weak();
         self.sweep();
-        self.pace_bytes = (self.used_bytes * 2).max(self.used_bytes + LEAST_PACE_BYTES);
+        // Near the limit sooner: what is garbage by then must not be what fails an allocation.
+        let pace = self.used_bytes.max(LEAST_PACE_BYTES);
+        let near = (self.left_bytes() / 2).max(LEAST_PACE_BYTES / 4);
+        self.pace_bytes = self.used_bytes + pace.min(near);
     }
 
     fn propagate(&mut self) {

@@ -395,12 +395,7 @@ impl Vm {
             length += self.text_length(self.stack(place));
         }
         length += self.text_length(tail);
-        if length > self.heap.left_bytes() {
-            self.collect();
-            if length > self.heap.left_bytes() {
-                return Err(Thrown);
-            }
-        }
+        self.make_room(length)?;
         let mut text = std::mem::take(&mut self.scratch);
         text.clear();
         text.reserve(length);

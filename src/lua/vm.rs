@@ -395,7 +395,21 @@ impl Vm {
         self.heap.collect();
     }
 
-    /// A string, after a collection if need be.
+    /// Sees to it that `bytes` may be allocated, by a collection if need be. What nothing refers to is gone then.
+    ///
+    /// # Errors
+    /// When there is no memory for them.
+    pub(super) fn make_room(&mut self, bytes: usize) -> Result<(), Thrown> {
+        if bytes > self.heap.left_bytes() {
+            self.collect();
+            if bytes > self.heap.left_bytes() {
+                return Err(Thrown);
+            }
+        }
+        Ok(())
+    }
+
+    /// A string of these bytes.
     ///
     /// # Errors
     /// When there is no memory for it.

@@ -26,10 +26,12 @@ const ROUNDER: f64 = 6_755_399_441_055_744.0;
 const MAX_DIGITS: u32 = 8;
 
 /// The lowest 32 bits of a number rounded to an integer.
+#[inline(never)]
 fn bits(vm: &mut Vm, call: &Call, at: usize) -> Result<u32, Thrown> {
     Ok((call.number(vm, at)? + ROUNDER).to_bits() as u32)
 }
 
+#[inline(never)]
 fn give(vm: &mut Vm, call: &Call, bits: u32) -> Result<usize, Thrown> {
     call.give(vm, Value::Number(f64::from(bits as i32)))
 }
@@ -49,6 +51,7 @@ fn bswap(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown
     give(vm, call, bits.swap_bytes())
 }
 
+#[inline(never)]
 fn fold(vm: &mut Vm, call: &Call, join: fn(u32, u32) -> u32) -> Result<usize, Thrown> {
     let mut all = bits(vm, call, 0)?;
     for at in 1..call.count {
@@ -70,6 +73,7 @@ fn bxor(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown>
 }
 
 /// A shift by the lowest five bits of the second argument.
+#[inline(never)]
 fn shift(vm: &mut Vm, call: &Call, by: fn(u32, u32) -> u32) -> Result<usize, Thrown> {
     let (value, count) = (bits(vm, call, 0)?, bits(vm, call, 1)?);
     give(vm, call, by(value, count & 31))

@@ -321,10 +321,7 @@ impl Writer {
             Value::Table(table) => self.begin(vm, host, table)?,
             other => return Err(cannot(vm, other.type_name(), "type not supported")),
         }
-        match self.out.len() > vm.heap.left_bytes() {
-            true => Err(Thrown),
-            false => Ok(()),
-        }
+        vm.make_room(self.out.len())
     }
 
     fn begin(&mut self, vm: &mut Vm, host: &mut dyn Host, table: TableId) -> Result<(), Thrown> {

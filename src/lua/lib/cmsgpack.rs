@@ -113,10 +113,7 @@ fn put_value(
         Value::Table(table) if level < MAX_NESTING => put_table(vm, host, out, table, level)?,
         _ => out.push(0xc0),
     }
-    match out.len() > vm.heap.left_bytes() {
-        true => Err(Thrown),
-        false => Ok(()),
-    }
+    vm.make_room(out.len())
 }
 
 fn put_table(

@@ -100,9 +100,7 @@ fn rep(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> 
     let text = call.string(vm, 0)?;
     let count = usize::try_from(call.int(vm, 1)?.max(0)).unwrap_or(usize::MAX);
     let text = vm.heap.shared(text);
-    if text.len().saturating_mul(count) > vm.heap.left_bytes() {
-        return Err(Thrown);
-    }
+    vm.make_room(text.len().saturating_mul(count))?;
     let text = vm.heap.string_owned(text.repeat(count))?;
     call.give(vm, Value::String(text))
 }
