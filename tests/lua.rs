@@ -204,6 +204,8 @@ fn nothing_runs_away() {
         "coroutine.wrap(function() while true do end end)()",
         "string.find(string.rep('a', 5000), '.-.-.-.-b')",
         "for i = 1, math.huge do end",
+        "local s = string.rep('x', 1e6) while true do s = s .. 'x' end",
+        "local s = string.rep('x', 1e6) while true do s:upper() end",
         "local function f() return f() end f()",
     ] {
         let error = run(&mut vm, source, 20).expect_err("it never ends");

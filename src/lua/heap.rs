@@ -149,6 +149,8 @@ pub struct Heap {
     pub limit_bytes: usize,
     /// A collection is due above this.
     pub pace_bytes: usize,
+    /// Bytes of strings that were made or looked for, and nobody has paid for yet.
+    pub unpaid_bytes: usize,
     /// While above 0 nothing is collected.
     pub held: u32,
     gray: Gray,
@@ -176,6 +178,7 @@ impl Heap {
             used_bytes: 0,
             limit_bytes,
             pace_bytes: LEAST_PACE_BYTES,
+            unpaid_bytes: 0,
             held: 0,
             gray: Gray::default(),
             mode_name: None,
@@ -225,6 +228,7 @@ impl Heap {
     /// # Errors
     /// When there is no memory for it.
     pub fn string(&mut self, bytes: &[u8]) -> Result<Str, OutOfMemory> {
+        self.unpaid_bytes += bytes.len();
         let hash = self.seed.hash(bytes) as u32;
         if let Some(found) = self.find_string(bytes, hash) {
             return Ok(found);
@@ -238,6 +242,7 @@ impl Heap {
     /// # Errors
     /// When there is no memory for it.
     pub fn string_owned(&mut self, bytes: Vec<u8>) -> Result<Str, OutOfMemory> {
+        self.unpaid_bytes += bytes.len();
         let hash = self.seed.hash(&bytes) as u32;
         if let Some(found) = self.find_string(&bytes, hash) {
             return Ok(found);

@@ -376,6 +376,8 @@ impl Vm {
                 let left = self.stack(at - 1);
                 right = self.concat_by_method(host, left, right)?;
                 at -= 1;
+                // There a collection finds it.
+                self.set_stack(at, right);
                 continue;
             }
             // As many as are text, at once.
@@ -385,7 +387,9 @@ impl Vm {
             }
             right = self.join(from, at - 1, right)?;
             at = from;
+            self.set_stack(at, right);
         }
+        self.pay_for_text(host)?;
         Ok(right)
     }
 

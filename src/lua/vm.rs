@@ -186,6 +186,9 @@ impl Vm {
     /// # Errors
     /// A syntax error's message is thrown.
     pub fn load(&mut self, source: &[u8], name: &[u8]) -> Result<Value, Thrown> {
+        if self.heap.is_due() {
+            self.collect();
+        }
         match compile(&mut self.heap, source, name, self.depth) {
             Ok(proto) => {
                 let environment = self.thread.environment;
@@ -351,6 +354,21 @@ impl Vm {
             return self.refuel(host);
         }
         Ok(())
+    }
+
+    /// Pays for the strings that were made, if they are long: a loop that makes long ones is not to run on for minutes
+    /// between two questions to the host.
+    #[inline]
+    pub(super) fn pay_for_text(&mut self, host: &mut dyn Host) -> Result<(), Thrown> {
+        /// So many bytes cost about as much as an instruction.
+        const BYTES_A_STEP: usize = 32;
+        /// Less is not worth the trouble.
+        const LEAST_BYTES: usize = 16 * 1024;
+        if self.heap.unpaid_bytes < LEAST_BYTES {
+            return Ok(());
+        }
+        let bytes = std::mem::take(&mut self.heap.unpaid_bytes);
+        self.burn_many(host, bytes / BYTES_A_STEP)
     }
 
     #[cold]
@@ -645,6 +663,7 @@ impl Vm {
         });
         self.thread.top = base + count;
         let results = run(self, host, &mut Call { base, count })?;
+        self.pay_for_text(host)?;
         self.thread.frames.pop();
         self.finish_call(at, self.thread.top - results, results, wanted);
         Ok(())
