@@ -1,9 +1,9 @@
-// Builds pkg/: the engine as wasm (wasm-pack: cargo, wasm-bindgen, wasm-opt) and the TypeScript face around it.
+// Builds pkg/: the engine as wasm (cargo, wasm-bindgen, wasm-opt) and the TypeScript face around it.
 // Each half is rebuilt only when its sources changed. `--dev` builds a debug engine: quick to compile, slow to run.
 // There are two modules with the same exports: redstart_bg.wasm for applications, without the prose of COMMAND DOCS, and
 // redstart_docs_bg.wasm with it, for people: `npx redstart` and the playground. A debug build is one module, with prose.
 
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { brotliCompressSync, gzipSync } from "node:zlib";
@@ -25,28 +25,49 @@ async function buildWasm(dev) {
 	if (existsSync(WASM) && existsSync(WASM_WITH_DOCS) && isStamped("wasm", hash)) return "up to date";
 	mkdirSync(join(root, "pkg"), { recursive: true });
 	if (dev) {
-		await wasmPack("pkg", "--dev", []);
+		await makeModule("pkg", true, []);
 		copyFileSync(WASM, WASM_WITH_DOCS);
 	} else {
 		const withDocs = join(cacheDir, "with-docs");
-		await wasmPack(withDocs, "--release", []);
-		await wasmPack("pkg", "--release", ["--no-default-features"]);
+		await makeModule(withDocs, false, []);
+		await makeModule("pkg", false, ["--no-default-features"]);
 		copyFileSync(join(withDocs, "redstart_bg.wasm"), WASM_WITH_DOCS);
 		const scripts = [join(withDocs, "redstart.js"), join(root, "pkg", "redstart.js")];
 		const [one, other] = scripts.map((path) => readFileSync(path, "utf8"));
 		if (one !== other) throw new Error("the two modules need different scripts");
 	}
-	rmSync(join(root, "pkg", ".gitignore"), { force: true });
 	stamp("wasm", hash);
 	if (dev) return `debug, ${statSync(WASM).size} bytes`;
 	return `${sizes(WASM)}; with docs ${sizes(WASM_WITH_DOCS)}`;
 }
 
-async function wasmPack(out, profile, cargoArgs) {
-	const names = ["--out-dir", out, "--out-name", "redstart"];
-	const args = ["build", "--target", "web", profile, "--mode", "no-install", "--no-pack", ...names];
-	const { code } = await run("wasm-pack", [...args, ".", "--", ...cargoArgs], { show: "failure" });
-	if (code !== 0) throw new Error("wasm-pack build failed");
+/**
+ * Makes the module and its script in `out`. Not with wasm-pack, which also asks cargo for an rlib: a module built alone is
+ * smaller and faster, because everything in it may be inlined and thrown away.
+ */
+async function makeModule(out, dev, cargoArgs) {
+	const target = ["--lib", "--crate-type", "cdylib", "--target", "wasm32-unknown-unknown"];
+	const profile = dev ? [] : ["--release"];
+	await must("cargo", ["rustc", "--quiet", "--locked", ...target, ...profile, ...cargoArgs]);
+	const built = join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), "wasm32-unknown-unknown");
+	const names = ["--target", "web", "--out-dir", out, "--out-name", "redstart"];
+	await must("wasm-bindgen", [...names, join(built, dev ? "debug" : "release", "redstart.wasm")]);
+	if (dev) return;
+	const module = join(out, "redstart_bg.wasm");
+	// In the order of names, copies of one generic function stand side by side, where gzip sees that they are alike.
+	const passes = ["-O1", "--reorder-functions-by-name", "--strip-debug", "--strip-producers"];
+	await must(join(root, "node_modules", ".bin", "wasm-opt"), [
+		...passes,
+		"--all-features",
+		module,
+		"-o",
+		module,
+	]);
+}
+
+async function must(program, args) {
+	const { code } = await run(program, args, { show: "failure" });
+	if (code !== 0) throw new Error(`${program} failed`);
 }
 
 function sizes(path) {
