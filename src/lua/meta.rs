@@ -374,7 +374,7 @@ impl Vm {
         while at > first {
             if !is_text(self.stack(at - 1)) || !is_text(right) {
                 let left = self.stack(at - 1);
-                right = self.concat_by_method(host, left, right)?;
+                right = self.concat_by_method(host, left, right, at)?;
                 at -= 1;
                 // There a collection finds it.
                 self.set_stack(at, right);
@@ -435,6 +435,7 @@ impl Vm {
         host: &mut dyn Host,
         left: Value,
         right: Value,
+        at: usize,
     ) -> Result<Value, Thrown> {
         let mut method = self.metamethod(left, self.names.concat);
         if method.is_nil() {
@@ -442,10 +443,10 @@ impl Vm {
         }
         if method.is_nil() {
             let culprit = match left {
-                Value::String(_) | Value::Number(_) => right,
-                other => other,
+                Value::String(_) | Value::Number(_) => at,
+                _ => at - 1,
             };
-            return Err(self.concat_error(culprit));
+            return Err(self.type_error(culprit, b"concatenate"));
         }
         self.call_values(host, method, &[left, right])
     }

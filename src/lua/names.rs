@@ -93,7 +93,7 @@ impl Vm {
         self.named_error(value, what, named)
     }
 
-    /// The value at a place of the stack cannot be called.
+    /// The value at a place of the stack cannot be called, or joined with text.
     #[cold]
     pub(super) fn type_error(&mut self, at: usize, what: &[u8]) -> Thrown {
         let named = self.thread.frames.last().and_then(|frame| {
@@ -101,20 +101,6 @@ impl Vm {
             self.object_name(frame, register, frame.pc.checked_sub(1)?)
         });
         self.named_error(self.stack(at), what, named)
-    }
-
-    /// A value that is no text was to be joined with text.
-    #[cold]
-    pub(super) fn concat_error(&mut self, value: Value) -> Thrown {
-        let named = self.thread.frames.last().and_then(|frame| {
-            let pc = frame.pc.checked_sub(1)?;
-            let ins = frame.proto.as_ref()?.code.get(pc)?;
-            let mut registers = ins.b..=ins.c as u16;
-            let register = registers
-                .find(|register| is_same(self.stack(frame.base + usize::from(*register)), value))?;
-            self.object_name(frame, register as u8, pc)
-        });
-        self.named_error(value, b"concatenate", named)
     }
 
     fn named_error(&mut self, value: Value, what: &[u8], named: Option<Named>) -> Thrown {
@@ -218,4 +204,36 @@ fn sets_a(op: Op) -> bool {
             | Op::SetList
             | Op::Close
     )
+}
+
+/// How messages of functions show a chunk's name, at the longest, with a terminating zero.
+pub const NAME_BYTES: usize = 60;
+/// The same for those of the compiler.
+pub const SYNTAX_NAME_BYTES: usize = 80;
+
+/// How messages show a chunk's name: `@name` and `=name` as they are, anything else as the beginning of a source.
+pub fn chunk_name(name: &[u8], limit_bytes: usize) -> Vec<u8> {
+    match name.split_first() {
+        Some((b'=', rest)) => rest.get(..limit_bytes - 1).unwrap_or(rest).to_vec(),
+        Some((b'@', rest)) => {
+            let room = limit_bytes - b" '...' ".len() - 1;
+            match rest.len() > room {
+                true => [b"...", rest.get(rest.len() - room..).unwrap_or(&[])].concat(),
+                false => rest.to_vec(),
+            }
+        }
+        _ => {
+            let line_end = name.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+            let room = limit_bytes - b" [string \"...\"] ".len() - 1;
+            let length = line_end.unwrap_or(name.len()).min(room);
+            let shown = name.get(..length).unwrap_or(name);
+            let mut out = b"[string \"".to_vec();
+            out.put(shown);
+            if length < name.len() {
+                out.put(b"...");
+            }
+            out.put(b"\"]");
+            out
+        }
+    }
 }

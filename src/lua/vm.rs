@@ -768,38 +768,6 @@ impl Vm {
     }
 }
 
-/// How messages of functions show a chunk's name, at the longest, with a terminating zero.
-pub const NAME_BYTES: usize = 60;
-/// The same for those of the compiler.
-pub const SYNTAX_NAME_BYTES: usize = 80;
-
-/// How messages show a chunk's name: `@name` and `=name` as they are, anything else as the beginning of a source.
-pub fn chunk_name(name: &[u8], limit_bytes: usize) -> Vec<u8> {
-    match name.split_first() {
-        Some((b'=', rest)) => rest.get(..limit_bytes - 1).unwrap_or(rest).to_vec(),
-        Some((b'@', rest)) => {
-            let room = limit_bytes - b" '...' ".len() - 1;
-            match rest.len() > room {
-                true => [b"...", rest.get(rest.len() - room..).unwrap_or(&[])].concat(),
-                false => rest.to_vec(),
-            }
-        }
-        _ => {
-            let line_end = name.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
-            let room = limit_bytes - b" [string \"...\"] ".len() - 1;
-            let length = line_end.unwrap_or(name.len()).min(room);
-            let shown = name.get(..length).unwrap_or(name);
-            let mut out = b"[string \"".to_vec();
-            out.put(shown);
-            if length < name.len() {
-                out.put(b"...");
-            }
-            out.put(b"\"]");
-            out
-        }
-    }
-}
-
 impl Vm {
     /// Begins the random numbers of `math.random` anew.
     pub fn seed_random(&mut self, seed: i32) {

@@ -11,8 +11,8 @@ use self::emit::{Block, Capture, Exp, Func, Kind, NO_JUMP, Refusal};
 use super::code::{Local, Op, Proto};
 use super::heap::Heap;
 use super::lexer::{Lexer, SyntaxError, Token};
+use super::names::{NAME_BYTES, SYNTAX_NAME_BYTES, chunk_name};
 use super::value::Str;
-use super::vm::{NAME_BYTES, SYNTAX_NAME_BYTES, chunk_name};
 use crate::algorithms::num::write_u64;
 
 /// Expressions and statements may be nested so deep.

@@ -238,8 +238,11 @@ impl<'a> Matcher<'a> {
 
     fn match_capture(&mut self, at: usize, digit: u8) -> Result<Option<usize>, Thrown> {
         let level = usize::from(digit).wrapping_sub(usize::from(b'1'));
-        let Some(Capture::Span(from, to)) = self.captures.get(level).copied() else {
-            return self.error(b"invalid capture index");
+        let (from, to) = match self.captures.get(level).copied() {
+            Some(Capture::Span(from, to)) => (from, to),
+            // A place is no text: nothing is like it.
+            Some(Capture::Position(_)) => return Ok(None),
+            _ => return self.error(b"invalid capture index"),
         };
         let text = self.source.get(from..to).unwrap_or(&[]);
         let rest = self.source.get(at..).unwrap_or(&[]);

@@ -497,8 +497,15 @@ fn convert(
     match letter {
         b'c' => {
             let code = call.number(vm, arg)?;
+            // A C int: what is none has zeros in its last byte.
+            let is_int = (-2_147_483_648.0..2_147_483_648.0).contains(&code.trunc());
+            let byte = if is_int { code as i64 as u8 } else { 0 };
             let before = out.len();
-            spec.text(out, &[to_integer(code) as u8]);
+            let spec = Spec {
+                precision: None,
+                ..*spec
+            };
+            spec.text(out, &[byte]);
             // What is formatted ends at its first zero byte, as in C.
             let shown = c_length(out.get(before..).unwrap_or(&[]));
             out.truncate(before + shown);
