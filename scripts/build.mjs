@@ -56,13 +56,7 @@ async function makeModule(out, dev, cargoArgs) {
 	const module = join(out, "redstart_bg.wasm");
 	// In the order of names, copies of one generic function stand side by side, where gzip sees that they are alike.
 	const passes = ["-O1", "--reorder-functions-by-name", "--strip-debug", "--strip-producers"];
-	await must(join(root, "node_modules", ".bin", "wasm-opt"), [
-		...passes,
-		"--all-features",
-		module,
-		"-o",
-		module,
-	]);
+	await must(join(root, "node_modules", ".bin", "wasm-opt"), [...passes, module, "-o", module]);
 }
 
 async function must(program, args) {
