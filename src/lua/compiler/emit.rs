@@ -569,7 +569,7 @@ impl Func {
         self.discharge(exp)?;
         let pc = match exp.kind {
             Kind::Constant(_) | Kind::Number(_) | Kind::True => NO_JUMP,
-            Kind::False => self.jump(),
+            // Not a plain jump for false: jumps to here would be added to it that leave with another value.
             Kind::Jump(pc) => {
                 self.invert(pc);
                 pc
@@ -587,7 +587,6 @@ impl Func {
         self.discharge(exp)?;
         let pc = match exp.kind {
             Kind::Nil | Kind::False => NO_JUMP,
-            Kind::True => self.jump(),
             Kind::Jump(pc) => pc,
             _ => self.jump_if(exp, true)?,
         };
