@@ -102,9 +102,7 @@ impl Engine {
         let ids = [hex_id(&mut rng), hex_id(&mut rng)];
         let rows = lookup.rows().len();
         let mut keys = Keyspace::new(options.config.databases, seed, options.now_ms);
-        keys.notify_classes = options.config.notify_classes;
-        keys.set_lfu(options.config.lfu());
-        options.config.set_limits(&mut keys.limits);
+        options.config.apply_to(&mut keys);
         Engine {
             lookup,
             keys,
@@ -139,9 +137,7 @@ impl Engine {
             config.file = Some((file_name.owned(), file.owned()));
         }
         self.keys.set_db_count(config.databases);
-        self.keys.notify_classes = config.notify_classes;
-        self.keys.set_lfu(config.lfu());
-        config.set_limits(&mut self.keys.limits);
+        config.apply_to(&mut self.keys);
         self.server.config = config;
         Ok(())
     }

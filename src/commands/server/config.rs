@@ -145,9 +145,7 @@ fn set(ctx: &mut Ctx) -> Result {
         }
         ctx.server.config.set(found.index, value);
     }
-    ctx.keys.notify_classes = ctx.server.config.notify_classes;
-    ctx.keys.set_lfu(ctx.server.config.lfu());
-    ctx.server.config.set_limits(&mut ctx.keys.limits);
+    ctx.server.config.apply_to(ctx.keys);
     ctx.reply.ok();
     Ok(Outcome::Done)
 }

@@ -11,7 +11,7 @@ pub use value::Refusal;
 
 use crate::algorithms::bytes::Bytes;
 use crate::algorithms::num;
-use crate::keyspace::{Class, Lfu};
+use crate::keyspace::{Class, Keyspace, Lfu};
 use crate::values::Limits;
 use std::borrow::Cow;
 
@@ -164,8 +164,15 @@ impl Config {
         })
     }
 
+    /// Makes the keyspace do as configured: what it tells of, how it counts accesses, when encodings change.
+    pub fn apply_to(&self, keys: &mut Keyspace) {
+        keys.notify_classes = self.notify_classes;
+        keys.set_lfu(self.lfu());
+        self.set_limits(&mut keys.limits);
+    }
+
     /// The thresholds of encodings, put into `limits`.
-    pub fn set_limits(&self, limits: &mut Limits) {
+    fn set_limits(&self, limits: &mut Limits) {
         let count = |name| usize::try_from(self.number(name)).unwrap_or(0);
         limits.list_max_listpack_size = self.number("list-max-listpack-size") as i32;
         limits.list_compress_depth = count("list-compress-depth");
