@@ -10,6 +10,7 @@ mod ctx;
 mod getkeys;
 mod keys;
 mod lookup;
+mod multi_pop;
 mod options;
 
 pub use arg::{
@@ -23,6 +24,7 @@ pub use getkeys::{
 };
 pub use keys::{Begin, Find, KeyFlags, KeySpec};
 pub use lookup::{Lookup, Resolved};
+pub use multi_pop::{MultiPop, NO_COUNT, positive};
 pub use options::Options;
 
 pub(crate) use command::{args, prose};

@@ -6,8 +6,8 @@ use crate::algorithms::num;
 use crate::resp::{Error, Reply};
 use crate::state::Block;
 use crate::table::{
-    Acl, BASE, Command, Ctx, Flags, Group, KeyFlags, KeySpec, Outcome, Result, args, double, flag,
-    integer, key, oneof, prose,
+    Acl, BASE, Command, Ctx, Flags, Group, KeyFlags, KeySpec, MultiPop, Outcome, Result, args,
+    double, flag, integer, key, oneof, prose,
 };
 use crate::values::list::End;
 use crate::values::{List, ListRef};
@@ -176,39 +176,9 @@ fn pop(ctx: &mut Ctx, end: End) -> Result {
     Ok(Outcome::Done)
 }
 
-/// What LMPOP and BLMPOP ask for.
-struct Request<'a> {
-    keys: &'a [&'a [u8]],
-    end: End,
-    count: usize,
-}
-
-impl<'a> Request<'a> {
-    /// Reads the arguments from the number of keys on.
-    fn parse(ctx: &Ctx<'a>, at: usize) -> core::result::Result<Request<'a>, Error> {
-        let key_count = positive(ctx.arg(at), "ERR numkeys should be greater than 0")?;
-        let behind = at.saturating_add(1).saturating_add(key_count);
-        let keys = ctx.args.get(at + 1..behind).ok_or(Error::SYNTAX)?;
-        let options = &mut ctx.options(behind);
-        let end = End::parse(options.value()?)?;
-        let count = match options.take_value("COUNT") {
-            Some(count) => positive(count, NO_COUNT)?,
-            None => 1,
-        };
-        match options.is_done() {
-            true => Ok(Request { keys, end, count }),
-            false => Err(Error::SYNTAX),
-        }
-    }
-}
-
-/// What is said of a count that is none.
-pub(super) const NO_COUNT: &str = "ERR count should be greater than 0";
-
-pub(super) fn positive(text: &[u8], error: &'static str) -> core::result::Result<usize, Error> {
-    num::parse_count(text)
-        .filter(|number| *number > 0)
-        .ok_or(Error::new(error))
+/// What LMPOP and BLMPOP ask for, from the number of keys on.
+fn request<'a>(ctx: &Ctx<'a>, at: usize) -> core::result::Result<MultiPop<'a, End>, Error> {
+    ctx.multi_pop(at, |options| End::parse(options.value()?))
 }
 
 /// Takes from the first list that is there, and logs it as a command that does not choose; false when none is.
@@ -237,8 +207,8 @@ fn take_first(
 }
 
 fn lmpop(ctx: &mut Ctx) -> Result {
-    let request = Request::parse(ctx, 1)?;
-    if !take_first(ctx, request.keys, request.end, Some(request.count))? {
+    let request = request(ctx, 1)?;
+    if !take_first(ctx, request.keys, request.which, Some(request.count))? {
         ctx.reply.nil_array();
     }
     Ok(Outcome::Done)
@@ -261,9 +231,15 @@ fn pop_or_wait(ctx: &mut Ctx, end: End) -> Result {
 }
 
 fn blmpop(ctx: &mut Ctx) -> Result {
-    let request = Request::parse(ctx, 2)?;
+    let request = request(ctx, 2)?;
     let timeout = ctx.arg(1);
-    take_or_wait(ctx, timeout, request.keys, request.end, Some(request.count))
+    take_or_wait(
+        ctx,
+        timeout,
+        request.keys,
+        request.which,
+        Some(request.count),
+    )
 }
 
 fn take_or_wait(

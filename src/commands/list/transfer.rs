@@ -1,6 +1,5 @@
 //! Moving elements from one list to another, and waiting for some.
 
-use super::pop::{NO_COUNT, positive};
 use super::tell_removal;
 use crate::algorithms::bytes::Bytes;
 use crate::algorithms::num;
@@ -9,8 +8,8 @@ use crate::resp::Error;
 use crate::state::Block;
 use crate::structures::item::Item;
 use crate::table::{
-    Acl, BASE, Command, Ctx, Deprecated, Flags, Group, KeyFlags, KeySpec, Options, Outcome, Result,
-    args, block, double, flag, integer, key, oneof, prose,
+    Acl, BASE, Command, Ctx, Deprecated, Flags, Group, KeyFlags, KeySpec, NO_COUNT, Options,
+    Outcome, Result, args, block, double, flag, integer, key, oneof, positive, prose,
 };
 use crate::values::list::End;
 use crate::values::{Entry, Limits, List, ListRef};

@@ -6,8 +6,8 @@ use crate::algorithms::num;
 use crate::resp::Error;
 use crate::state::Block;
 use crate::table::{
-    Acl, BASE, Command, Ctx, Flags, Group, KeyFlags, KeySpec, Outcome, Result, args, double, flag,
-    integer, key, oneof, prose,
+    Acl, BASE, Command, Ctx, Flags, Group, KeyFlags, KeySpec, MultiPop, Outcome, Result, args,
+    double, flag, integer, key, oneof, prose,
 };
 use crate::values::SortedSet;
 
@@ -171,46 +171,13 @@ fn pop(ctx: &mut Ctx, is_max: bool) -> Result {
     Ok(Outcome::Done)
 }
 
-/// What ZMPOP and BZMPOP ask for.
-struct Request<'a> {
-    keys: &'a [&'a [u8]],
-    is_max: bool,
-    count: usize,
-}
-
-impl<'a> Request<'a> {
-    /// Reads the arguments from the number of keys on.
-    fn parse(ctx: &Ctx<'a>, at: usize) -> core::result::Result<Request<'a>, Error> {
-        let key_count = positive(ctx.arg(at), "ERR numkeys should be greater than 0")?;
-        let behind = at.saturating_add(1).saturating_add(key_count);
-        let keys = ctx.args.get(at + 1..behind).ok_or(Error::SYNTAX)?;
-        let options = &mut ctx.options(behind);
-        let is_max = if options.take("MAX") {
-            true
-        } else if options.take("MIN") {
-            false
-        } else {
-            return Err(Error::SYNTAX);
-        };
-        let count = match options.take_value("COUNT") {
-            Some(count) => positive(count, "ERR count should be greater than 0")?,
-            None => 1,
-        };
-        if !options.is_done() {
-            return Err(Error::SYNTAX);
-        }
-        Ok(Request {
-            keys,
-            is_max,
-            count,
-        })
-    }
-}
-
-fn positive(text: &[u8], error: &'static str) -> core::result::Result<usize, Error> {
-    num::parse_count(text)
-        .filter(|number| *number > 0)
-        .ok_or(Error::new(error))
+/// What ZMPOP and BZMPOP ask for, from the number of keys on: whether the highest members.
+fn request<'a>(ctx: &Ctx<'a>, at: usize) -> core::result::Result<MultiPop<'a, bool>, Error> {
+    ctx.multi_pop(at, |options| match options.take("MAX") {
+        true => Ok(true),
+        false if options.take("MIN") => Ok(false),
+        false => Err(Error::SYNTAX),
+    })
 }
 
 /// Takes from the first sorted set that is there, and logs it as a command that does not choose; false when none is.
@@ -239,8 +206,8 @@ fn take_first(
 }
 
 fn zmpop(ctx: &mut Ctx) -> Result {
-    let request = Request::parse(ctx, 1)?;
-    if !take_first(ctx, request.keys, request.is_max, Some(request.count))? {
+    let request = request(ctx, 1)?;
+    if !take_first(ctx, request.keys, request.which, Some(request.count))? {
         ctx.reply.nil_array();
     }
     Ok(Outcome::Done)
@@ -264,13 +231,13 @@ fn pop_or_wait(ctx: &mut Ctx, is_max: bool) -> Result {
 }
 
 fn bzmpop(ctx: &mut Ctx) -> Result {
-    let request = Request::parse(ctx, 2)?;
+    let request = request(ctx, 2)?;
     let deadline_ms = ctx.deadline_from_s(ctx.arg(1))?;
     take_or_wait(
         ctx,
         deadline_ms,
         request.keys,
-        request.is_max,
+        request.which,
         Some(request.count),
     )
 }
