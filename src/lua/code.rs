@@ -117,6 +117,28 @@ impl Op {
     }
 }
 
+impl Op {
+    /// Compares two values, and nothing else.
+    pub fn is_comparison(self) -> bool {
+        matches!(
+            self,
+            Op::Equal
+                | Op::EqualK
+                | Op::Less
+                | Op::LessRK
+                | Op::LessKR
+                | Op::LessEqual
+                | Op::LessEqualRK
+                | Op::LessEqualKR
+        )
+    }
+
+    /// Decides on the jump behind it.
+    pub fn is_test(self) -> bool {
+        self.is_comparison() || matches!(self, Op::Test | Op::TestSet | Op::ForIn)
+    }
+}
+
 /// One instruction.
 #[derive(Clone, Copy, Debug)]
 pub struct Ins {

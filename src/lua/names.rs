@@ -184,7 +184,7 @@ fn last_set(proto: &Proto, register: u8, end: usize) -> Option<usize> {
 
 /// Whether an operation puts its result into register `a`.
 fn sets_a(op: Op) -> bool {
-    !matches!(
+    let sets_none = matches!(
         op,
         Op::SetUpvalue
             | Op::SetGlobal
@@ -192,18 +192,11 @@ fn sets_a(op: Op) -> bool {
             | Op::SetTableRK
             | Op::SetTableKR
             | Op::SetTableKK
-            | Op::Equal
-            | Op::EqualK
-            | Op::Less
-            | Op::LessRK
-            | Op::LessKR
-            | Op::LessEqual
-            | Op::LessEqualRK
-            | Op::LessEqualKR
             | Op::Return
             | Op::SetList
             | Op::Close
-    )
+    );
+    !sets_none && !op.is_comparison()
 }
 
 /// How messages of functions show a chunk's name, at the longest, with a terminating zero.

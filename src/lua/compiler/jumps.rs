@@ -64,7 +64,7 @@ impl Func {
                 .proto
                 .code
                 .get(pc - 1)
-                .is_some_and(|ins| is_test(ins.op));
+                .is_some_and(|ins| ins.op.is_test());
         self.ins(if is_test { pc - 1 } else { pc })
     }
 
@@ -139,21 +139,4 @@ impl Func {
         self.label();
         self.pending = self.concat_jumps(self.pending, list);
     }
-}
-
-fn is_test(op: Op) -> bool {
-    matches!(
-        op,
-        Op::Equal
-            | Op::EqualK
-            | Op::Less
-            | Op::LessRK
-            | Op::LessKR
-            | Op::LessEqual
-            | Op::LessEqualRK
-            | Op::LessEqualKR
-            | Op::Test
-            | Op::TestSet
-            | Op::ForIn
-    )
 }

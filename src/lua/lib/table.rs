@@ -264,19 +264,25 @@ impl Sort {
     ) -> Result<i64, Thrown> {
         let (mut from, mut to) = (low, high - 1);
         loop {
-            from += 1;
-            while self.less_at(vm, host, from, pivot)? {
+            loop {
+                from += 1;
+                let value = get(vm, self.table, from);
+                if !self.less(vm, host, value, pivot)? {
+                    break;
+                }
                 if from > high {
                     return Err(vm.native_error(b"invalid order function for sorting"));
                 }
-                from += 1;
             }
-            to -= 1;
-            while self.greater_at(vm, host, to, pivot)? {
+            loop {
+                to -= 1;
+                let value = get(vm, self.table, to);
+                if !self.less(vm, host, pivot, value)? {
+                    break;
+                }
                 if to < low {
                     return Err(vm.native_error(b"invalid order function for sorting"));
                 }
-                to -= 1;
             }
             if to < from {
                 break;
@@ -285,28 +291,6 @@ impl Sort {
         }
         self.exchange(vm, high - 1, from)?;
         Ok(from)
-    }
-
-    fn less_at(
-        &self,
-        vm: &mut Vm,
-        host: &mut dyn Host,
-        at: i64,
-        pivot: Value,
-    ) -> Result<bool, Thrown> {
-        let value = get(vm, self.table, at);
-        self.less(vm, host, value, pivot)
-    }
-
-    fn greater_at(
-        &self,
-        vm: &mut Vm,
-        host: &mut dyn Host,
-        at: i64,
-        pivot: Value,
-    ) -> Result<bool, Thrown> {
-        let value = get(vm, self.table, at);
-        self.less(vm, host, pivot, value)
     }
 }
 
