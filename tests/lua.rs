@@ -1,16 +1,19 @@
 //! Lua programs, run by the machine alone.
 
 use redstart::algorithms::hash::HashSeed;
-use redstart::lua::{Call, Host, Thrown, Value, Vm, lib};
+use redstart::lua::{Call, Host, Interrupt, Ran, Thrown, Value, Vm, lib};
 
 struct Nobody {
     questions_left: u32,
 }
 
 impl Host for Nobody {
-    fn interrupt(&mut self) -> Option<&'static str> {
-        self.questions_left = self.questions_left.checked_sub(1)?;
-        (self.questions_left == 0).then_some("killed")
+    fn interrupt(&mut self) -> Interrupt {
+        self.questions_left = self.questions_left.saturating_sub(1);
+        match self.questions_left {
+            0 => Interrupt::Kill("killed"),
+            _ => Interrupt::GoOn,
+        }
     }
 
     fn call(&mut self, _: &mut Vm, _: &mut Call, _: u32) -> Result<usize, Thrown> {
@@ -39,7 +42,8 @@ fn run(vm: &mut Vm, source: &str, questions: u32) -> Result<String, String> {
         .load(source.as_bytes(), b"@user_script")
         .and_then(|function| vm.run(&mut host, function, &[]));
     match result {
-        Ok(value) => Ok(text(vm, value)),
+        Ok(Ran::Done(value)) => Ok(text(vm, value)),
+        Ok(Ran::Paused) => Err("paused".into()),
         Err(Thrown) => Err(text(vm, vm.thrown)),
     }
 }
@@ -226,4 +230,137 @@ fn nothing_runs_away() {
     vm.collect();
     assert!(vm.heap.used_bytes < 1 << 20, "{}", vm.heap.used_bytes);
     assert_eq!(run(&mut vm, "return 1", 10).as_deref(), Ok("1"));
+}
+
+/// Wants a pause whenever it is asked.
+#[derive(Default)]
+struct Pausing {
+    questions: u32,
+}
+
+impl Host for Pausing {
+    fn interrupt(&mut self) -> Interrupt {
+        self.questions += 1;
+        Interrupt::Pause
+    }
+
+    fn call(&mut self, _: &mut Vm, _: &mut Call, _: u32) -> Result<usize, Thrown> {
+        Ok(0)
+    }
+}
+
+/// Runs to the end with a collection in every pause: the result, and how often it paused.
+fn run_with_pauses(vm: &mut Vm, source: &str) -> (Result<f64, String>, u32) {
+    let mut host = Pausing::default();
+    let mut pauses = 0;
+    let mut ran = vm
+        .load(source.as_bytes(), b"@user_script")
+        .and_then(|function| vm.run(&mut host, function, &[]));
+    while ran == Ok(Ran::Paused) {
+        assert!(vm.is_paused());
+        pauses += 1;
+        vm.collect();
+        ran = vm.resume(&mut host);
+    }
+    assert!(!vm.is_paused());
+    let result = match ran {
+        Ok(Ran::Done(Value::Number(number))) => Ok(number),
+        Ok(other) => Err(format!("{other:?}")),
+        Err(Thrown) => Err(String::from_utf8_lossy(vm.thrown_text().unwrap_or(b"?")).into()),
+    };
+    (result, pauses)
+}
+
+#[test]
+fn what_is_paused_goes_on_where_it_was() {
+    let mut vm = machine();
+    for (source, expected, least_pauses) in [
+        (
+            "local s = 0 for i = 1, 1e6 do s = s + i end return s",
+            500_000_500_000.0,
+            9,
+        ),
+        (
+            "local i, s = 0, {} while i < 5e5 do i = i + 1 s[1] = {i} end return s[1][1]",
+            500_000.0,
+            4,
+        ),
+        (
+            "local i = 0 repeat local x = {i} i = x[1] + 1 until i >= 5e5 return i",
+            500_000.0,
+            4,
+        ),
+        (
+            "local function fib(n) if n < 2 then return n end return fib(n-1) + fib(n-2) end return fib(24)",
+            46_368.0,
+            1,
+        ),
+        (
+            "local function f(n, a) if n == 0 then return a end return f(n - 1, a + 1) end return f(5e5, 0)",
+            500_000.0,
+            4,
+        ),
+        (
+            "local n = 0 local function add(...) n = n + select('#', ...) end for i = 1, 2e5 do add(i, {}, i) end return n",
+            600_000.0,
+            3,
+        ),
+        (
+            "local n = 0 for i = 1, 2e5 do n = n + math.max(i, 5) - math.max(i - 1, 5) end return n",
+            199_995.0,
+            3,
+        ),
+        (
+            "local t = {} for i = 1, 1000 do t[i] = i end local n = 0 for r = 1, 300 do for k, v in pairs(t) do n = n + v end end return n",
+            150_150_000.0,
+            2,
+        ),
+        (
+            // The host is asked within the metamethod every time; the pause comes behind it.
+            "local t = setmetatable({}, {__index = function() return 1 end}) local n = 0 while n < 3e5 do n = n + t.x end return n",
+            300_000.0,
+            2,
+        ),
+        (
+            "local w = coroutine.wrap(function() while true do for i = 1, 9 do end coroutine.yield(1) end end) local n = 0 while n < 1e5 do n = n + w() end return n",
+            100_000.0,
+            2,
+        ),
+        (
+            // Nothing to pause in: all of it runs in functions of the host.
+            "local n = 0 table.sort({1, 2, 3, 4}, function(a, b) for i = 1, 1e5 do n = n + 1 end return a < b end) return n - n",
+            0.0,
+            1,
+        ),
+    ] {
+        let (result, pauses) = run_with_pauses(&mut vm, source);
+        assert_eq!(result, Ok(expected), "{source}");
+        assert!(pauses >= least_pauses, "{source}: {pauses} pauses");
+    }
+    let (result, pauses) = run_with_pauses(
+        &mut vm,
+        "local t = {}\nfor i = 1, 3e5 do t[1] = i end\nt.x.y = 1",
+    );
+    assert_eq!(
+        result,
+        Err("user_script:3: attempt to index field 'x' (a nil value)".into())
+    );
+    assert!(pauses >= 2);
+}
+
+#[test]
+fn what_is_paused_can_be_given_up() {
+    let mut vm = machine();
+    let source = b"local n = 0 f = function() return n end while true do n = n + 1 end";
+    let function = vm.load(source, b"@user_script").expect("it compiles");
+    let mut host = Pausing::default();
+    assert_eq!(vm.run(&mut host, function, &[]), Ok(Ran::Paused));
+    vm.abandon();
+    assert!(!vm.is_paused());
+    assert_eq!(vm.resume(&mut host), Err(Thrown));
+    // Its variables are as it left them.
+    assert_eq!(run(&mut vm, "return f() > 1000", 10).as_deref(), Ok("true"));
+    assert_eq!(vm.run(&mut host, function, &[]), Ok(Ran::Paused));
+    assert_eq!(run(&mut vm, "return 5", 10).as_deref(), Ok("5"));
+    assert!(!vm.is_paused());
 }

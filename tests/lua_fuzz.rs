@@ -2,7 +2,7 @@
 //! their memory. Another seed: `LUA_FUZZ_SEED=5 cargo test --test lua_fuzz`; `LUA_FUZZ_PROGRAMS` says how many.
 
 use redstart::algorithms::hash::HashSeed;
-use redstart::lua::{Call, Host, Thrown, Vm, lib};
+use redstart::lua::{Call, Host, Interrupt, Ran, Thrown, Vm, lib};
 
 const PROGRAMS: &str = include_str!("data/lua/programs.txt");
 const LIMIT_BYTES: usize = 4 << 20;
@@ -63,9 +63,13 @@ struct Impatient {
 }
 
 impl Host for Impatient {
-    fn interrupt(&mut self) -> Option<&'static str> {
+    fn interrupt(&mut self) -> Interrupt {
         self.questions_left = self.questions_left.saturating_sub(1);
-        (self.questions_left == 0).then_some("killed")
+        match self.questions_left {
+            0 => Interrupt::Kill("killed"),
+            left if left.is_multiple_of(2) => Interrupt::Pause,
+            _ => Interrupt::GoOn,
+        }
     }
 
     fn call(&mut self, _: &mut Vm, _: &mut Call, _: u32) -> Result<usize, Thrown> {
@@ -178,7 +182,10 @@ fn nothing_panics_runs_away_or_takes_too_much() {
         };
         ran += 1;
         let mut host = Impatient { questions_left: 4 };
-        let _ = vm.run(&mut host, function, &[]);
+        let mut ran = vm.run(&mut host, function, &[]);
+        while ran == Ok(Ran::Paused) {
+            ran = vm.resume(&mut host);
+        }
         let used = vm.heap.used_bytes;
         assert!(used <= LIMIT_BYTES + (1 << 16), "turn {turn}: {used} bytes");
         if turn % 50 == 0 {

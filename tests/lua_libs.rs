@@ -2,7 +2,7 @@
 
 use redstart::algorithms::hash::HashSeed;
 use redstart::algorithms::rng::Rng;
-use redstart::lua::{Call, Host, Thrown, Value, Vm, lib};
+use redstart::lua::{Call, Host, Interrupt, Ran, Thrown, Value, Vm, lib};
 
 /// Pairs of lines: a program, and behind `= ` the texts of what `pcall` of it returned in redis-server. Programs are run
 /// in order and by one machine, as some change settings.
@@ -14,8 +14,8 @@ const HEAP_BYTES: usize = 64 << 20;
 struct Patient;
 
 impl Host for Patient {
-    fn interrupt(&mut self) -> Option<&'static str> {
-        None
+    fn interrupt(&mut self) -> Interrupt {
+        Interrupt::GoOn
     }
 
     fn call(&mut self, _: &mut Vm, _: &mut Call, _: u32) -> Result<usize, Thrown> {
@@ -50,7 +50,8 @@ fn run(vm: &mut Vm, source: &str) -> Result<String, String> {
         other => other.type_name().to_owned(),
     };
     match result {
-        Ok(value) => Ok(text(value)),
+        Ok(Ran::Done(value)) => Ok(text(value)),
+        Ok(Ran::Paused) => Err("paused".into()),
         Err(Thrown) => Err(text(vm.thrown)),
     }
 }

@@ -1,7 +1,7 @@
 //! Lua programs, section by section of the manual, with what redis-server 8.2.3's EVAL makes of them.
 
 use redstart::algorithms::hash::HashSeed;
-use redstart::lua::{Call, Host, Thrown, Value, Vm, lib};
+use redstart::lua::{Call, Host, Interrupt, Ran, Thrown, Value, Vm, lib};
 
 /// `program`, a line `---`, what [`WRAP`] returns; then a line `===`.
 const PROGRAMS: &str = include_str!("data/lua/programs.txt");
@@ -11,8 +11,8 @@ const WRAP: &str = include_str!("data/lua/wrap.lua");
 struct Nobody;
 
 impl Host for Nobody {
-    fn interrupt(&mut self) -> Option<&'static str> {
-        None
+    fn interrupt(&mut self) -> Interrupt {
+        Interrupt::GoOn
     }
 
     fn call(&mut self, _: &mut Vm, _: &mut Call, _: u32) -> Result<usize, Thrown> {
@@ -46,8 +46,11 @@ fn run(vm: &mut Vm, program: &str) -> String {
             vm.run(&mut Nobody, function, &[source])
         });
     match result {
-        Ok(Value::String(text)) => String::from_utf8_lossy(vm.heap.bytes(text)).into_owned(),
-        Ok(other) => other.type_name().into(),
+        Ok(Ran::Done(Value::String(text))) => {
+            String::from_utf8_lossy(vm.heap.bytes(text)).into_owned()
+        }
+        Ok(Ran::Done(other)) => other.type_name().into(),
+        Ok(Ran::Paused) => "paused".into(),
         Err(Thrown) => String::from_utf8_lossy(vm.thrown_text().unwrap_or(b"no text")).into_owned(),
     }
 }

@@ -22,17 +22,22 @@ enum Next {
 }
 
 impl Vm {
-    /// Runs the last frame and those it calls, until there are only `stop` frames.
+    /// Runs the last frame and those it calls, until there are only `stop` frames, or it pauses.
     ///
     /// # Errors
     /// What is thrown.
     pub(super) fn execute(&mut self, host: &mut dyn Host, stop: usize) -> Result<(), Thrown> {
-        loop {
-            match self.run_frame(host, stop)? {
-                Next::Frame => {}
-                Next::Stop => return Ok(()),
+        self.executing += 1;
+        let result = loop {
+            match self.run_frame(host, stop) {
+                Ok(Next::Frame) if self.pauses() => break Ok(()),
+                Ok(Next::Frame) => {}
+                Ok(Next::Stop) => break Ok(()),
+                Err(thrown) => break Err(thrown),
             }
-        }
+        };
+        self.executing = self.executing.saturating_sub(1);
+        result
     }
 
     fn run_frame(&mut self, host: &mut dyn Host, stop: usize) -> Result<Next, Thrown> {
@@ -87,6 +92,21 @@ impl Vm {
                 let result = result?;
                 regs = registers!();
                 result
+            }};
+        }
+        // One backward jump: where the host may have the script pause.
+        macro_rules! jump_back {
+            ($distance:expr) => {{
+                self.fuel -= 1;
+                if self.fuel < 0 {
+                    slow!(self.refuel(host));
+                    if self.is_pausing {
+                        pc = pc.wrapping_add_signed($distance as isize);
+                        save!();
+                        return Ok(Next::Frame);
+                    }
+                }
+                pc = pc.wrapping_add_signed($distance as isize);
             }};
         }
         macro_rules! arithmetic {
@@ -247,9 +267,10 @@ impl Vm {
                 }
                 Op::Jump => {
                     if ins.c < 0 {
-                        slow!(self.burn(host));
+                        jump_back!(ins.c);
+                    } else {
+                        pc += ins.c as usize;
                     }
-                    pc = pc.wrapping_add_signed(ins.c as isize);
                 }
                 Op::Equal | Op::EqualK => {
                     let left = r!(ins.b);
@@ -293,6 +314,9 @@ impl Vm {
                         Ok(false) => {
                             if self.heap.is_due() {
                                 self.collect();
+                            }
+                            if self.is_pausing {
+                                return Ok(Next::Frame);
                             }
                             // It may have been setfenv.
                             environment = self.environment(closure);
@@ -343,13 +367,9 @@ impl Vm {
                             limit <= index
                         };
                         if goes_on {
-                            self.fuel -= 1;
-                            pc = pc.wrapping_add_signed(ins.c as isize);
                             r!(ins.a) = Value::Number(index);
                             r!(ins.a.wrapping_add(3)) = Value::Number(index);
-                            if self.fuel < 0 {
-                                slow!(self.burn(host));
-                            }
+                            jump_back!(ins.c);
                         }
                     }
                 }

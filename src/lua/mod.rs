@@ -23,4 +23,4 @@ pub mod vm;
 
 pub use call::Call;
 pub use value::Value;
-pub use vm::{Host, Thrown, Vm};
+pub use vm::{Host, Interrupt, Ran, Thrown, Vm};

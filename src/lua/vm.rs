@@ -37,10 +37,30 @@ pub(super) enum Unwinding {
     Kill,
 }
 
+/// What a host answers when it is asked whether to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interrupt {
+    GoOn,
+    /// Stop where the script can be taken up again, with [`Vm::resume`]. Where that cannot be (in a coroutine, or in a
+    /// function that a function of the host called) the script goes on, and stops as soon as it is out of there.
+    Pause,
+    /// End the script with this message, past every `pcall`.
+    Kill(&'static str),
+}
+
+/// How a run stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Ran {
+    /// It has ended: its first result.
+    Done(Value),
+    /// The host wanted it to pause.
+    Paused,
+}
+
 /// What the machine asks of whoever runs it.
 pub trait Host {
-    /// Called every so many calls and backward jumps: a message ends the script, past every `pcall`.
-    fn interrupt(&mut self) -> Option<&'static str>;
+    /// Called every so many calls and backward jumps.
+    fn interrupt(&mut self) -> Interrupt;
 
     /// A function of the host, by the number it was registered with.
     ///
@@ -135,6 +155,11 @@ pub struct Vm {
     /// The coroutine that runs; the main one is the first.
     pub(super) current: CoroutineId,
     pub(super) fuel: i32,
+    /// Loops of the interpreter within each other: only the outermost can pause.
+    pub(super) executing: u32,
+    /// The host wants a pause.
+    pub(super) is_pausing: bool,
+    is_paused: bool,
     /// Values that stay alive because the host refers to them.
     pub roots: Vec<Value>,
     /// Calls of the machine and of the host within each other, over all threads.
@@ -171,6 +196,9 @@ impl Vm {
             thread: Box::new(Thread::new(main, globals)),
             current: main,
             fuel: FUEL,
+            executing: 0,
+            is_pausing: false,
+            is_paused: false,
             roots: Vec::new(),
             depth: 0,
             random: FIRST_RANDOM,
@@ -211,7 +239,7 @@ impl Vm {
         Ok(Value::Closure(self.heap.closure(closure)?))
     }
 
-    /// Calls a function from outside: its first result.
+    /// Calls a function from outside. A paused run is given up.
     ///
     /// # Errors
     /// What it throws; the machine is as before and can go on.
@@ -220,24 +248,89 @@ impl Vm {
         host: &mut dyn Host,
         function: Value,
         args: &[Value],
-    ) -> Result<Value, Thrown> {
-        self.thread.frames.clear();
-        self.thread.top = 0;
-        self.thread.depth = 0;
-        self.depth = 0;
+    ) -> Result<Ran, Thrown> {
+        self.abandon();
         self.fuel = FUEL;
         self.unwinding = Unwinding::No;
+        let result = self.begin_run(host, function, args);
+        self.end_run(result)
+    }
+
+    fn begin_run(
+        &mut self,
+        host: &mut dyn Host,
+        function: Value,
+        args: &[Value],
+    ) -> Result<(), Thrown> {
         self.ensure(args.len() + 1)?;
-        let result = self.call_values(host, function, args);
+        self.set_stack(0, function);
+        for (offset, arg) in args.iter().enumerate() {
+            self.set_stack(1 + offset, *arg);
+        }
+        (self.depth, self.thread.depth) = (1, 1);
+        // A function of the host cannot pause, nor can what it calls.
+        self.executing = 1;
+        let is_lua = self.begin_call(host, 0, args.len(), Some(1))?;
+        self.executing = 0;
+        match is_lua {
+            true => self.execute(host, 0),
+            false => Ok(()),
+        }
+    }
+
+    /// Goes on with a run that was paused.
+    ///
+    /// # Errors
+    /// As of [`Vm::run`]; or when none is paused.
+    pub fn resume(&mut self, host: &mut dyn Host) -> Result<Ran, Thrown> {
+        if !self.is_paused {
+            return Err(self.throw_text(b"nothing to resume"));
+        }
+        self.is_paused = false;
+        let result = self.execute(host, 0);
+        self.end_run(result)
+    }
+
+    fn end_run(&mut self, result: Result<(), Thrown>) -> Result<Ran, Thrown> {
+        if self.is_paused {
+            return Ok(Ran::Paused);
+        }
         if result.is_err() {
             self.settle();
-            self.close_upvalues(0);
-            self.thread.frames.clear();
-            self.thread.depth = 0;
-            self.depth = 0;
         }
+        self.abandon();
+        result.map(|()| Ran::Done(self.stack(0)))
+    }
+
+    /// Whether a run is paused.
+    pub fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
+    /// Gives up what runs or is paused; the machine can run something else then.
+    pub fn abandon(&mut self) {
+        self.close_upvalues(0);
+        self.thread.frames.clear();
         self.thread.top = 0;
-        result
+        (self.depth, self.thread.depth) = (0, 0);
+        self.executing = 0;
+        (self.is_pausing, self.is_paused) = (false, false);
+    }
+
+    /// Whether the interpreter's loop that runs is the one that can pause.
+    fn can_pause(&self) -> bool {
+        self.executing == 1 && self.current == CoroutineId(0)
+    }
+
+    /// At a place where everything is saved: whether to pause here.
+    pub(super) fn pauses(&mut self) -> bool {
+        if !self.is_pausing || !self.can_pause() {
+            return false;
+        }
+        self.is_pausing = false;
+        self.is_paused = true;
+        self.fuel = FUEL;
+        true
     }
 
     /// Whether the last run was ended by the host.
@@ -372,18 +465,32 @@ impl Vm {
     }
 
     #[cold]
-    fn refuel(&mut self, host: &mut dyn Host) -> Result<(), Thrown> {
+    #[inline(never)]
+    pub(super) fn refuel(&mut self, host: &mut dyn Host) -> Result<(), Thrown> {
+        let can_pause = self.can_pause();
+        if self.is_pausing && can_pause {
+            // Somewhere near there is a place for it.
+            self.fuel = 0;
+            return Ok(());
+        }
         self.fuel = FUEL;
         match host.interrupt() {
-            None => Ok(()),
-            Some(message) => {
+            Interrupt::GoOn => self.is_pausing = false,
+            Interrupt::Pause => {
+                self.is_pausing = true;
+                if can_pause {
+                    self.fuel = 0;
+                }
+            }
+            Interrupt::Kill(message) => {
                 let text = self.error_at(0, message.as_bytes());
                 self.unwinding = Unwinding::Kill;
                 // It stays so: the next instruction anywhere would end the script again.
                 self.fuel = 0;
-                Err(text)
+                return Err(text);
             }
         }
+        Ok(())
     }
 
     /// Collects garbage. What the stack, the globals and the host's roots refer to stays.
@@ -511,6 +618,9 @@ impl Vm {
         self.depth -= 1;
         self.thread.depth = self.thread.depth.saturating_sub(1);
         result?;
+        if self.is_pausing {
+            self.fuel = 0;
+        }
         if wanted.is_some() {
             self.thread.top = top;
         }
