@@ -200,6 +200,14 @@ export interface Commands<M extends Mode> {
 	dump(key: Key): Result<M, string | null>;
 	/** Replies its argument. */
 	echo(message: Arg): Result<M, string>;
+	/** Runs a Lua script, and keeps it for EVALSHA. */
+	eval(script: Arg, key: readonly Key[], ...arg: Many<Arg>): Result<M, Reply>;
+	/** Runs a Lua script that must not write. */
+	evalRo(script: Arg, key: readonly Key[], ...arg: Many<Arg>): Result<M, Reply>;
+	/** Runs a Lua script that was loaded before, by its SHA1. */
+	evalsha(sha1: Arg, key: readonly Key[], ...arg: Many<Arg>): Result<M, Reply>;
+	/** Runs a Lua script that was loaded before and must not write, by its SHA1. */
+	evalshaRo(sha1: Arg, key: readonly Key[], ...arg: Many<Arg>): Result<M, Reply>;
 	/** How many of the keys there are; one named twice counts twice. */
 	exists(...key: Many<Key>): Result<M, number>;
 	/** Lets a key live so many seconds. */
@@ -464,6 +472,16 @@ export interface Commands<M extends Mode> {
 	scan(cursor: Int, options?: { match?: Key; count?: Int; type?: Arg }): Result<M, [string, string[]]>;
 	/** Returns the number of members of a set. */
 	scard(key: Key): Result<M, number>;
+	/** Chooses how the next scripts of this client are debugged. */
+	scriptDebug(mode: Word<"YES" | "SYNC" | "NO">): Result<M, "OK">;
+	/** Which of these scripts are loaded. */
+	scriptExists(...sha1: Many<Arg>): Result<M, number[]>;
+	/** Forgets every script. */
+	scriptFlush(options?: { async?: boolean; sync?: boolean }): Result<M, "OK">;
+	/** Ends the script that runs, if it has not written yet. */
+	scriptKill(): Result<M, "OK">;
+	/** Compiles a script and keeps it; its SHA1 is the reply. */
+	scriptLoad(script: Arg): Result<M, string>;
 	/** Returns the members of the first set that no other one has. */
 	sdiff(...key: Many<Key>): Result<M, string[]>;
 	/** Counts the members of the first set that no other one has, up to a limit. */
@@ -745,6 +763,10 @@ delex - ?IFEQ= ?IFNE= ?IFDEQ= ?IFDNE=
 digest
 dump
 echo t
+eval t #
+eval_ro t #
+evalsha t #
+evalsha_ro t #
 exists
 expire t ?NX ?XX ?GT ?LT
 expireat t ?NX ?XX ?GT ?LT
@@ -872,6 +894,11 @@ sadd
 save tb
 scan - ?MATCH= ?COUNT= ?TYPE=
 scard
+script|debug t
+script|exists t
+script|flush t ?ASYNC ?SYNC
+script|kill t
+script|load t
 sdiff
 sdiffcard - # ?LIMIT=
 sdiffstore

@@ -10,6 +10,8 @@ pub mod hash;
 pub mod hyperloglog;
 pub mod list;
 pub mod pubsub;
+#[cfg(feature = "scripting")]
+pub mod scripting;
 pub mod server;
 pub mod sorted_set;
 pub mod stream;
@@ -60,6 +62,10 @@ pub const GROUPS: &[&[Command]] = &[
     set::members::ROWS,
     set::random::ROWS,
     set::combine::ROWS,
+    #[cfg(feature = "scripting")]
+    scripting::eval::ROWS,
+    #[cfg(feature = "scripting")]
+    scripting::script::ROWS,
     server::command::ROWS,
     server::config::ROWS,
     server::data::ROWS,

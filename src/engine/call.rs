@@ -230,6 +230,8 @@ impl Engine {
         match outcome {
             Ok(Outcome::Done) => Called::Replied,
             Ok(Outcome::Exec) => self.run_queue(session, reply),
+            #[cfg(feature = "scripting")]
+            Ok(Outcome::Script(script)) => self.run_script(session, args, &script, reply),
             Ok(Outcome::Reload) => self.reload(reply),
             Ok(Outcome::Block(block)) => self.wait(session, row, args, *block, reply),
             Err(error) => {
@@ -317,7 +319,7 @@ impl Engine {
     }
 
     /// Puts MULTI and EXEC around the records from `start` on, when they are several.
-    fn frame_transaction(&mut self, start: usize) {
+    pub(super) fn frame_transaction(&mut self, start: usize) {
         let first = self.log.get(start).filter(|_| self.log.len() > start + 1);
         if let Some(db) = first.map(|record| record.db) {
             let record = |word: &[u8]| LogRecord {

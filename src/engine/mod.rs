@@ -21,6 +21,8 @@ mod check;
 mod deliver;
 mod observe;
 mod persist;
+#[cfg(feature = "scripting")]
+mod script;
 mod tick;
 mod wire;
 
@@ -101,12 +103,12 @@ impl Engine {
         let lookup = Lookup::new(commands::GROUPS, seed.clone());
         let ids = [hex_id(&mut rng), hex_id(&mut rng)];
         let rows = lookup.rows().len();
-        let mut keys = Keyspace::new(options.config.databases, seed, options.now_ms);
+        let mut keys = Keyspace::new(options.config.databases, seed.clone(), options.now_ms);
         options.config.apply_to(&mut keys);
         Engine {
             lookup,
             keys,
-            server: Server::new(options.config, options.now_ms, ids, rows),
+            server: Server::new(options.config, options.now_ms, ids, rows, seed),
             sessions: Sessions::default(),
             blocked: Blocked::default(),
             transfer: Transfer::default(),

@@ -177,6 +177,8 @@ pub struct Proto {
     pub frame_size: u8,
     /// The chunk's name as messages show it.
     pub source: Rc<[u8]>,
+    /// The same as the host gave it.
+    pub chunk: Rc<[u8]>,
     /// 0 for a whole chunk.
     pub line_defined: u32,
     pub last_line: u32,

@@ -263,6 +263,11 @@ impl Heap {
         }
     }
 
+    /// The string of these bytes, if there is one. O(length).
+    pub fn known(&self, bytes: &[u8]) -> Option<Str> {
+        self.find_string(bytes, self.seed.hash(bytes) as u32)
+    }
+
     fn find_string(&self, bytes: &[u8], hash: u32) -> Option<Str> {
         let mut link = *self.buckets.get(hash as usize & (self.buckets.len() - 1))?;
         while link > 0 {

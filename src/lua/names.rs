@@ -1,15 +1,49 @@
 //! What things are called, for error messages: the local variable, global or field that an instruction worked on.
 
+use std::rc::Rc;
+
 use super::code::{Ins, Op, Proto};
 use super::function::Frame;
 use super::value::{Str, Value};
-use super::vm::{Thrown, Vm};
+use super::vm::{FUEL, Thrown, Unwinding, Vm};
 use crate::algorithms::bytes::Append;
 
 /// A kind of name and the name.
 type Named = (&'static [u8], Vec<u8>);
 
 impl Vm {
+    /// The function that threw what ended the last run, or who called it when it is one of the host: the source as the
+    /// host named it, and the line. None when nothing was thrown by a function, as when memory ran out.
+    pub fn blamed(&self) -> Option<(&[u8], i64)> {
+        self.failed_at
+            .as_ref()
+            .map(|(source, line)| (&**source, *line))
+    }
+
+    pub(super) fn blame(&self) -> Option<(Rc<[u8]>, i64)> {
+        if self.unwinding == Unwinding::No {
+            return None;
+        }
+        let mut frames = self.thread.frames.iter().rev();
+        let last = frames.next()?;
+        let frame = match &last.proto {
+            Some(_) => last,
+            None => frames.next().unwrap_or(last),
+        };
+        Some(match &frame.proto {
+            Some(proto) => (
+                proto.chunk.clone(),
+                i64::from(proto.line(frame.pc.saturating_sub(1))),
+            ),
+            None => (Rc::from(&b"=[C]"[..]), -1),
+        })
+    }
+
+    /// Calls and backward jumps so far, in all runs.
+    pub fn steps(&self) -> u64 {
+        self.refuels * FUEL as u64 + (FUEL - self.fuel.clamp(0, FUEL)) as u64
+    }
+
     fn name_of(&self, text: Str) -> Vec<u8> {
         self.heap.bytes(text).to_vec()
     }

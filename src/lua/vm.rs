@@ -170,6 +170,10 @@ pub struct Vm {
     pub(super) collector_settings: [f64; 2],
     /// Where formatted text is put together.
     pub(super) scratch: Vec<u8>,
+    /// How often the host was asked.
+    pub(super) refuels: u64,
+    /// Where the last run failed: see [`Vm::blamed`].
+    pub(super) failed_at: Option<(Rc<[u8]>, i64)>,
 }
 
 impl Vm {
@@ -204,6 +208,8 @@ impl Vm {
             random: FIRST_RANDOM,
             collector_settings: [200.0; 2],
             scratch: Vec::new(),
+            refuels: 0,
+            failed_at: None,
         }
     }
 
@@ -296,6 +302,7 @@ impl Vm {
             return Ok(Ran::Paused);
         }
         if result.is_err() {
+            self.failed_at = self.blame();
             self.settle();
         }
         self.abandon();
@@ -474,6 +481,7 @@ impl Vm {
             return Ok(());
         }
         self.fuel = FUEL;
+        self.refuels += 1;
         match host.interrupt() {
             Interrupt::GoOn => self.is_pausing = false,
             Interrupt::Pause => {
@@ -524,7 +532,7 @@ impl Vm {
     ///
     /// # Errors
     /// When there is no memory for them.
-    pub(super) fn make_room(&mut self, bytes: usize) -> Result<(), Thrown> {
+    pub fn make_room(&mut self, bytes: usize) -> Result<(), Thrown> {
         if bytes > self.heap.left_bytes() {
             self.collect();
             if bytes > self.heap.left_bytes() {

@@ -32,12 +32,12 @@ impl Error {
     pub const TIMEOUT_NEGATIVE: Error = Error::new("ERR timeout is negative");
     pub const TIMEOUT_RANGE: Error = Error::new("ERR timeout is out of range");
     pub const OOM: Error = Error::new("OOM command not allowed when used memory > 'maxmemory'.");
-    pub const MISCONF: Error = Error::new(
-        "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. \
+    /// What [`Error::MISCONF`] says.
+    pub const MISCONF_TEXT: &str = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. \
          Commands that may modify the data set are disabled, because this instance is configured to report errors \
          during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs \
-         for details about the RDB error.",
-    );
+         for details about the RDB error.";
+    pub const MISCONF: Error = Error::new(Error::MISCONF_TEXT);
     pub const NO_AUTH: Error = Error::new("NOAUTH Authentication required.");
     pub const EXEC_ABORT: Error =
         Error::new("EXECABORT Transaction discarded because of previous errors.");

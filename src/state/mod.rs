@@ -3,6 +3,8 @@
 mod block;
 pub mod config;
 mod pubsub;
+#[cfg(feature = "scripting")]
+pub mod scripts;
 mod server;
 mod session;
 mod slowlog;
@@ -11,7 +13,7 @@ mod tracking;
 pub use block::{Block, BlockOn, TimeoutReply};
 pub use config::{Config, SaveRule};
 pub use pubsub::{PubSub, Scope};
-pub use server::{CommandStats, Published, Request, Server, Stats};
+pub use server::{CommandStats, Published, REDIS_VERSION, Request, Server, Stats};
 pub use session::{Kind, Message, Multi, Queued, ReplyMode, Session, Sessions, Waiting};
 pub use slowlog::{SlowEntry, Slowlog};
 pub use tracking::{Invalidation, Tracking, TrackingTable};

@@ -2,8 +2,12 @@
 
 use super::{Config, PubSub, Slowlog, TrackingTable};
 use crate::algorithms::bytes::Bytes;
+use crate::algorithms::hash::HashSeed;
 use crate::structures::ordered::OrderedMap;
 use std::collections::VecDeque;
+
+/// The Redis whose behaviour this is.
+pub const REDIS_VERSION: &str = "8.2.3";
 
 /// Counters of one command.
 #[derive(Debug, Clone, Copy, Default)]
@@ -83,6 +87,9 @@ pub struct Server {
     pub monitored: Vec<Vec<u8>>,
     /// Sessions that wait in SAVE.
     pub save_waiters: Vec<u32>,
+    /// What EVAL and SCRIPT LOAD brought.
+    #[cfg(feature = "scripting")]
+    pub scripts: super::scripts::Scripts,
 }
 
 /// A published message.
@@ -95,7 +102,13 @@ pub struct Published {
 
 impl Server {
     /// A server started at `now_ms`; `ids` are the run id and the replication id.
-    pub fn new(config: Config, now_ms: i64, ids: [Vec<u8>; 2], rows: usize) -> Server {
+    pub fn new(
+        config: Config,
+        now_ms: i64,
+        ids: [Vec<u8>; 2],
+        rows: usize,
+        seed: HashSeed,
+    ) -> Server {
         let [run_id, replication_id] = ids;
         Server {
             config,
@@ -128,6 +141,8 @@ impl Server {
             monitors: Vec::new(),
             monitored: Vec::new(),
             save_waiters: Vec::new(),
+            #[cfg(feature = "scripting")]
+            scripts: super::scripts::Scripts::new(seed),
         }
     }
 

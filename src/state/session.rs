@@ -94,6 +94,8 @@ pub struct Session {
     pub is_in_exec: bool,
     /// How many commands the transaction that runs has.
     pub exec_length: Option<usize>,
+    /// A script runs for it: what runs are the script's commands.
+    pub is_scripting: bool,
     /// Keys under WATCH, with their databases.
     pub watched: Vec<(usize, Vec<u8>)>,
     /// A watched key has changed.
@@ -149,6 +151,7 @@ impl Session {
             multi: None,
             is_in_exec: false,
             exec_length: None,
+            is_scripting: false,
             watched: Vec::new(),
             is_touched: false,
             channels: OrderedSet::new(),

@@ -20,6 +20,9 @@ pub enum Outcome {
     Block(Box<Block>),
     /// Run the queue of the session's transaction.
     Exec,
+    /// Run a script, or a function of a library.
+    #[cfg(feature = "scripting")]
+    Script(Box<crate::state::scripts::ScriptCall>),
     /// Save the data set and load it again (DEBUG RELOAD), then reply OK.
     Reload,
 }

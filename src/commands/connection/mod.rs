@@ -16,7 +16,7 @@ use crate::table::{
 };
 
 /// The Redis version whose behaviour this is.
-pub const REDIS_VERSION: &str = "8.2.3";
+pub use crate::state::REDIS_VERSION;
 
 #[rustfmt::skip]
 pub const ROWS: &[Command] = &[

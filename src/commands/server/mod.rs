@@ -12,4 +12,4 @@ pub mod memory;
 pub mod observe;
 
 /// The Redis this server behaves like.
-pub const VERSION: &str = "8.2.3";
+pub use crate::state::REDIS_VERSION as VERSION;

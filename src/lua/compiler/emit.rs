@@ -125,10 +125,11 @@ pub struct Func {
 }
 
 impl Func {
-    pub fn new(source: Rc<[u8]>, line_defined: u32) -> Func {
+    pub fn new(source: Rc<[u8]>, chunk: Rc<[u8]>, line_defined: u32) -> Func {
         Func {
             proto: Proto {
                 source,
+                chunk,
                 line_defined,
                 frame_size: 2,
                 ..Proto::default()

@@ -352,8 +352,8 @@ impl Compiler<'_> {
 
     /// `(parameters) statements end`
     pub(super) fn body(&mut self, is_method: bool, line: u32) -> Result<Exp, SyntaxError> {
-        let source = self.func.proto.source.clone();
-        let mut func = Func::new(source, line);
+        let proto = &self.func.proto;
+        let mut func = Func::new(proto.source.clone(), proto.chunk.clone(), line);
         func.line = self.func.line;
         self.outer.push(std::mem::replace(&mut self.func, func));
         self.open_function();

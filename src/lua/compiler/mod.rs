@@ -60,7 +60,7 @@ impl<'a> Compiler<'a> {
             token: Token::Eof,
             ahead: None,
             outer: Vec::new(),
-            func: Func::new(chunk_name(name, NAME_BYTES).into(), 0),
+            func: Func::new(chunk_name(name, NAME_BYTES).into(), name.into(), 0),
             levels: 0,
         }
     }

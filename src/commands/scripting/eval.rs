@@ -1,0 +1,159 @@
+//! EVAL and its kin.
+//!
+//! <https://redis.io/docs/latest/develop/programmability/eval-intro/>
+
+use crate::algorithms::bytes::Bytes;
+use crate::resp::Error;
+use crate::state::scripts::{Digest, ScriptCall, ScriptFlags, digest_of};
+use crate::table::{
+    Acl, BASE, Command, Ctx, Flags, Group, KeyFlags, KeySpec, Outcome, Result, args, integer, key,
+    prose, string,
+};
+
+/// Flags of everything that runs a script.
+const FLAGS: u32 = Flags::NOSCRIPT
+    | Flags::STALE
+    | Flags::SKIP_MONITOR
+    | Flags::NO_MANDATORY_KEYS
+    | Flags::MOVABLEKEYS;
+
+#[rustfmt::skip]
+pub const ROWS: &[Command] = &[
+    Command {
+        name: "eval", arity: -3, group: Group::Scripting, since: "2.6.0",
+        flags: FLAGS,
+        acl: Acl::SCRIPTING,
+        keys: &[KeySpec::index(2).keynum(0, 1, 1).flags(KeyFlags::RW | KeyFlags::ACCESS | KeyFlags::UPDATE).note("We cannot tell how the keys will be used so we assume the worst, RW and UPDATE")],
+        args: args![string("script"), integer("numkeys"), key("key").optional().multiple(), string("arg").optional().multiple()],
+        doc: prose!("Runs a Lua script, and keeps it for EVALSHA.", "As the script"),
+        run: eval,
+        ..BASE
+    },
+    Command {
+        name: "evalsha", arity: -3, group: Group::Scripting, since: "2.6.0",
+        flags: FLAGS,
+        acl: Acl::SCRIPTING,
+        keys: &[KeySpec::index(2).keynum(0, 1, 1).flags(KeyFlags::RW | KeyFlags::ACCESS | KeyFlags::UPDATE)],
+        args: args![string("sha1"), integer("numkeys"), key("key").optional().multiple(), string("arg").optional().multiple()],
+        doc: prose!("Runs a Lua script that was loaded before, by its SHA1.", "As the script"),
+        run: evalsha,
+        ..BASE
+    },
+    Command {
+        name: "eval_ro", arity: -3, group: Group::Scripting, since: "7.0.0",
+        flags: Flags::READONLY | FLAGS,
+        acl: Acl::SCRIPTING,
+        keys: &[KeySpec::index(2).keynum(0, 1, 1).flags(KeyFlags::RO | KeyFlags::ACCESS).note("We cannot tell how the keys will be used so we assume the worst, RO and ACCESS")],
+        args: args![string("script"), integer("numkeys"), key("key").optional().multiple(), string("arg").optional().multiple()],
+        doc: prose!("Runs a Lua script that must not write.", "As the script"),
+        run: eval_ro,
+        ..BASE
+    },
+    Command {
+        name: "evalsha_ro", arity: -3, group: Group::Scripting, since: "7.0.0",
+        flags: Flags::READONLY | FLAGS,
+        acl: Acl::SCRIPTING,
+        keys: &[KeySpec::index(2).keynum(0, 1, 1).flags(KeyFlags::RO | KeyFlags::ACCESS)],
+        args: args![string("sha1"), integer("numkeys"), key("key").optional().multiple(), string("arg").optional().multiple()],
+        doc: prose!("Runs a Lua script that was loaded before and must not write, by its SHA1.", "As the script"),
+        run: evalsha_ro,
+        ..BASE
+    },
+];
+
+fn eval(ctx: &mut Ctx) -> Result {
+    evaluate(ctx, false)
+}
+
+fn eval_ro(ctx: &mut Ctx) -> Result {
+    evaluate(ctx, true)
+}
+
+fn evalsha(ctx: &mut Ctx) -> Result {
+    evaluate_loaded(ctx, false)
+}
+
+fn evalsha_ro(ctx: &mut Ctx) -> Result {
+    evaluate_loaded(ctx, true)
+}
+
+/// How many of the arguments are keys, checked.
+pub(super) fn key_count(ctx: &Ctx) -> core::result::Result<usize, Error> {
+    let count = ctx.integer(2)?;
+    match usize::try_from(count) {
+        Ok(count) if count <= ctx.args.len().saturating_sub(3) => Ok(count),
+        Ok(_) => Err(Error::new(
+            "ERR Number of keys can't be greater than number of args",
+        )),
+        Err(_) if count < 0 => Err(Error::new("ERR Number of keys can't be negative")),
+        Err(_) => Err(Error::new(
+            "ERR Number of keys can't be greater than number of args",
+        )),
+    }
+}
+
+fn evaluate(ctx: &mut Ctx, is_read_only: bool) -> Result {
+    let keys = key_count(ctx)?;
+    let source = ctx.arg(1);
+    let sha = digest_of(source);
+    ctx.server.scripts.load(sha, source, false)?;
+    start(ctx, sha, keys, is_read_only)
+}
+
+fn evaluate_loaded(ctx: &mut Ctx, is_read_only: bool) -> Result {
+    let sha: Option<Digest> = ctx.arg(1).to_ascii_lowercase().try_into().ok();
+    let missing = Error::new("NOSCRIPT No matching script. Please use EVAL.");
+    let Some(sha) = sha.filter(|sha| ctx.server.scripts.contains(sha)) else {
+        return Err(missing);
+    };
+    let keys = key_count(ctx)?;
+    start(ctx, sha, keys, is_read_only)
+}
+
+/// Hands a loaded script to the engine.
+fn start(ctx: &mut Ctx, sha: Digest, keys: usize, is_read_only: bool) -> Result {
+    let Some((function, flags)) = ctx.server.scripts.find(&sha) else {
+        return Err(Error::new("NOSCRIPT No matching script. Please use EVAL."));
+    };
+    admit(ctx, flags, is_read_only)?;
+    Ok(Outcome::Script(Box::new(ScriptCall {
+        is_function: false,
+        function,
+        name: sha.owned(),
+        keys,
+        flags,
+        is_read_only: is_read_only || flags.has(ScriptFlags::NO_WRITES),
+    })))
+}
+
+/// Whether a script with these flags may run now.
+///
+/// # Errors
+/// It may write and the command says it must not; or there is no memory or no disk left for what it may write.
+pub(super) fn admit(
+    ctx: &Ctx,
+    flags: ScriptFlags,
+    is_read_only: bool,
+) -> core::result::Result<(), Error> {
+    if flags.has(ScriptFlags::COMPATIBLE) {
+        return Ok(());
+    }
+    let config = &ctx.server.config;
+    if !flags.has(ScriptFlags::NO_WRITES) {
+        if is_read_only {
+            return Err(Error::new(
+                "ERR Can not execute a script with write flag using *_ro command.",
+            ));
+        }
+        if !ctx.server.is_last_save_ok && config.stop_writes_on_bgsave_error {
+            return Err(Error::MISCONF);
+        }
+    }
+    let is_full = config.maxmemory_bytes > 0 && ctx.keys.used_bytes() > config.maxmemory_bytes;
+    if is_full && !flags.has(ScriptFlags::ALLOW_OOM) && !flags.has(ScriptFlags::NO_WRITES) {
+        return Err(Error::new(
+            "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
+        ));
+    }
+    Ok(())
+}

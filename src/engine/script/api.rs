@@ -1,0 +1,282 @@
+//! The functions of the `redis` table that need the engine.
+
+use super::{ScriptHost, convert};
+use crate::algorithms::bytes::Append;
+use crate::lua::{Call, Host, Thrown, Value, Vm};
+use crate::resp::{Cell, Error};
+use crate::state::scripts::{HostFunction, ScriptFlags, error_table, throw_table};
+use crate::table::{Flags, Resolved};
+
+/// `redis.REPL_AOF`, and both it and `redis.REPL_REPLICA`.
+const REPLICATE_TO_LOG: u8 = 1;
+pub const REPLICATE_ALL: u8 = 3;
+/// Commands of scripts rarely have more arguments; their list needs no allocation.
+const FEW_ARGS: usize = 16;
+
+const BAD_ARGUMENTS: &[u8] = b"ERR Lua redis lib command arguments must be strings or integers";
+const NO_ARGUMENTS: &[u8] = b"ERR Please specify at least one argument for this redis lib call";
+const MISCONF: &[u8] = Error::MISCONF_TEXT.as_bytes();
+/// The levels of `redis.log`, as the host and `loglevel` name them.
+const LEVELS: [&str; 4] = ["debug", "verbose", "notice", "warning"];
+
+impl Host for ScriptHost<'_> {
+    fn interrupt(&mut self) -> Option<&'static str> {
+        None
+    }
+
+    fn call(&mut self, vm: &mut Vm, call: &mut Call, function: u32) -> Result<usize, Thrown> {
+        const CALL: u32 = HostFunction::Call as u32;
+        const PROTECTED_CALL: u32 = HostFunction::ProtectedCall as u32;
+        const LOG: u32 = HostFunction::Log as u32;
+        const SET_RESP: u32 = HostFunction::SetResp as u32;
+        const SET_REPLICATION: u32 = HostFunction::SetReplication as u32;
+        const ACL_CHECK: u32 = HostFunction::AclCheck as u32;
+        match function {
+            CALL => self.command(vm, call, false),
+            PROTECTED_CALL => self.command(vm, call, true),
+            LOG => self.log(vm, call),
+            SET_RESP => self.set_resp(vm, call),
+            SET_REPLICATION => self.set_replication(vm, call),
+            ACL_CHECK => self.acl_check(vm, call),
+            _ => Err(throw_table(vm, b"ERR this function is not available here")),
+        }
+    }
+}
+
+/// The arguments of a call as texts: those of numbers are written behind each other into `scratch`. None when one is
+/// neither a string nor a number.
+fn write_numbers(vm: &Vm, call: &Call, scratch: &mut Vec<u8>) -> Option<()> {
+    for at in 0..call.count {
+        match call.arg(vm, at) {
+            Value::String(_) => {}
+            Value::Number(number) => {
+                let from = scratch.len();
+                scratch.put(&[0; 4]);
+                convert::write_number(scratch, number);
+                let length = (scratch.len() - from - 4) as u32;
+                if let Some(place) = scratch.get_mut(from..from + 4) {
+                    place.copy_from_slice(&length.to_le_bytes());
+                }
+            }
+            _ => return None,
+        }
+    }
+    Some(())
+}
+
+/// Fills the list of arguments.
+fn fill<'a>(vm: &'a Vm, call: &Call, mut scratch: &'a [u8], args: &mut [&'a [u8]]) {
+    for (at, arg) in args.iter_mut().enumerate() {
+        match call.arg(vm, at) {
+            Value::String(text) => *arg = vm.heap.bytes(text),
+            _ => {
+                if let Some((length, rest)) = scratch.split_first_chunk()
+                    && let Some((text, rest)) =
+                        rest.split_at_checked(u32::from_le_bytes(*length) as usize)
+                {
+                    *arg = text;
+                    scratch = rest;
+                }
+            }
+        }
+    }
+}
+
+impl ScriptHost<'_> {
+    /// `redis.call(...)` and `redis.pcall(...)`: the latter returns an error instead of throwing it.
+    fn command(
+        &mut self,
+        vm: &mut Vm,
+        call: &mut Call,
+        is_protected: bool,
+    ) -> Result<usize, Thrown> {
+        if call.count == 0 {
+            return fail(vm, call, NO_ARGUMENTS, is_protected);
+        }
+        let mut scratch = Vec::new();
+        if write_numbers(vm, call, &mut scratch).is_none() {
+            return fail(vm, call, BAD_ARGUMENTS, is_protected);
+        }
+        let mut few: [&[u8]; FEW_ARGS] = [&[]; FEW_ARGS];
+        let mut many: Vec<&[u8]> = Vec::new();
+        let args = match few.get_mut(..call.count) {
+            Some(few) => few,
+            None => {
+                many.resize(call.count, &[]);
+                &mut many
+            }
+        };
+        fill(vm, call, &scratch, args);
+        match self.admit(args) {
+            Ok(row) => self.run(row, args),
+            Err(message) => {
+                self.engine.server.count_error(code_of(message));
+                return fail(vm, call, message, is_protected);
+            }
+        }
+        let is_error = self.running.reply.cells().first() == Some(&(Cell::Error as u32));
+        let value = convert::read(vm, &self.running.reply)?;
+        match is_error && !is_protected {
+            true => Err(vm.throw(value)),
+            false => call.give(vm, value),
+        }
+    }
+
+    /// The row to run, or why a script may not run it.
+    fn admit(&self, args: &[&[u8]]) -> Result<Resolved, &'static [u8]> {
+        const UNKNOWN: &[u8] = b"ERR Unknown Redis command called from script";
+        const WRONG_ARITY: &[u8] = b"ERR Wrong number of args calling Redis command from script";
+        let engine = &self.engine;
+        let name = args.first().copied().unwrap_or(&[]);
+        let mut row = engine.lookup.find(name).ok_or(UNKNOWN)?;
+        if !row.row.subs.is_empty()
+            && let Some(word) = args.get(1)
+        {
+            row = engine.lookup.find_sub(row, word).ok_or(UNKNOWN)?;
+        }
+        if !row.row.accepts(args.len()) {
+            return Err(WRONG_ARITY);
+        }
+        if row.row.is(Flags::NOSCRIPT) {
+            return Err(b"ERR This Redis command is not allowed from script");
+        }
+        if row.row.is(Flags::WRITE | Flags::DENYOOM) {
+            self.admit_write(row)?;
+        }
+        Ok(row)
+    }
+
+    fn admit_write(&self, row: Resolved) -> Result<(), &'static [u8]> {
+        let (engine, call) = (&self.engine, self.running.call);
+        let config = &engine.server.config;
+        if row.row.is(Flags::WRITE) {
+            if call.is_read_only {
+                return Err(b"ERR Write commands are not allowed from read-only scripts.");
+            }
+            if !engine.server.is_last_save_ok && config.stop_writes_on_bgsave_error {
+                return Err(MISCONF);
+            }
+        }
+        let is_full =
+            config.maxmemory_bytes > 0 && engine.keys.used_bytes() > config.maxmemory_bytes;
+        if is_full
+            && row.row.is(Flags::DENYOOM)
+            && !self.running.has_written
+            && !call.flags.has(ScriptFlags::ALLOW_OOM)
+        {
+            return Err(b"OOM command not allowed when used memory > 'maxmemory'.");
+        }
+        Ok(())
+    }
+
+    /// Runs a command; its reply is in the running script's.
+    fn run(&mut self, row: Resolved, args: &[&[u8]]) {
+        let running = &mut self.running;
+        running.has_written |= row.row.is(Flags::WRITE);
+        running.reply.clear();
+        running.reply.set_resp3(running.resp3);
+        let log_start = self.engine.log.len();
+        self.engine
+            .run(self.session, row, args, &mut running.reply, false);
+        if running.replication & REPLICATE_TO_LOG == 0 {
+            self.engine.log.truncate(log_start);
+        }
+    }
+
+    fn log(&mut self, vm: &mut Vm, call: &mut Call) -> Result<usize, Thrown> {
+        if call.count < 2 {
+            let message = b"ERR redis.log() requires two arguments or more.";
+            return Err(throw_table(vm, message));
+        }
+        let Value::Number(level) = call.arg(vm, 0) else {
+            let message = b"ERR First argument must be a number (log level).";
+            return Err(throw_table(vm, message));
+        };
+        let Some(level) = (level >= 0.0).then(|| LEVELS.get(level as usize)).flatten() else {
+            return Err(throw_table(vm, b"ERR Invalid log level."));
+        };
+        let mut text = Vec::new();
+        for at in 1..call.count {
+            if let Some(part) = convert::text_of(vm, call.arg(vm, at)) {
+                if at > 1 {
+                    text.push(b' ');
+                }
+                text.put(&part);
+            }
+        }
+        let server = &mut self.engine.server;
+        let least = server.config.value("loglevel");
+        let least = LEVELS.iter().position(|name| name.as_bytes() == least);
+        if LEVELS.iter().position(|name| name == level) >= least {
+            server.request(&[b"log", level.as_bytes(), &text]);
+        }
+        Ok(0)
+    }
+
+    fn set_resp(&mut self, vm: &mut Vm, call: &mut Call) -> Result<usize, Thrown> {
+        if call.count != 1 {
+            let message = b"ERR redis.setresp() requires one argument.";
+            return Err(throw_table(vm, message));
+        }
+        match vm.to_number(call.arg(vm, 0)) {
+            Some(2.0) => self.running.resp3 = false,
+            Some(3.0) => self.running.resp3 = true,
+            _ => return Err(throw_table(vm, b"ERR RESP version must be 2 or 3.")),
+        }
+        self.session.resp3 = self.running.resp3;
+        Ok(0)
+    }
+
+    fn set_replication(&mut self, vm: &mut Vm, call: &mut Call) -> Result<usize, Thrown> {
+        if call.count != 1 {
+            let message = b"ERR redis.set_repl() requires one argument.";
+            return Err(throw_table(vm, message));
+        }
+        let flags = vm.to_number(call.arg(vm, 0)).unwrap_or(0.0) as i64;
+        if flags & !i64::from(REPLICATE_ALL) != 0 {
+            let message = b"ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.";
+            return Err(throw_table(vm, message));
+        }
+        self.running.replication = flags as u8;
+        Ok(0)
+    }
+
+    /// Whether the user who runs the script may run a command.
+    fn acl_check(&mut self, vm: &mut Vm, call: &mut Call) -> Result<usize, Thrown> {
+        if call.count == 0 {
+            return Err(throw_table(vm, NO_ARGUMENTS));
+        }
+        let mut scratch = Vec::new();
+        if write_numbers(vm, call, &mut scratch).is_none() {
+            return Err(throw_table(vm, BAD_ARGUMENTS));
+        }
+        let mut args: Vec<&[u8]> = vec![&[]; call.count];
+        fill(vm, call, &scratch, &mut args);
+        let lookup = &self.engine.lookup;
+        let row = args.first().and_then(|name| lookup.find(name));
+        let row = row.and_then(|row| match args.get(1) {
+            Some(word) if !row.row.subs.is_empty() => lookup.find_sub(row, word),
+            _ => Some(row),
+        });
+        if row.is_none() {
+            let message = b"ERR Invalid command passed to redis.acl_check_cmd()";
+            return Err(throw_table(vm, message));
+        }
+        call.give(vm, Value::Bool(true))
+    }
+}
+
+/// The first word of an error.
+fn code_of(message: &[u8]) -> &[u8] {
+    message.split(|&byte| byte == b' ').next().unwrap_or(&[])
+}
+
+/// An error of `redis.call` itself, thrown or returned.
+#[cold]
+fn fail(vm: &mut Vm, call: &Call, message: &[u8], is_protected: bool) -> Result<usize, Thrown> {
+    let value = error_table(vm, message, true)?;
+    match is_protected {
+        true => call.give(vm, value),
+        false => Err(vm.throw(value)),
+    }
+}

@@ -1,0 +1,253 @@
+//! Scripts: the machine that runs them, and those that were loaded, by their digests.
+//!
+//! ```text
+//!   by_sha   digest -> Script { source, function in the machine, flags, when used }
+//!   by_use   ticket -> digest      those that EVAL brought, the longest unused first
+//! ```
+//!
+//! What SCRIPT LOAD brought stays until SCRIPT FLUSH; of those that EVAL brought, the last five hundred used.
+
+mod call;
+mod sandbox;
+mod shebang;
+
+pub use call::{Digest, ScriptCall, digest_of};
+pub use sandbox::{HostFunction, error_table, open as open_sandbox, throw_table};
+pub use shebang::{ScriptFlags, Shebang, ShebangError};
+
+use crate::algorithms::bytes::Bytes;
+use crate::algorithms::hash::HashSeed;
+use crate::lua::{Thrown, Value, Vm};
+use crate::resp::Error;
+use crate::structures::ordered::OrderedMap;
+
+/// So many scripts that EVAL brought are kept.
+const KEPT_SCRIPTS: usize = 500;
+/// What a script's values may take together.
+pub const MEMORY_LIMIT_BYTES: usize = 256 << 20;
+/// A heap is collected after a script when it has grown to twice what was left of it last, and by this much.
+const GROWTH_BYTES: usize = 1 << 20;
+
+/// A machine and what belongs to it.
+#[derive(Debug)]
+pub struct Machine {
+    pub vm: Box<Vm>,
+    /// What the last collection between two scripts left.
+    settled_bytes: usize,
+    /// Places among the machine's roots that are free.
+    free_roots: Vec<usize>,
+}
+
+impl Machine {
+    /// A machine with all libraries and the `redis` table.
+    pub fn new(seed: HashSeed, is_deprecated_api_open: bool) -> Machine {
+        let mut vm = Box::new(Vm::new(seed, MEMORY_LIMIT_BYTES));
+        open_sandbox(&mut vm, is_deprecated_api_open);
+        Machine {
+            settled_bytes: vm.heap.used_bytes,
+            vm,
+            free_roots: Vec::new(),
+        }
+    }
+
+    /// Keeps a value alive; the place is what [`Machine::release`] wants.
+    pub fn keep(&mut self, value: Value) -> usize {
+        match self.free_roots.pop() {
+            Some(place) => {
+                if let Some(root) = self.vm.roots.get_mut(place) {
+                    *root = value;
+                }
+                place
+            }
+            None => {
+                self.vm.roots.push(value);
+                self.vm.roots.len() - 1
+            }
+        }
+    }
+
+    /// The value at a place.
+    pub fn kept(&self, place: usize) -> Value {
+        self.vm.roots.get(place).copied().unwrap_or_default()
+    }
+
+    pub fn release(&mut self, place: usize) {
+        if let Some(root) = self.vm.roots.get_mut(place) {
+            *root = Value::Nil;
+            self.free_roots.push(place);
+        }
+    }
+
+    /// To be called after a script: gives back what a greedy one has left behind.
+    pub fn settle(&mut self) {
+        self.vm.thrown = Value::Nil;
+        if self.vm.heap.used_bytes > self.settled_bytes * 2 + GROWTH_BYTES {
+            self.vm.collect();
+            self.settled_bytes = self.vm.heap.used_bytes;
+        }
+    }
+
+    /// What was thrown, as text; `otherwise` when it is none.
+    pub fn thrown_text(&self, otherwise: &str) -> Vec<u8> {
+        self.vm
+            .thrown_text()
+            .unwrap_or(otherwise.as_bytes())
+            .owned()
+    }
+}
+
+/// A script that was loaded.
+#[derive(Debug)]
+pub struct Script {
+    pub source: Vec<u8>,
+    pub flags: ScriptFlags,
+    /// Where the machine keeps the function.
+    root: usize,
+    /// Its place among those that may be dropped; None for one that SCRIPT LOAD brought.
+    ticket: Option<u64>,
+}
+
+/// Every script that can be called by its digest.
+#[derive(Debug)]
+pub struct Scripts {
+    seed: HashSeed,
+    /// Made when the first script comes; away while one runs.
+    pub machine: Option<Box<Machine>>,
+    by_sha: OrderedMap<Digest, Script>,
+    by_use: OrderedMap<u64, Digest>,
+    last_ticket: u64,
+    /// Sources, together.
+    source_bytes: usize,
+    /// How many were dropped to make room.
+    pub evicted: u64,
+    /// The state of `redis.log` and other things that outlive a script is in the machine; this tells whether to open
+    /// what Lua 5.1 has and Redis took away (`lua-enable-deprecated-api`).
+    pub is_deprecated_api_open: bool,
+}
+
+impl Scripts {
+    pub fn new(seed: HashSeed) -> Scripts {
+        Scripts {
+            seed,
+            machine: None,
+            by_sha: OrderedMap::new(),
+            by_use: OrderedMap::new(),
+            last_ticket: 0,
+            source_bytes: 0,
+            evicted: 0,
+            is_deprecated_api_open: false,
+        }
+    }
+
+    fn machine(&mut self) -> &mut Machine {
+        let (seed, is_open) = (&self.seed, self.is_deprecated_api_open);
+        self.machine
+            .get_or_insert_with(|| Box::new(Machine::new(seed.clone(), is_open)))
+    }
+
+    /// How many scripts there are.
+    pub fn len(&self) -> usize {
+        self.by_sha.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.by_sha.is_empty()
+    }
+
+    /// What the sources take.
+    pub fn source_bytes(&self) -> usize {
+        self.source_bytes
+    }
+
+    /// What the machine's values take; 0 while there is no machine.
+    pub fn machine_bytes(&self) -> usize {
+        self.machine
+            .as_ref()
+            .map_or(0, |machine| machine.vm.heap.used_bytes)
+    }
+
+    pub fn contains(&self, sha: &Digest) -> bool {
+        self.by_sha.contains_key(sha)
+    }
+
+    /// The function and flags of a script that is called now.
+    pub fn find(&mut self, sha: &Digest) -> Option<(Value, ScriptFlags)> {
+        let script = self.by_sha.get_mut(sha)?;
+        if let Some(ticket) = &mut script.ticket {
+            self.by_use.remove(ticket);
+            self.last_ticket += 1;
+            *ticket = self.last_ticket;
+            self.by_use.insert(self.last_ticket, *sha);
+        }
+        let (root, flags) = (script.root, script.flags);
+        let machine = self.machine.as_ref()?;
+        Some((machine.kept(root), flags))
+    }
+
+    /// Compiles a script, if it is not there already. `is_kept` is SCRIPT LOAD's: it stays until SCRIPT FLUSH.
+    ///
+    /// # Errors
+    /// What the first line or the compiler says.
+    pub fn load(&mut self, sha: Digest, source: &[u8], is_kept: bool) -> Result<(), Error> {
+        if let Some(script) = self.by_sha.get_mut(&sha) {
+            if is_kept && let Some(ticket) = script.ticket.take() {
+                self.by_use.remove(&ticket);
+            }
+            return Ok(());
+        }
+        let shebang = Shebang::of_script(source)?;
+        let root = self.compile(shebang.body)?;
+        let ticket = (!is_kept).then(|| {
+            self.last_ticket += 1;
+            self.by_use.insert(self.last_ticket, sha);
+            self.last_ticket
+        });
+        self.source_bytes += source.len();
+        let script = Script {
+            source: source.owned(),
+            flags: shebang.flags,
+            root,
+            ticket,
+        };
+        self.by_sha.insert(sha, script);
+        if self.by_use.len() > KEPT_SCRIPTS {
+            self.drop_longest_unused();
+        }
+        Ok(())
+    }
+
+    /// Compiles a body into a function that the machine keeps.
+    fn compile(&mut self, body: &[u8]) -> Result<usize, Error> {
+        let machine = self.machine();
+        match machine.vm.load(body, b"@user_script") {
+            Ok(function) => Ok(machine.keep(function)),
+            Err(Thrown) => {
+                let reason = machine.thrown_text("not enough memory");
+                machine.settle();
+                let start = b"ERR Error compiling script (new function): ";
+                Err(Error::concat(&[start, &reason]))
+            }
+        }
+    }
+
+    fn drop_longest_unused(&mut self) {
+        let Some((&ticket, &sha)) = self.by_use.first() else {
+            return;
+        };
+        self.by_use.remove(&ticket);
+        self.evicted += 1;
+        if let Some(script) = self.by_sha.remove(&sha) {
+            self.source_bytes -= script.source.len();
+            self.machine().release(script.root);
+        }
+    }
+
+    /// Forgets every script and the machine with all it holds (SCRIPT FLUSH).
+    pub fn flush(&mut self) {
+        *self = Scripts {
+            evicted: self.evicted,
+            is_deprecated_api_open: self.is_deprecated_api_open,
+            ..Scripts::new(self.seed.clone())
+        };
+    }
+}

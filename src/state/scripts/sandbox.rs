@@ -1,0 +1,240 @@
+//! The globals of scripts: Lua's libraries as Redis offers them, the `redis` table, everything read-only.
+
+use crate::algorithms::bytes::Append;
+use crate::lua::value::TableId;
+use crate::lua::{Call, Host, Thrown, Value, Vm, lib};
+
+use super::digest_of;
+
+/// Functions of the `redis` table that only the engine can carry out: what [`Host::call`] is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum HostFunction {
+    Call,
+    ProtectedCall,
+    Log,
+    SetResp,
+    SetReplication,
+    AclCheck,
+    RegisterFunction,
+}
+
+/// The version scripts see, and as a number.
+const VERSION: (&str, f64) = (crate::state::REDIS_VERSION, 524_803.0);
+
+type Run = fn(&mut Vm, &mut dyn Host, &mut Call) -> Result<usize, Thrown>;
+
+macro_rules! host_functions {
+    ($($name:ident = $function:ident),* $(,)?) => {
+        $(
+            fn $name(vm: &mut Vm, host: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
+                host.call(vm, call, HostFunction::$function as u32)
+            }
+        )*
+    };
+}
+
+host_functions! {
+    redis_call = Call,
+    redis_pcall = ProtectedCall,
+    redis_log = Log,
+    redis_setresp = SetResp,
+    redis_set_repl = SetReplication,
+    redis_acl_check = AclCheck,
+}
+
+const REDIS: &[(&str, Run)] = &[
+    ("call", redis_call),
+    ("pcall", redis_pcall),
+    ("log", redis_log),
+    ("setresp", redis_setresp),
+    ("set_repl", redis_set_repl),
+    ("acl_check_cmd", redis_acl_check),
+    ("error_reply", error_reply),
+    ("status_reply", status_reply),
+    ("sha1hex", sha1hex),
+    ("replicate_commands", replicate_commands),
+    ("breakpoint", breakpoint),
+    ("debug", debug),
+];
+
+const NUMBERS: &[(&str, f64)] = &[
+    ("LOG_DEBUG", 0.0),
+    ("LOG_VERBOSE", 1.0),
+    ("LOG_NOTICE", 2.0),
+    ("LOG_WARNING", 3.0),
+    ("REPL_NONE", 0.0),
+    ("REPL_AOF", 1.0),
+    ("REPL_REPLICA", 2.0),
+    ("REPL_SLAVE", 2.0),
+    ("REPL_ALL", 3.0),
+];
+
+/// What Lua 5.1 has and Redis took away.
+const DEPRECATED: [&str; 3] = ["getfenv", "setfenv", "newproxy"];
+
+/// Fills the globals.
+pub fn open(vm: &mut Vm, is_deprecated_api_open: bool) {
+    lib::open(vm);
+    let globals = vm.globals;
+    if is_deprecated_api_open {
+        vm.register(globals, "print", print);
+    } else {
+        for name in DEPRECATED {
+            vm.set_field(globals, name, Value::Nil);
+        }
+    }
+    vm.register(globals, "__redis__err__handler", error_handler);
+    let os = lib::library(vm, "os", &[("clock", os_clock)]);
+    let redis = lib::library(vm, "redis", REDIS);
+    for (name, value) in NUMBERS {
+        vm.set_field(redis, name, Value::Number(*value));
+    }
+    let version = Value::String(vm.heap.name(VERSION.0));
+    vm.set_field(redis, "REDIS_VERSION", version);
+    vm.set_field(redis, "REDIS_VERSION_NUM", Value::Number(VERSION.1));
+    let _ = os;
+    protect(vm);
+}
+
+/// Makes the globals, every library and the metatables read-only, and asking for a global there is none an error.
+fn protect(vm: &mut Vm) {
+    let globals = vm.globals;
+    let Ok(metatable) = vm.heap.table(0, 1) else {
+        return;
+    };
+    vm.register(metatable, "__index", no_such_global);
+    let mut tables = vec![globals, metatable];
+    tables.extend(vm.string_metatable);
+    vm.heap.table_of(globals).for_each(|_, value| {
+        if let Value::Table(table) = value {
+            tables.push(table);
+        }
+    });
+    vm.heap.table_mut(globals).metatable = Some(metatable);
+    for table in tables {
+        vm.heap.table_mut(table).is_readonly = true;
+    }
+}
+
+fn no_such_global(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
+    let name = call.bytes(vm, 1)?;
+    let mut message = b"Script attempted to access nonexistent global variable '".to_vec();
+    message.put(&name);
+    message.push(b'\'');
+    Err(vm.native_error(&message))
+}
+
+/// A table with one field.
+fn with_field(vm: &mut Vm, name: &str, text: &[u8]) -> Result<TableId, Thrown> {
+    let table = vm.heap.table(0, 1)?;
+    let (key, text) = (Value::String(vm.heap.name(name)), vm.text(text)?);
+    vm.heap.set(table, key, text)?;
+    Ok(table)
+}
+
+/// `{err = message, ignore_error_stats_update = true}`: what a command that fails gives a script.
+///
+/// # Errors
+/// When there is no memory for it.
+pub fn error_table(vm: &mut Vm, message: &[u8], is_counted: bool) -> Result<Value, Thrown> {
+    let table = with_field(vm, "err", message)?;
+    if is_counted {
+        let key = Value::String(vm.heap.name("ignore_error_stats_update"));
+        vm.heap.set(table, key, Value::Bool(true))?;
+    }
+    Ok(Value::Table(table))
+}
+
+/// What the only argument is, if it is a text.
+fn only_text(vm: &Vm, call: &Call) -> Option<Vec<u8>> {
+    match call.arg(vm, 0) {
+        Value::String(text) if call.count == 1 => Some(vm.heap.bytes(text).to_vec()),
+        _ => None,
+    }
+}
+
+fn error_reply(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
+    let Some(text) = only_text(vm, call) else {
+        let table = with_field(vm, "err", b"ERR wrong number or type of arguments")?;
+        return call.give(vm, Value::Table(table));
+    };
+    let mut message = Vec::new();
+    match text.strip_prefix(b"-") {
+        Some(rest) => message.put(rest),
+        // A text of one word is no code and a message, but a message.
+        None if !text.contains(&b' ') => {
+            message.put(b"ERR ");
+            message.put(&text);
+        }
+        None => message.put(&text),
+    }
+    let table = with_field(vm, "err", &message)?;
+    call.give(vm, Value::Table(table))
+}
+
+fn status_reply(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
+    let (name, text) = match only_text(vm, call) {
+        Some(text) => ("ok", text),
+        None => ("err", b"ERR wrong number or type of arguments".to_vec()),
+    };
+    let table = with_field(vm, name, &text)?;
+    call.give(vm, Value::Table(table))
+}
+
+fn sha1hex(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
+    if call.count != 1 {
+        return Err(throw_table(vm, b"ERR wrong number of arguments"));
+    }
+    let text = match call.arg(vm, 0) {
+        Value::String(_) | Value::Number(_) => call.bytes(vm, 0)?,
+        _ => Vec::new(),
+    };
+    call.give_text(vm, &digest_of(&text))
+}
+
+/// Throws `{err = message}`.
+pub fn throw_table(vm: &mut Vm, message: &[u8]) -> Thrown {
+    match error_table(vm, message, false) {
+        Ok(table) => vm.throw(table),
+        Err(thrown) => thrown,
+    }
+}
+
+fn replicate_commands(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
+    call.give(vm, Value::Bool(true))
+}
+
+fn breakpoint(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
+    call.give(vm, Value::Bool(false))
+}
+
+fn debug(_: &mut Vm, _: &mut dyn Host, _: &mut Call) -> Result<usize, Thrown> {
+    Ok(0)
+}
+
+fn print(_: &mut Vm, _: &mut dyn Host, _: &mut Call) -> Result<usize, Thrown> {
+    Ok(0)
+}
+
+/// The machine's work so far as if it took this many seconds: scripts see no clock but their own pace.
+fn os_clock(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
+    const STEPS_A_SECOND: f64 = 1e8;
+    let seconds = vm.steps() as f64 / STEPS_A_SECOND;
+    call.give(vm, Value::Number(seconds))
+}
+
+/// What the host does with an error of a script, for scripts that ask for it.
+fn error_handler(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
+    let value = call.arg(vm, 0);
+    if matches!(value, Value::Table(_)) {
+        return call.give(vm, value);
+    }
+    let mut message = b"ERR ".to_vec();
+    match value {
+        Value::String(_) | Value::Number(_) => message.put(&call.bytes(vm, 0)?),
+        other => message.put(other.type_name().as_bytes()),
+    }
+    let table = with_field(vm, "err", &message)?;
+    call.give(vm, Value::Table(table))
+}

@@ -1,0 +1,99 @@
+//! The first line of a script: `#!lua flags=no-writes,allow-oom`.
+
+use crate::algorithms::bytes::Bytes;
+use crate::resp::Error;
+
+/// What a script says of itself, or-ed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ScriptFlags(pub u8);
+
+impl ScriptFlags {
+    pub const NO_WRITES: u8 = 1;
+    pub const ALLOW_OOM: u8 = 2;
+    pub const ALLOW_STALE: u8 = 4;
+    pub const NO_CLUSTER: u8 = 8;
+    pub const ALLOW_CROSS_SLOT_KEYS: u8 = 16;
+    /// It has no first line of this kind: it may do what scripts could before there were flags.
+    pub const COMPATIBLE: u8 = 32;
+
+    /// Names as they stand in a script; functions are listed with the same.
+    pub const NAMES: [(&'static str, u8); 5] = [
+        ("no-writes", ScriptFlags::NO_WRITES),
+        ("allow-oom", ScriptFlags::ALLOW_OOM),
+        ("allow-stale", ScriptFlags::ALLOW_STALE),
+        ("no-cluster", ScriptFlags::NO_CLUSTER),
+        ("allow-cross-slot-keys", ScriptFlags::ALLOW_CROSS_SLOT_KEYS),
+    ];
+
+    pub fn has(self, flag: u8) -> bool {
+        self.0 & flag != 0
+    }
+
+    /// The flag of this name.
+    pub fn named(name: &[u8]) -> Option<u8> {
+        let mut names = ScriptFlags::NAMES.iter();
+        names
+            .find(|(known, _)| known.as_bytes() == name)
+            .map(|(_, flag)| *flag)
+    }
+}
+
+/// What is wrong with a first line.
+pub type ShebangError = Error;
+
+/// A source with its first line read.
+#[derive(Debug)]
+pub struct Shebang<'a> {
+    pub flags: ScriptFlags,
+    /// The source behind the first line; its line break stays, so that lines keep their numbers.
+    pub body: &'a [u8],
+}
+
+impl<'a> Shebang<'a> {
+    /// Reads the first line of a script, if it has such a one.
+    ///
+    /// # Errors
+    /// Another language, an unknown option or flag, or nothing behind the line.
+    pub fn of_script(source: &'a [u8]) -> Result<Shebang<'a>, ShebangError> {
+        if !source.starts_with(b"#!") {
+            return Ok(Shebang {
+                flags: ScriptFlags(ScriptFlags::COMPATIBLE),
+                body: source,
+            });
+        }
+        let Some(end) = source.iter().position(|&byte| byte == b'\n') else {
+            return Err(Error::new("ERR Invalid script shebang"));
+        };
+        let (line, body) = source.split_at(end);
+        let mut words = line
+            .split(u8::is_ascii_whitespace)
+            .filter(|word| !word.is_empty());
+        let engine = words.next().unwrap_or(&[]);
+        if engine != b"#!lua" {
+            let start = b"ERR Unexpected engine in script shebang: ";
+            return Err(Error::concat(&[start, engine]));
+        }
+        let mut flags = ScriptFlags::default();
+        for word in words {
+            let Some(names) = word.strip_prefix(b"flags=") else {
+                return Err(Error::concat(&[b"ERR Unknown lua shebang option: ", word]));
+            };
+            for name in names
+                .split(|&byte| byte == b',')
+                .filter(|name| !name.is_empty())
+            {
+                match ScriptFlags::named(name) {
+                    Some(flag) => flags.0 |= flag,
+                    // Sent by limiters that hosted services run; where there is one thread it changes nothing.
+                    None if name == b"allow-key-locking" => {}
+                    None => {
+                        let name = name.owned();
+                        let start = b"ERR Unexpected flag in script shebang: ";
+                        return Err(Error::concat(&[start, &name]));
+                    }
+                }
+            }
+        }
+        Ok(Shebang { flags, body })
+    }
+}
