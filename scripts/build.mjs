@@ -30,7 +30,7 @@ async function buildWasm(dev) {
 	} else {
 		const withDocs = join(cacheDir, "with-docs");
 		await makeModule(withDocs, false, []);
-		await makeModule("pkg", false, ["--no-default-features"]);
+		await makeModule("pkg", false, ["--no-default-features", "--features", "scripting"]);
 		copyFileSync(join(withDocs, "redstart_bg.wasm"), WASM_WITH_DOCS);
 		const scripts = [join(withDocs, "redstart.js"), join(root, "pkg", "redstart.js")];
 		const [one, other] = scripts.map((path) => readFileSync(path, "utf8"));

@@ -110,6 +110,8 @@ impl Server {
         seed: HashSeed,
     ) -> Server {
         let [run_id, replication_id] = ids;
+        #[cfg(not(feature = "scripting"))]
+        let _ = seed;
         Server {
             config,
             stats: Stats {

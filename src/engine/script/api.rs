@@ -2,6 +2,7 @@
 
 use super::{ScriptHost, convert};
 use crate::algorithms::bytes::Append;
+use crate::lua::vm::Interrupt;
 use crate::lua::{Call, Host, Thrown, Value, Vm};
 use crate::resp::{Cell, Error};
 use crate::state::scripts::{HostFunction, ScriptFlags, error_table, throw_table};
@@ -20,8 +21,8 @@ const MISCONF: &[u8] = Error::MISCONF_TEXT.as_bytes();
 const LEVELS: [&str; 4] = ["debug", "verbose", "notice", "warning"];
 
 impl Host for ScriptHost<'_> {
-    fn interrupt(&mut self) -> Option<&'static str> {
-        None
+    fn interrupt(&mut self) -> Interrupt {
+        Interrupt::GoOn
     }
 
     fn call(&mut self, vm: &mut Vm, call: &mut Call, function: u32) -> Result<usize, Thrown> {

@@ -7,6 +7,7 @@ mod convert;
 
 use super::{Called, Engine};
 use crate::algorithms::bytes::Append;
+use crate::lua::vm::Ran;
 use crate::lua::{Thrown, Value};
 use crate::resp::{Encoding, Error, Reply};
 use crate::state::Session;
@@ -73,7 +74,8 @@ impl Engine {
         session.exec_length = length;
         self.keys.begin(db, self.now_ms, session.no_touch);
         match result {
-            Ok(value) => convert::write(&machine.vm, value, is_resp3, reply),
+            Ok(Ran::Done(value)) => convert::write(&machine.vm, value, is_resp3, reply),
+            Ok(Ran::Paused) => machine.vm.abandon(),
             Err(Thrown) => {
                 let error = failure(&mut machine, call);
                 self.server.count_error(error.code());
@@ -91,7 +93,7 @@ impl Engine {
 
 impl ScriptHost<'_> {
     /// Hands keys and arguments over and runs the script.
-    fn start(&mut self, machine: &mut Machine, args: &[&[u8]]) -> Result<Value, Thrown> {
+    fn start(&mut self, machine: &mut Machine, args: &[&[u8]]) -> Result<Ran, Thrown> {
         let call = self.running.call;
         let vm = &mut machine.vm;
         let args = args.get(3..).unwrap_or(&[]);
