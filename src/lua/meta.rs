@@ -132,6 +132,8 @@ impl Vm {
                     if method.is_nil() {
                         return self.set_raw(id, key, value);
                     }
+                    // The key gets its place before the event is looked for, as in PUC: one that can be none is an error.
+                    self.set_raw(id, key, Value::Nil)?;
                     method
                 }
                 other => {

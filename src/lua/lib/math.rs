@@ -83,18 +83,24 @@ functions! {
     tanh = f64::tanh;
 }
 
+/// The two numbers of a call. The second is checked first, as a C compiler does it that evaluates arguments from the right.
+fn two(vm: &mut Vm, call: &Call) -> Result<(f64, f64), Thrown> {
+    let second = call.number(vm, 1)?;
+    Ok((call.number(vm, 0)?, second))
+}
+
 fn atan2(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
-    let (y, x) = (call.number(vm, 0)?, call.number(vm, 1)?);
+    let (y, x) = two(vm, call)?;
     call.give(vm, Value::Number(y.atan2(x)))
 }
 
 fn fmod(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
-    let (x, y) = (call.number(vm, 0)?, call.number(vm, 1)?);
+    let (x, y) = two(vm, call)?;
     call.give(vm, Value::Number(x % y))
 }
 
 fn pow(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
-    let (x, y) = (call.number(vm, 0)?, call.number(vm, 1)?);
+    let (x, y) = two(vm, call)?;
     call.give(vm, Value::Number(x.powf(y)))
 }
 
@@ -135,9 +141,9 @@ fn split(number: f64) -> (f64, i32) {
 }
 
 fn ldexp(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
-    let (mut number, exponent) = (call.number(vm, 0)?, call.int(vm, 1)?);
     // C takes an int.
-    let mut left = exponent as i32;
+    let mut left = call.int(vm, 1)? as i32;
+    let mut number = call.number(vm, 0)?;
     while left != 0 && number != 0.0 && number.is_finite() {
         let step = left.clamp(-1000, 1000);
         number *= f64::from_bits(((step + 1023) as u64) << 52);

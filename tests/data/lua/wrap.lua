@@ -6,7 +6,7 @@ local environment = {}
 for _, name in ipairs({
   'string', 'math', 'table', 'coroutine', 'xpcall', 'tostring', 'getfenv', 'setmetatable', 'next', 'assert', 'tonumber',
   'rawequal', 'collectgarbage', 'getmetatable', 'rawset', 'pcall', 'type', 'select', 'unpack', 'gcinfo', 'pairs',
-  'rawget', 'loadstring', 'ipairs', '_VERSION', 'setfenv', 'load', 'error', 'newproxy'
+  'rawget', 'loadstring', 'ipairs', '_VERSION', 'setfenv', 'load', 'error', 'newproxy', 'cjson', 'cmsgpack', 'bit', 'struct'
 }) do environment[name] = _G[name] end
 environment._G = environment
 environment.P = function(...) local ok, a, b = pcall(...) return {ok, a, b} end
