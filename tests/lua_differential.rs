@@ -23,7 +23,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use generate::Generator;
 use redstart::algorithms::hash::HashSeed;
 use redstart::algorithms::rng::Rng;
-use redstart::lua::{Call, Host, Thrown, Value, Vm, lib};
+use redstart::lua::{Call, Host, Interrupt, Ran, Thrown, Value, Vm, lib};
 
 const PROGRAMS: &str = include_str!("data/lua/programs.txt");
 const WRAP: &str = include_str!("data/lua/wrap.lua");
@@ -39,9 +39,13 @@ struct Impatient {
 }
 
 impl Host for Impatient {
-    fn interrupt(&mut self) -> Option<&'static str> {
+    fn interrupt(&mut self) -> Interrupt {
         self.questions_left = self.questions_left.saturating_sub(1);
-        (self.questions_left == 0).then_some("killed")
+        match self.questions_left {
+            0 => Interrupt::Kill("killed"),
+            left if left.is_multiple_of(2) => Interrupt::Pause,
+            _ => Interrupt::GoOn,
+        }
     }
 
     fn call(&mut self, _: &mut Vm, _: &mut Call, _: u32) -> Result<usize, Thrown> {
@@ -73,16 +77,19 @@ fn ours(program: &str) -> Option<Vec<u8>> {
     let mut host = Impatient {
         questions_left: MOST_QUESTIONS,
     };
-    let result = vm
+    let mut result = vm
         .load(WRAP.as_bytes(), b"@user_script")
         .and_then(|function| {
             let source = vm.text(program.as_bytes())?;
             vm.run(&mut host, function, &[source])
         });
+    while result == Ok(Ran::Paused) {
+        result = vm.resume(&mut host);
+    }
     match result {
         _ if vm.was_killed() => None,
-        Ok(Value::String(text)) => Some(vm.heap.bytes(text).to_vec()),
-        Ok(other) => Some(other.type_name().into()),
+        Ok(Ran::Done(Value::String(text))) => Some(vm.heap.bytes(text).to_vec()),
+        Ok(_) => Some(b"no text".to_vec()),
         Err(Thrown) => Some(vm.thrown_text().unwrap_or(b"no text").to_vec()),
     }
 }
