@@ -220,8 +220,11 @@ export class Connection {
 		const waiter = this.waiter;
 		this.waiter = undefined;
 		this.isFree = this.gone === undefined;
-		if (reply instanceof ReplyError) waiter?.reject(reply);
-		else waiter?.resolve(reply);
+		if (reply instanceof ReplyError) {
+			// What SAVE answers says no more than this.
+			if (reply.message === "ERR") reply.cause = this.engine.lossCause;
+			waiter?.reject(reply);
+		} else waiter?.resolve(reply);
 	}
 
 	private dispatch(push: Reply, isAscii: boolean): void {

@@ -113,6 +113,9 @@ export class Engine {
 	/** A listener of a session threw. */
 	onListenerError: ((error: unknown) => void) | undefined;
 
+	/** Why the last snapshot was not stored. */
+	lossCause: RedstartError | undefined;
+
 	protected exports: EngineExports;
 	private readonly memory: { readonly buffer: ArrayBuffer };
 	private text!: Text;
@@ -460,8 +463,9 @@ export class Engine {
 		this.snapshotEnd(true);
 	}
 
-	/** Whether the snapshot was stored; the engine's LASTSAVE and MISCONF depend on it. */
-	snapshotEnd(isStored: boolean): void {
+	/** Whether the snapshot was stored, and why not; the engine's LASTSAVE and MISCONF depend on it. */
+	snapshotEnd(isStored: boolean, cause?: RedstartError): void {
+		this.lossCause = cause;
 		this.guard(() => {
 			this.readClock();
 			this.exports.rs_snapshot_end(isStored ? 1 : 0);

@@ -3,7 +3,7 @@
 import type { Engine } from "./engine.ts";
 import { RedstartError, ReplyError } from "./errors.ts";
 import { crc32c } from "./storage/crc32c.ts";
-import type { Base, Manifest, Storage } from "./storage/storage.ts";
+import { type Base, type Manifest, missing, type Storage } from "./storage/storage.ts";
 
 export interface SaveReport {
 	/** Length of the snapshot. */
@@ -27,6 +27,8 @@ export interface LoadOptions {
 	isExclusive?: boolean;
 }
 
+/** How often a base is put anew when it is gone before it is committed. */
+const ATTEMPTS = 5;
 /** A dataset that takes long to save is saved less often: at most this part of the time goes into it. */
 const BUSY_SHARE = 0.1;
 
@@ -110,7 +112,7 @@ export class Persistence {
 		let crc = 0;
 		for (const name of chunkNames(base)) {
 			const chunk = await this.storage.read(name);
-			if (!chunk) throw new RedstartError("corrupt", `${name} is missing`);
+			if (!chunk) throw missing(name);
 			crc = crc32c(chunk, crc);
 			chunks.push(chunk);
 		}
@@ -170,7 +172,7 @@ export class Persistence {
 			await this.store(chunks, length_bytes);
 		} catch (cause) {
 			const error = asStorageError(cause);
-			if (error.kind !== "trap") this.end(false);
+			if (error.kind !== "trap") this.end(false, error);
 			this.events.onLost(error);
 			throw error;
 		}
@@ -181,9 +183,9 @@ export class Persistence {
 	}
 
 	/** The engine may have been closed or rebuilt while storage worked. */
-	private end(isStored: boolean): void {
+	private end(isStored: boolean, cause?: RedstartError): void {
 		try {
-			this.engine?.snapshotEnd(isStored);
+			this.engine?.snapshotEnd(isStored, cause);
 		} catch (error) {
 			if (!(error instanceof RedstartError)) throw error;
 		}
@@ -197,10 +199,17 @@ export class Persistence {
 		const { manifest, objects, old } = this.plan(chunks, length_bytes);
 		const names = [...objects.keys()];
 		try {
-			for (const [name, bytes] of objects) await this.storage.put(name, bytes);
-			if (this.flushes === flushes) {
-				await this.storage.commit(manifest, names);
-				this.manifest = manifest;
+			for (let attempt = 1; this.flushes === flushes; attempt++) {
+				for (const [name, bytes] of objects) await this.storage.put(name, bytes);
+				if (this.flushes !== flushes) break;
+				try {
+					await this.storage.commit(manifest, names);
+					this.manifest = manifest;
+					break;
+				} catch (error) {
+					// Site data that was cleared in between took what was put.
+					if (attempt === ATTEMPTS || !isCorrupt(error)) throw error;
+				}
 			}
 		} catch (error) {
 			// A flush gives up what is under way, and holds all of it.
@@ -267,8 +276,9 @@ export class Persistence {
 				this.events.onSave({ length_bytes, took_ms: Date.now() - from_ms });
 			},
 			(cause) => {
-				this.end(false);
-				this.events.onLost(asStorageError(cause));
+				const error = asStorageError(cause);
+				this.end(false, error);
+				this.events.onLost(error);
 			},
 		);
 	}

@@ -5,17 +5,36 @@
  */
 
 import { RedstartError } from "../errors.ts";
-import { fenced, type Manifest, readOnly, type Storage } from "./storage.ts";
+import { fenced, type Manifest, missing, readOnly, type Storage } from "./storage.ts";
 
 interface Meta {
 	epoch: number;
+	/** Epochs begin anew when site data was cleared; this tells apart who has the same one. */
+	owner?: string;
 	manifest: Manifest | null;
+}
+
+/** A transaction under way. */
+interface Running {
+	readonly database: IDBDatabase;
+	readonly isWriting: boolean;
+	/** Gives it up, for whoever waits for it at once. */
+	fail(error: unknown): void;
 }
 
 const PREFIX = "redstart:";
 const STORES = ["meta", "objects", "log"] as const;
 type Store = (typeof STORES)[number];
 type Durability = "relaxed" | "strict";
+type Work<T> = (
+	transaction: IDBTransaction,
+	result: (value: T) => void,
+	refuse: (error: unknown) => void,
+) => void;
+
+/** How often a transaction is tried anew after its connection was taken away, with pauses that double. */
+const ATTEMPTS = 8;
+const FIRST_PAUSE_ms = 5;
 
 export class IndexedDbStorage implements Storage {
 	readonly chunkLimit_bytes = 1 << 20;
@@ -24,8 +43,8 @@ export class IndexedDbStorage implements Storage {
 	/** The same, where it must not be waited for. */
 	private connection: IDBDatabase | undefined;
 	private epoch = -1;
-	/** Transactions that write and are under way. */
-	private readonly writing = new Set<IDBTransaction>();
+	private readonly owner = Math.random().toString(36).slice(2);
+	private readonly running = new Set<Running>();
 	/** The next record of each segment this owner appends to. */
 	private readonly nextRecord = new Map<number, number>();
 
@@ -49,14 +68,12 @@ export class IndexedDbStorage implements Storage {
 			request.onsuccess = () => {
 				const database = request.result;
 				this.connection = database;
-				const lost = () => {
-					this.database = this.connection = undefined;
+				database.onclose = () => {
+					this.leave(database);
+					// Chromium does not always say that it aborted these.
+					for (const one of this.running) if (one.database === database) one.fail(null);
 				};
-				database.onclose = lost;
-				database.onversionchange = () => {
-					lost();
-					database.close();
-				};
+				database.onversionchange = () => this.leave(database);
 				resolve(database);
 			};
 		}).catch((cause) => {
@@ -66,93 +83,99 @@ export class IndexedDbStorage implements Storage {
 		return this.database;
 	}
 
+	/** The next transaction opens another; by now there may be one. */
+	private leave(database: IDBDatabase): void {
+		if (this.connection === database) this.database = this.connection = undefined;
+		database.close();
+	}
+
 	/**
-	 * One transaction; resolves once it is complete with what `work` gave to `result`. A connection that the browser
-	 * closed is opened again, once: nothing of an unfinished transaction remains, so it may run anew.
+	 * One transaction; resolves once it is complete with what `work` gave to `result`. When the browser takes the
+	 * connection away, as it does when site data is cleared, the transaction runs anew on another: it may, because
+	 * nothing remains of one that is unfinished, and doing it twice does no more than once. `connection` is one to begin
+	 * with, before this returns.
 	 */
 	private async transact<T>(
 		stores: Store | Store[],
 		durability: Durability | null,
-		work: (transaction: IDBTransaction, result: (value: T) => void) => void,
+		work: Work<T>,
+		connection?: IDBDatabase,
 	): Promise<T> {
-		try {
-			return await this.transactOnce(stores, durability, work);
-		} catch (error) {
-			if (!isConnectionLost(error)) throw error;
-			this.database = undefined;
-			return this.transactOnce(stores, durability, work);
+		let database = connection;
+		for (let attempt = 1; ; attempt++) {
+			try {
+				database ??= await this.open();
+				return await this.runIn(database, stores, durability, work);
+			} catch (error) {
+				if (attempt === ATTEMPTS || !isConnectionLost(error)) throw translate(error);
+				// It may have said so by this error alone.
+				if (database) this.leave(database);
+				database = undefined;
+				const pause_ms = FIRST_PAUSE_ms * 2 ** (attempt - 1);
+				await new Promise((resolve) => setTimeout(resolve, pause_ms));
+			}
 		}
 	}
 
-	private async transactOnce<T>(
+	private runIn<T>(
+		database: IDBDatabase,
 		stores: Store | Store[],
 		durability: Durability | null,
-		work: (transaction: IDBTransaction, result: (value: T) => void) => void,
+		work: Work<T>,
 	): Promise<T> {
-		const database = await this.open();
 		return new Promise<T>((resolve, reject) => {
 			const transaction = durability
 				? database.transaction(stores, "readwrite", { durability })
 				: database.transaction(stores, "readonly");
 			let value: T;
-			let refusal: unknown;
-			if (durability) this.writing.add(transaction);
+			const fail = (error: unknown) => {
+				this.running.delete(running);
+				reject(error);
+				try {
+					transaction.abort();
+				} catch {
+					// It is over already.
+				}
+			};
+			const running: Running = { database, isWriting: durability !== null, fail };
+			this.running.add(running);
 			transaction.oncomplete = () => {
-				this.writing.delete(transaction);
+				this.running.delete(running);
 				resolve(value);
 			};
 			// A full disk aborts the transaction; only its own error says so.
-			transaction.onabort = () => {
-				this.writing.delete(transaction);
-				reject(refusal ?? translate(transaction.error));
-			};
+			transaction.onabort = () => fail(transaction.error);
 			const give = (given: T) => {
 				value = given;
 			};
 			try {
-				work(transaction, give);
+				work(transaction, give, fail);
 			} catch (error) {
-				refusal = error;
-				transaction.abort();
+				fail(error);
 			}
 		});
 	}
 
-	/** Calls `then` if this is still the owner; otherwise the transaction fails. */
-	private own(
-		transaction: IDBTransaction,
-		refuse: (error: RedstartError) => void,
-		then: (meta: Meta) => void,
-	): void {
-		const request = transaction.objectStore("meta").get("meta") as IDBRequest<Meta | undefined>;
-		request.onsuccess = () => {
-			// Site data that was cleared under us belongs to nobody: the next base makes it whole again.
-			const meta = request.result ?? { epoch: this.epoch, manifest: null };
-			if (meta.epoch === this.epoch) then(meta);
-			else {
-				refuse(fenced());
-				transaction.abort();
-			}
-		};
-	}
-
+	/** A transaction of the owner; anybody else's is refused. */
 	private async owning(
 		stores: Store[],
 		durability: Durability,
-		work: (transaction: IDBTransaction, meta: Meta) => void,
+		work: (transaction: IDBTransaction, meta: Meta, refuse: (error: unknown) => void) => void,
 	): Promise<void> {
 		if (this.epoch < 0) throw readOnly();
-		let refusal: RedstartError | undefined;
-		const refuse = (error: RedstartError) => {
-			refusal = error;
-		};
-		try {
-			await this.transact<void>(["meta", ...stores], durability, (transaction) => {
-				this.own(transaction, refuse, (meta) => work(transaction, meta));
-			});
-		} catch (error) {
-			throw refusal ?? error;
-		}
+		await this.transact<void>(["meta", ...stores], durability, (transaction, _, refuse) => {
+			const request = transaction.objectStore("meta").get("meta") as IDBRequest<Meta | undefined>;
+			request.onsuccess = () => {
+				// Site data that was cleared under us belongs to nobody: the next base makes it whole again.
+				const meta = request.result ?? this.meta(null);
+				if (meta.epoch === this.epoch && meta.owner === this.owner) work(transaction, meta, refuse);
+				else refuse(fenced());
+			};
+		});
+	}
+
+	private meta(manifest: Manifest | null): Meta {
+		return { epoch: this.epoch, owner: this.owner, manifest };
 	}
 
 	async load(isReader = false): Promise<{ epoch: number; manifest: Manifest | null }> {
@@ -161,7 +184,7 @@ export class IndexedDbStorage implements Storage {
 			const request = store.get("meta") as IDBRequest<Meta | undefined>;
 			request.onsuccess = () => {
 				const before = request.result ?? { epoch: 0, manifest: null };
-				const after = isReader ? before : { ...before, epoch: before.epoch + 1 };
+				const after = isReader ? before : { ...before, epoch: before.epoch + 1, owner: this.owner };
 				if (!isReader) store.put(after, "meta");
 				result(after);
 			};
@@ -185,23 +208,16 @@ export class IndexedDbStorage implements Storage {
 	}
 
 	async commit(manifest: Manifest, needs: readonly string[]): Promise<void> {
-		let missing: string | undefined;
-		try {
-			await this.owning(["objects"], "strict", (transaction, meta) => {
-				const objects = transaction.objectStore("objects");
-				for (const name of needs) {
-					const request = objects.getKey(name);
-					request.onsuccess = () => {
-						if (request.result !== undefined) return;
-						missing = name;
-						transaction.abort();
-					};
-				}
-				transaction.objectStore("meta").put({ ...meta, manifest }, "meta");
-			});
-		} catch (error) {
-			throw missing === undefined ? error : new RedstartError("storage", `${missing} was never put`);
-		}
+		await this.owning(["objects"], "strict", (transaction, meta, refuse) => {
+			const objects = transaction.objectStore("objects");
+			for (const name of needs) {
+				const request = objects.getKey(name);
+				request.onsuccess = () => {
+					if (request.result === undefined) refuse(missing(name));
+				};
+			}
+			transaction.objectStore("meta").put({ ...meta, manifest }, "meta");
+		});
 	}
 
 	replace(
@@ -209,23 +225,18 @@ export class IndexedDbStorage implements Storage {
 		objects: ReadonlyMap<string, Uint8Array>,
 		old: readonly string[],
 	): Promise<void> {
-		return new Promise((resolve, reject) => {
-			if (this.epoch < 0 || !this.connection) throw readOnly();
-			// What is under way would need the page to finish, and keep this waiting until there is none.
-			for (const unfinished of this.writing) unfinished.abort();
-			const transaction = this.connection.transaction(["meta", "objects"], "readwrite", {
-				durability: "strict",
-			});
-			transaction.oncomplete = () => resolve();
-			transaction.onabort = () => reject(translate(transaction.error));
+		if (this.epoch < 0) return Promise.reject(readOnly());
+		// What is under way would need the page to finish, and keep this waiting until there is none.
+		for (const one of this.running) if (one.isWriting) one.fail(givenUp());
+		const work: Work<void> = (transaction) => {
 			const store = transaction.objectStore("objects");
 			for (const [name, bytes] of objects) store.put(bytes, name);
 			for (const name of old) store.delete(name);
-			const meta: Meta = { epoch: this.epoch, manifest };
-			transaction.objectStore("meta").put(meta, "meta");
+			transaction.objectStore("meta").put(this.meta(manifest), "meta");
 			// Without this the browser would wait for a page that is no more, and then give up.
 			transaction.commit();
-		});
+		};
+		return this.transact<void>(["meta", "objects"], "strict", work, this.connection);
 	}
 
 	async read(name: string | number): Promise<Uint8Array | null> {
@@ -278,14 +289,22 @@ function segmentRange(segment: number): IDBKeyRange {
 	return IDBKeyRange.bound([segment], [segment, []]);
 }
 
+/** The browser, not the transaction, is why it failed: then nothing speaks against another attempt. */
 function isConnectionLost(error: unknown): boolean {
-	const name = (error as { name?: string } | null)?.name;
-	return name === "InvalidStateError" || (name === "UnknownError" && /connection/i.test(String(error)));
+	if (!error) return true;
+	const { name, cause } = error as Error;
+	if (cause) return isConnectionLost(cause);
+	return name === "InvalidStateError" || name === "UnknownError" || name === "AbortError";
+}
+
+/** The page goes, and what was under way is part of what it leaves behind. */
+function givenUp(): RedstartError {
+	return new RedstartError("storage", "the write was given up for a newer one");
 }
 
 /** A full disk in words; anything else as it is. */
-function translate(error: DOMException | null): unknown {
-	if (!error) return new RedstartError("storage", "the write was given up");
-	if (error.name !== "QuotaExceededError") return error;
+function translate(error: unknown): unknown {
+	if (!error) return new RedstartError("storage", "the browser took the connection away");
+	if ((error as Error).name !== "QuotaExceededError") return error;
 	return new RedstartError("storage", "the browser gives this site no more storage", error);
 }

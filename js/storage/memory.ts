@@ -1,6 +1,6 @@
 /** Storage in memory: for tests, and for datasets that should outlive an engine but not the process. */
 
-import { fenced, type Manifest, readOnly, type Storage } from "./storage.ts";
+import { fenced, type Manifest, missing, readOnly, type Storage } from "./storage.ts";
 
 /** What several openings share; the stand-in for a disk. */
 export interface MemoryDisk {
@@ -47,7 +47,7 @@ export class MemoryStorage implements Storage {
 
 	async commit(manifest: Manifest, needs: readonly string[]): Promise<void> {
 		this.own();
-		for (const name of needs) if (!this.disk.objects.has(name)) throw new Error(`${name} was never put`);
+		for (const name of needs) if (!this.disk.objects.has(name)) throw missing(name);
 		this.disk.manifest = structuredClone(manifest);
 	}
 

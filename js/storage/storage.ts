@@ -46,7 +46,10 @@ export interface Storage {
 	append(segment: number, bytes: Uint8Array, isDurable: boolean): Promise<void>;
 	/** Stores an object, invisible until a commit names it. */
 	put(name: string, bytes: Uint8Array): Promise<void>;
-	/** Makes `manifest` the truth, durably, after everything in `needs`. Refused when somebody else took ownership. */
+	/**
+	 * Makes `manifest` the truth, durably, after everything in `needs`. Refused when somebody else took ownership, and with
+	 * {@link missing} when one of `needs` is not there: then all of them must be put again.
+	 */
 	commit(manifest: Manifest, needs: readonly string[]): Promise<void>;
 	/**
 	 * Puts, commits and removes in one step that is handed over before it returns, for a page about to go: nothing of the
@@ -77,4 +80,9 @@ export function fenced(): RedstartError {
 /** A driver that was opened for reading, or not opened at all, cannot write. */
 export function readOnly(): RedstartError {
 	return new RedstartError("storage", "this database was opened for reading only");
+}
+
+/** What was put is gone: site data was cleared. */
+export function missing(name: string): RedstartError {
+	return new RedstartError("corrupt", `${name} is missing`);
 }

@@ -251,6 +251,29 @@ describe("a database in IndexedDB", () => {
 		expect(await get(page, "k")).toBe("v");
 	});
 
+	it("becomes whole again however the clearing meets a save", async () => {
+		const page = await tab();
+		const session = await context.newCDPSession(page);
+		const clear = () =>
+			session.send("Storage.clearDataForOrigin", { origin: server.url, storageTypes: "indexeddb" });
+		for (let round = 0; round < 40; round++) {
+			const saving = page.evaluate(async (value) => {
+				self.db.set("k", String(value));
+				await self.db.save();
+				await self.db.save();
+			}, round);
+			if (round % 4 === 0) await saving;
+			await Promise.all([saving, clear()]);
+			// What was cleared at last is for the next save to make good.
+			expect(await page.evaluate(() => self.db.save())).toBe("OK");
+			if (round % 10 < 9) continue;
+			await page.reload();
+			await openIn(page);
+			expect(await get(page, "k")).toBe(String(round));
+		}
+		expect(await page.evaluate(() => self.lost)).toEqual([]);
+	});
+
 	it("is kept in memory, with a warning, where there is no IndexedDB", async () => {
 		const page = await context.newPage();
 		await page.addInitScript(() => Object.defineProperty(self, "indexedDB", { value: undefined }));

@@ -52,4 +52,33 @@ describe("IndexedDB storage, in Chromium", () => {
 		});
 		expect(back).toEqual([null, [4]]);
 	});
+
+	it("keeps a former owner out although clearing the data has begun the epochs anew", async () => {
+		const outcome = await page.evaluate(async () => {
+			const { IndexedDbStorage } = (
+				globalThis as unknown as Record<
+					"it",
+					{ IndexedDbStorage: new (name: string) => import("../../js/index.ts").Storage }
+				>
+			).it;
+			const base = { name: "x", chunks: 0, seq: 1, crc: 0, length_bytes: 0 };
+			const manifest = { version: 1 as const, replid: "", base, incr: [], offset: 0 };
+			const first = new IndexedDbStorage("cleared");
+			const { epoch } = await first.load();
+			await new Promise((resolve, reject) => {
+				const request = indexedDB.deleteDatabase("redstart:cleared");
+				request.onsuccess = resolve;
+				request.onerror = reject;
+			});
+			const second = new IndexedDbStorage("cleared");
+			const isSame = (await second.load()).epoch === epoch;
+			const refused = await first.commit(manifest, []).then(
+				() => "",
+				(error: Error) => error.message,
+			);
+			await second.commit(manifest, []);
+			return [isSame, refused];
+		});
+		expect(outcome).toEqual([true, expect.stringMatching(/taken over/)]);
+	});
 });

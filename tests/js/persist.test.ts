@@ -158,14 +158,39 @@ describe("a save that fails", () => {
 		db.set("a", 1);
 		storage.failAfter = 0;
 		storage.isOnce = true;
-		await expect(db.save()).rejects.toThrow();
+		const error = await db.save().then(
+			() => undefined,
+			(reason: unknown) => reason,
+		);
 		expect(lost).toHaveBeenCalledOnce();
 		expect(lost.mock.calls[0]?.[0]).toBeInstanceOf(RedstartError);
+		// As in Redis; what is behind it is for whoever looks.
+		expect(error).toMatchObject({ message: "ERR", code: "ERR", cause: lost.mock.calls[0]?.[0] });
 		expect(() => db.set("b", 1)).toThrow(/^MISCONF/);
 		expect(db.get("a")).toBe("1");
 		await db.save();
 		expect(db.set("b", 1)).toBe("OK");
 		expect((await reopened(storage.disk)).get("a")).toBe("1");
+	});
+
+	it("because what it put is gone before it is committed begins anew, and not for ever", async () => {
+		const storage = new FaultyStorage();
+		const db = await open({ storage });
+		const lost = vi.fn();
+		db.on("persistence-lost", lost);
+		fill(db, 30);
+		let clearings = 2;
+		const put = storage.put.bind(storage);
+		storage.put = async (name, bytes) => {
+			await put(name, bytes);
+			if (--clearings >= 0) storage.disk.objects.clear();
+		};
+		expect(await db.save()).toBe("OK");
+		expect(lost).not.toHaveBeenCalled();
+		expect((await reopened(structuredClone(storage.disk))).dbsize()).toBe(30);
+		clearings = Number.POSITIVE_INFINITY;
+		await expect(db.save()).rejects.toThrow();
+		expect(lost.mock.calls[0]?.[0]).toMatchObject({ kind: "corrupt", message: /is missing/ });
 	});
 
 	it("to a former owner is refused, and the new owner's dataset stays", async () => {
