@@ -1,11 +1,12 @@
 /** What callers hold: commands as methods, synchronous or as promises, over one connection. */
 
-import type { Chain, Commands, Mode } from "./commands.gen.ts";
+import type { Chain, Commands, Key, Mode, Result } from "./commands.gen.ts";
 import { type CommandEntry, ENTRIES, install, isArg, words } from "./commands.ts";
 import { type Connection, type Listener, STATEFUL, type SubscriptionKind } from "./connection.ts";
 import { type Arg, NO_OP, type Request } from "./engine.ts";
 import { ReplyError } from "./errors.ts";
 import { type Reply, type ReplyMode, type ReplyOptions, replyMode } from "./reply.ts";
+import { type BoundScript, prepare, Script, type ScriptOptions, type ScriptRun } from "./script.ts";
 
 /** What a client works on. */
 export interface Link {
@@ -185,6 +186,16 @@ export class Client<M extends "text" | "bytes" = "text"> extends (Base as unknow
 		return connection.runOp(op, args, this.mode) as T;
 	}
 
+	/** Runs a script: by its digest once the engine has it. */
+	run<T>(script: Script<T>, keys: readonly Key[] = [], args: readonly Arg[] = []): Result<M, T> {
+		return script.run(this.link.connection, keys, args, this.mode) as Result<M, T>;
+	}
+
+	/** A script as a function: `const take = db.script<number>(source, { keys: 1 }); take(["stock"], [2])`. */
+	script<T = Reply>(source: string, options: ScriptOptions = {}): BoundScript<M, T> {
+		return bind<M, T>(this, source, options);
+	}
+
 	/** The same client with other replies: `db.with({ bigint: true })`. */
 	with(options: ReplyOptions & { bytes: true }): Client<"bytes">;
 	with(options: ReplyOptions & { bytes?: false }): Client<M>;
@@ -250,6 +261,18 @@ export class AsyncClient<
 		return (await Client.prototype.call.call(this, name, ...args)) as Awaited<T>;
 	}
 
+	run<T>(script: Script<T>, keys: readonly Key[] = [], args: readonly Arg[] = []): Result<M, T> {
+		return this.runScript(script, keys, args) as Result<M, T>;
+	}
+
+	private async runScript(script: Script<unknown>, keys: readonly Key[], args: readonly Arg[]) {
+		return await script.run(this.link.connection, keys, args, this.mode);
+	}
+
+	script<T = Reply>(source: string, options: ScriptOptions = {}): BoundScript<M, T> {
+		return bind<M, T>(this, source, options);
+	}
+
 	with(options: ReplyOptions & { bytes: true }): AsyncClient<"async-bytes">;
 	with(options: ReplyOptions & { bytes?: false }): AsyncClient<M>;
 	with(options: ReplyOptions): AsyncClient<M> | AsyncClient<"async-bytes"> {
@@ -298,6 +321,16 @@ export class AsyncClient<
 	}
 }
 
+function bind<M extends "text" | "bytes" | "async" | "async-bytes", T>(
+	client: { run(script: Script<T>, keys?: readonly Key[], args?: readonly Arg[]): Result<M, T> },
+	source: string,
+	options: ScriptOptions,
+): BoundScript<M, T> {
+	const script = new Script<T>(source, options);
+	const call = (keys?: readonly Key[], args?: readonly Arg[]) => client.run(script, keys, args);
+	return Object.assign(call, { script });
+}
+
 interface Caller {
 	call(name: string, ...args: Arg[]): unknown;
 }
@@ -342,6 +375,8 @@ class Empty {}
 /** Commands that wait for `exec`. */
 export class Pipeline<R = unknown[]> extends (Empty as PipelineBase)<Chain<R>> {
 	private readonly requests: Request[] = [];
+	/** Runs of scripts among them; how, is decided last. */
+	private readonly runs: ScriptRun[] = [];
 	private readonly send: (requests: readonly Request[]) => R;
 	private readonly link: Link;
 
@@ -363,6 +398,19 @@ export class Pipeline<R = unknown[]> extends (Empty as PipelineBase)<Chain<R>> {
 		return this.add(op, op === NO_OP ? [name, ...args] : args);
 	}
 
+	/** Adds the run of a script; a function of `db.script` is one, too. */
+	run<T>(
+		script: Script<T> | { readonly script: Script<T> },
+		keys: readonly Key[] = [],
+		args: readonly Arg[] = [],
+	): this {
+		const one: Script<unknown> = script instanceof Script ? script : script.script;
+		const request = { op: NO_OP, args: one.words("", keys, args) };
+		this.requests.push(request);
+		this.runs.push({ script: one, request });
+		return this;
+	}
+
 	/** @internal */
 	add(op: number, args: readonly Arg[]): this {
 		this.requests.push({ op, args });
@@ -374,6 +422,7 @@ export class Pipeline<R = unknown[]> extends (Empty as PipelineBase)<Chain<R>> {
 	 * `results`; with `keepErrors` errors are values at their places.
 	 */
 	exec(options: ExecOptions = {}): R {
+		prepare(this.link.connection, this.runs.splice(0));
 		const replies = this.send(this.requests.splice(0));
 		if (options.keepErrors) return replies;
 		if (replies instanceof Promise) return replies.then(throwFirst) as R;
@@ -428,7 +477,7 @@ function syncMethod(entry: CommandEntry): (...args: never[]) => unknown {
 			return this.link.blocking((other) => other.runEntry(entry, list, this.mode));
 		};
 	}
-	if (entry.sub || STATEFUL.has(entry.name)) {
+	if (entry.sub || entry.isScript || STATEFUL.has(entry.name)) {
 		return function (this: Client, ...args: never[]): MaybePromise<Reply> {
 			return this.link.connection.runEntry(entry, words(entry, args), this.mode);
 		};
@@ -473,7 +522,7 @@ install(Pipeline.prototype, (entry) => {
 	return function (this: Pipeline, ...args: never[]): Pipeline {
 		const { connection } = (this as unknown as { link: Link }).link;
 		const op = connection.table.ops[entry.index] as number;
-		const list = !entry.sub && args.every(isArg) ? args : words(entry, args);
+		const list = !entry.sub && !entry.isScript && args.every(isArg) ? args : words(entry, args);
 		return this.add(op, op === NO_OP ? [entry.name, ...list] : list);
 	};
 });

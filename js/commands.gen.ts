@@ -201,13 +201,17 @@ export interface Commands<M extends Mode> {
 	/** Replies its argument. */
 	echo(message: Arg): Result<M, string>;
 	/** Runs a Lua script, and keeps it for EVALSHA. */
-	eval(script: Arg, key: readonly Key[], ...arg: Many<Arg>): Result<M, Reply>;
+	eval<T = Reply>(script: Arg, keys?: readonly Key[], args?: readonly Arg[]): Result<M, T>;
+	eval<T = Reply>(script: Arg, numkeys: Int, ...keysAndArgs: Arg[]): Result<M, T>;
 	/** Runs a Lua script that must not write. */
-	evalRo(script: Arg, key: readonly Key[], ...arg: Many<Arg>): Result<M, Reply>;
+	evalRo<T = Reply>(script: Arg, keys?: readonly Key[], args?: readonly Arg[]): Result<M, T>;
+	evalRo<T = Reply>(script: Arg, numkeys: Int, ...keysAndArgs: Arg[]): Result<M, T>;
 	/** Runs a Lua script that was loaded before, by its SHA1. */
-	evalsha(sha1: Arg, key: readonly Key[], ...arg: Many<Arg>): Result<M, Reply>;
+	evalsha<T = Reply>(sha1: Arg, keys?: readonly Key[], args?: readonly Arg[]): Result<M, T>;
+	evalsha<T = Reply>(sha1: Arg, numkeys: Int, ...keysAndArgs: Arg[]): Result<M, T>;
 	/** Runs a Lua script that was loaded before and must not write, by its SHA1. */
-	evalshaRo(sha1: Arg, key: readonly Key[], ...arg: Many<Arg>): Result<M, Reply>;
+	evalshaRo<T = Reply>(sha1: Arg, keys?: readonly Key[], args?: readonly Arg[]): Result<M, T>;
+	evalshaRo<T = Reply>(sha1: Arg, numkeys: Int, ...keysAndArgs: Arg[]): Result<M, T>;
 	/** How many of the keys there are; one named twice counts twice. */
 	exists(...key: Many<Key>): Result<M, number>;
 	/** Lets a key live so many seconds. */
@@ -763,10 +767,10 @@ delex - ?IFEQ= ?IFNE= ?IFDEQ= ?IFDNE=
 digest
 dump
 echo t
-eval t #
-eval_ro t #
-evalsha t #
-evalsha_ro t #
+eval t ##
+eval_ro t ##
+evalsha t ##
+evalsha_ro t ##
 exists
 expire t ?NX ?XX ?GT ?LT
 expireat t ?NX ?XX ?GT ?LT

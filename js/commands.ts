@@ -20,6 +20,8 @@ export interface CommandEntry {
 	readonly isTimed: boolean;
 	/** It may block, so the typed method returns a promise. */
 	readonly isBlocking: boolean;
+	/** It runs a script: its keys may be left out, and then their number is 0. */
+	readonly isScript: boolean;
 	/** The rest of the line, see {@link shape}. */
 	readonly form: string;
 	shape?: Shape;
@@ -31,7 +33,7 @@ interface Shape {
 	readonly options: ReadonlyMap<string, Option>;
 	/** Names of an item given as an object (`{ score, member }`). */
 	readonly item: readonly string[];
-	/** A list is preceded by its length. */
+	/** The first list is preceded by its length. */
 	readonly isCounted: boolean;
 	/** Words before the count. */
 	readonly prefix: string;
@@ -55,7 +57,7 @@ interface Option {
 /**
  * The table. A line is `name flags form`: flags `t` timed, `b` blocking, `-` none; the form is made of words
  * `?TOKEN` (flag), `?TOKEN=` (with a value), `?TOKEN*` (repeated), `?TOKEN=a.b` (with several), `?=name` (a value without a
- * word), `@a.b` (an item's names), `#` or `#PREFIX` (counted lists).
+ * word), `@a.b` (an item's names), `#` or `#PREFIX` (a counted list), `##` (one that may be left out, for scripts).
  */
 export const ENTRIES: readonly CommandEntry[] = COMMANDS.split("\n").map((line, index) => {
 	const [path = "", flags = "", ...form] = line.split(" ");
@@ -67,6 +69,7 @@ export const ENTRIES: readonly CommandEntry[] = COMMANDS.split("\n").map((line, 
 		sub: sub?.toUpperCase(),
 		isTimed: flags.includes("t"),
 		isBlocking: flags.includes("b"),
+		isScript: form[0] === "##",
 		form: form.join(" "),
 	};
 });
@@ -87,7 +90,7 @@ function shape(entry: CommandEntry): Shape {
 		if (word[0] === "@") item = rest.split(".");
 		if (word[0] === "#") {
 			isCounted = true;
-			prefix = rest;
+			prefix = rest === "#" ? "" : rest;
 		}
 		if (word[0] === "?") {
 			const [, token = "", kind = "", fields = ""] = /^([^=*]*)([=*]?)(.*)$/.exec(rest) ?? [];
@@ -113,18 +116,28 @@ export function words(entry: CommandEntry, args: ArrayLike<unknown>): Arg[] {
 	let count = args.length;
 	// An optional argument left out at the end may be given as undefined.
 	while (count > 0 && args[count - 1] === undefined) count--;
+	let isCounted = false;
 	for (let i = 0; i < count; i++) {
 		const arg = args[i];
 		if (Array.isArray(arg)) {
-			const { isCounted, prefix } = shape(entry);
-			if (isCounted) {
-				if (prefix) out.push(prefix);
-				out.push(arg.length);
-			}
+			if (!isCounted) addCount(entry, arg.length, out);
+			isCounted = true;
 			for (const item of arg) add(entry, item, out);
-		} else add(entry, arg, out);
+		} else {
+			if (arg === undefined && entry.isScript) out.push(0);
+			isCounted ||= entry.isScript && i > 0;
+			add(entry, arg, out);
+		}
 	}
+	if (entry.isScript && count === 1) out.push(0);
 	return out;
+}
+
+function addCount(entry: CommandEntry, count: number, out: Arg[]): void {
+	const { isCounted, prefix } = shape(entry);
+	if (!isCounted) return;
+	if (prefix) out.push(prefix);
+	out.push(count);
 }
 
 function add(entry: CommandEntry, arg: unknown, out: Arg[]): void {

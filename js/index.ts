@@ -25,5 +25,6 @@ export { RedstartError, type RedstartErrorKind, ReplyError } from "./errors.ts";
 export type { SaveReport } from "./persist.ts";
 export { type DatabaseEvents, type OpenOptions, Redstart, Session, type SessionOptions } from "./redstart.ts";
 export type { Reply, ReplyMode, ReplyOptions } from "./reply.ts";
+export { type BoundScript, defineScript, Script, type ScriptOptions } from "./script.ts";
 export type { Base, Manifest, Segment, Storage } from "./storage/storage.ts";
 export { compile, type EngineExports, instantiate, type WasmInput } from "./wasm.ts";
