@@ -42,6 +42,14 @@ impl Engine {
     /// Repeats until nothing is left: a woken client's command may itself leave things to do.
     #[cold]
     pub(super) fn settle(&mut self) {
+        #[cfg(feature = "scripting")]
+        if self.is_busy() {
+            // Nobody else touches the data: only what was said goes out.
+            self.deliver_events();
+            self.deliver_published();
+            self.deliver_monitored();
+            return;
+        }
         while self.has_aftermath() {
             for touched in self.keys.take_touched() {
                 if let Some(session) = self.sessions.get_mut(touched) {

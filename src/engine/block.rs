@@ -223,9 +223,10 @@ impl Engine {
     }
 
     /// Hands a late reply over; the client goes on with the input that piled up meanwhile once that may run.
-    fn finish(&mut self, session: &mut Session, late: Reply) {
+    pub(super) fn finish(&mut self, session: &mut Session, late: Reply) {
         let (text, cells) = late.into_parts();
         match session.encoding() {
+            _ if std::mem::take(&mut session.is_late_reply_dropped) => {}
             Encoding::Wire => session.output.put(&text),
             Encoding::Cells => {
                 session.messages.push_back(crate::state::Message {

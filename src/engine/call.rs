@@ -119,11 +119,16 @@ impl Engine {
         };
         if let Some(tracking) = &mut session.tracking
             && session.multi.is_none()
+            && called != Called::Blocked
             && !name.eq_ignore_ascii_case(b"client")
         {
             tracking.is_caching_said = false;
         }
         if session.reply_mode != ReplyMode::On && is_silenced(session) {
+            if called == Called::Blocked {
+                session.is_late_reply_dropped = true;
+                return called;
+            }
             reply.rewind(mark);
             return Called::Silent;
         }
@@ -231,7 +236,7 @@ impl Engine {
             Ok(Outcome::Done) => Called::Replied,
             Ok(Outcome::Exec) => self.run_queue(session, reply),
             #[cfg(feature = "scripting")]
-            Ok(Outcome::Script(script)) => self.run_script(session, args, &script, reply),
+            Ok(Outcome::Script(script)) => self.run_script(session, row, args, script, reply),
             Ok(Outcome::Reload) => self.reload(reply),
             Ok(Outcome::Block(block)) => self.wait(session, row, args, *block, reply),
             Err(error) => {

@@ -3,7 +3,7 @@
 use super::Engine;
 use crate::algorithms::bytes::Append;
 use crate::resp::Error;
-use crate::state::{Config, ReplyMode, Session};
+use crate::state::{Config, Hindrance, ReplyMode, Session};
 use crate::table::{Command, Flags, Resolved};
 
 /// A refused command: the error, and the row if there is one (for its counters).
@@ -68,7 +68,7 @@ impl Engine {
     fn is_anything_special(&self, session: &Session, row: &Command) -> bool {
         !session.is_authenticated
             || session.is_subscriber()
-            || self.server.is_loading
+            || self.server.hindrance != Hindrance::None
             || !self.server.is_last_save_ok
             || (self.server.config.maxmemory_bytes > 0)
             || session.is_monitor
@@ -119,8 +119,14 @@ impl Engine {
                 b"': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
             ]));
         }
-        if self.server.is_loading && !command.is(Flags::LOADING) {
+        if self.server.hindrance == Hindrance::Loading && !command.is(Flags::LOADING) {
             return Some(Error::LOADING);
+        }
+        #[cfg(feature = "scripting")]
+        if let Some(busy) = &self.server.scripts.busy
+            && !command.is(Flags::ALLOW_BUSY)
+        {
+            return Some(busy.refusal());
         }
         if session.is_monitor && command.is(Flags::WRITE | Flags::READONLY | Flags::MAY_REPLICATE) {
             return Some(Error::new("ERR Replica can't interact with the keyspace"));

@@ -27,6 +27,8 @@ mod tick;
 mod wire;
 
 pub use crate::state::config::LoadError;
+#[cfg(feature = "scripting")]
+pub use crate::state::scripts::ScriptLimits;
 pub use crate::state::{Kind, Message, Request};
 
 use crate::algorithms::bytes::Bytes;
@@ -86,6 +88,10 @@ pub struct Engine {
     is_logging: bool,
     /// Wire sessions whose input waits for the end of a pause.
     paused: Vec<SessionId>,
+    /// All input waits, for a script that is paused.
+    is_holding: bool,
+    #[cfg(feature = "scripting")]
+    pauses: script::Pauses,
 }
 
 /// A write as AOF and replicas are to see it.
@@ -120,6 +126,9 @@ impl Engine {
             log: Vec::new(),
             is_logging: false,
             paused: Vec::new(),
+            is_holding: false,
+            #[cfg(feature = "scripting")]
+            pauses: script::Pauses::default(),
         }
     }
 
@@ -166,6 +175,10 @@ impl Engine {
 
     /// Ends a session: its subscriptions, watches and wait end with it.
     pub fn disconnect(&mut self, id: SessionId) {
+        #[cfg(feature = "scripting")]
+        if self.orphan_script(id) {
+            return;
+        }
         let Some(mut session) = self.sessions.close(id) else {
             return;
         };

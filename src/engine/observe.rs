@@ -24,6 +24,10 @@ impl Engine {
     /// Shows a command that has just run.
     #[cold]
     pub(super) fn observe(&mut self, session: &Session, row: Resolved, args: &[&[u8]]) {
+        #[cfg(feature = "scripting")]
+        if self.is_script_of(session) {
+            return;
+        }
         let spent_usec = std::mem::take(&mut self.server.spent_usec);
         let shown = redacted(row, args);
         let limit_usec = self.server.config.number("slowlog-log-slower-than");

@@ -1,6 +1,7 @@
 //! Time: expiry, waits that end, pauses that end, saves that are due.
 
 use super::Engine;
+use crate::state::Hindrance;
 use std::mem;
 
 /// How many keys one tick looks at for expiry: bounds its length to well below a millisecond.
@@ -12,9 +13,13 @@ impl Engine {
     /// Does what time brings, at the time last set. Returns when to call again, in ms since the epoch; None when
     /// nothing waits for time.
     pub fn tick(&mut self) -> Option<i64> {
+        #[cfg(feature = "scripting")]
+        if self.tick_script() {
+            return self.next_deadline_ms();
+        }
         self.keys.begin(0, self.now_ms, true);
         let is_expiring = self.server.config.is_active_expire && !self.server.is_cron_paused;
-        if is_expiring && !self.server.is_loading && !self.is_paused_now() {
+        if is_expiring && self.server.hindrance == Hindrance::None && !self.is_paused_now() {
             self.keys.expire_due(EXPIRE_BUDGET_KEYS);
             self.log_expired();
         }
@@ -35,6 +40,10 @@ impl Engine {
 
     /// When [`Engine::tick`] has something to do, in ms since the epoch.
     pub fn next_deadline_ms(&self) -> Option<i64> {
+        #[cfg(feature = "scripting")]
+        if self.is_busy() {
+            return Some(self.now_ms);
+        }
         let expiry = self
             .keys
             .next_deadline_ms()
@@ -63,7 +72,7 @@ impl Engine {
     }
 
     pub(super) fn is_paused_now(&self) -> bool {
-        self.server.paused_until_ms > self.now_ms
+        self.is_holding || self.server.paused_until_ms > self.now_ms
     }
 
     /// Keys and fields that expired by themselves are deleted on replicas and in the log too.

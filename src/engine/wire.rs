@@ -157,9 +157,9 @@ impl Engine {
 
     /// Whether a pause holds this session's input back; it is then taken up again when the pause ends.
     fn is_paused(&mut self, session: &mut Session, parser: &Parser) -> bool {
-        if self.server.paused_until_ms <= self.now_ms
+        if !self.is_paused_now()
             || parser.pending_bytes() == 0
-            || !self.is_held_back(session, parser)
+            || !(self.is_holding || self.is_held_back(session, parser))
         {
             return false;
         }

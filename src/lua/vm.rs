@@ -309,6 +309,15 @@ impl Vm {
         result.map(|()| Ran::Done(self.stack(0)))
     }
 
+    /// Ends a run that is paused from outside, past every `pcall`; [`Vm::blamed`] tells where it stood.
+    pub fn end_paused(&mut self) {
+        if self.is_paused {
+            self.unwinding = Unwinding::Kill;
+            self.failed_at = self.blame();
+            self.abandon();
+        }
+    }
+
     /// Whether a run is paused.
     pub fn is_paused(&self) -> bool {
         self.is_paused
@@ -443,6 +452,13 @@ impl Vm {
             return self.refuel(host);
         }
         Ok(())
+    }
+
+    /// Pays for work that the host has done for the script; whether to go on is asked with the next step.
+    pub fn pay(&mut self, steps: usize) {
+        self.fuel = self
+            .fuel
+            .saturating_sub(i32::try_from(steps).unwrap_or(i32::MAX));
     }
 
     /// Pays for work of a function of the host that may take long.

@@ -13,7 +13,7 @@ mod tracking;
 pub use block::{Block, BlockOn, TimeoutReply};
 pub use config::{Config, SaveRule};
 pub use pubsub::{PubSub, Scope};
-pub use server::{CommandStats, Published, REDIS_VERSION, Request, Server, Stats};
+pub use server::{CommandStats, Hindrance, Published, REDIS_VERSION, Request, Server, Stats};
 pub use session::{Kind, Message, Multi, Queued, ReplyMode, Session, Sessions, Waiting};
 pub use slowlog::{SlowEntry, Slowlog};
 pub use tracking::{Invalidation, Tracking, TrackingTable};

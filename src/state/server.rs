@@ -39,6 +39,17 @@ pub struct Stats {
     pub by_command: Vec<CommandStats>,
 }
 
+/// Why most commands are refused for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Hindrance {
+    #[default]
+    None,
+    /// The data set is being loaded.
+    Loading,
+    /// A script is paused.
+    Script,
+}
+
 /// Something only the host can do: a name and its arguments.
 pub type Request = Vec<Vec<u8>>;
 
@@ -59,7 +70,7 @@ pub struct Server {
     pub is_last_save_ok: bool,
     /// A save was asked for and has not been reported done.
     pub is_saving: bool,
-    pub is_loading: bool,
+    pub hindrance: Hindrance,
     /// Clients wait until then: CLIENT PAUSE, DEBUG SLEEP.
     pub paused_until_ms: i64,
     /// The pause holds back only commands that may write.
@@ -126,7 +137,7 @@ impl Server {
             last_save_s: now_ms / 1000,
             is_last_save_ok: true,
             is_saving: false,
-            is_loading: false,
+            hindrance: Hindrance::None,
             paused_until_ms: 0,
             pause_writes_only: false,
             is_bridged: false,

@@ -96,6 +96,10 @@ pub struct Session {
     pub exec_length: Option<usize>,
     /// A script runs for it: what runs are the script's commands.
     pub is_scripting: bool,
+    /// Its caller can wait for a script that is paused.
+    pub may_pause: bool,
+    /// CLIENT REPLY wants none of the reply that a blocked command will have.
+    pub is_late_reply_dropped: bool,
     /// Keys under WATCH, with their databases.
     pub watched: Vec<(usize, Vec<u8>)>,
     /// A watched key has changed.
@@ -152,6 +156,8 @@ impl Session {
             is_in_exec: false,
             exec_length: None,
             is_scripting: false,
+            may_pause: kind == Kind::Wire,
+            is_late_reply_dropped: false,
             watched: Vec::new(),
             is_touched: false,
             channels: OrderedSet::new(),

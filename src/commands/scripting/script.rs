@@ -112,8 +112,10 @@ fn exists(ctx: &mut Ctx) -> Result {
     Ok(Outcome::Done)
 }
 
-fn kill(_: &mut Ctx) -> Result {
-    Err(Error::new("NOTBUSY No scripts in execution right now."))
+fn kill(ctx: &mut Ctx) -> Result {
+    ctx.server.scripts.kill(false)?;
+    ctx.reply.ok();
+    Ok(Outcome::Done)
 }
 
 fn debug(ctx: &mut Ctx) -> Result {

@@ -285,6 +285,12 @@ fn shutdown(ctx: &mut Ctx) -> Result {
             false => Error::new("ERR No shutdown in progress."),
         });
     }
+    #[cfg(feature = "scripting")]
+    if let Some(busy) = &ctx.server.scripts.busy
+        && mode != Some(b"nosave")
+    {
+        return Err(busy.refusal());
+    }
     let mut request: Vec<&[u8]> = vec![b"shutdown", mode.unwrap_or(b"default")];
     if is_now {
         request.push(b"now");

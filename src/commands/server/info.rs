@@ -6,7 +6,7 @@
 use super::VERSION;
 use crate::algorithms::bytes::{Append, Bytes};
 use crate::algorithms::num;
-use crate::state::Scope;
+use crate::state::{Hindrance, Scope};
 use crate::table::{Acl, BASE, Command, Ctx, Flags, Group, Outcome, Result, args, prose, string};
 
 #[rustfmt::skip]
@@ -290,7 +290,7 @@ fn memory(ctx: &Ctx, text: &mut Text) {
 
 fn persistence(ctx: &Ctx, text: &mut Text) {
     let server = &*ctx.server;
-    text.number("loading", u64::from(server.is_loading));
+    text.number("loading", u64::from(server.hindrance == Hindrance::Loading));
     text.constants(
         "async_loading|current_cow_peak|current_cow_size|current_cow_size_age",
         "0",

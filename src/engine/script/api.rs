@@ -1,6 +1,6 @@
 //! The functions of the `redis` table that need the engine.
 
-use super::{ScriptHost, convert};
+use super::{ScriptHost, convert, pause};
 use crate::algorithms::bytes::Append;
 use crate::lua::vm::Interrupt;
 use crate::lua::{Call, Host, Thrown, Value, Vm};
@@ -22,7 +22,7 @@ const LEVELS: [&str; 4] = ["debug", "verbose", "notice", "warning"];
 
 impl Host for ScriptHost<'_> {
     fn interrupt(&mut self) -> Interrupt {
-        Interrupt::GoOn
+        self.running.interrupt(self.engine.pauses.limits)
     }
 
     fn call(&mut self, vm: &mut Vm, call: &mut Call, function: u32) -> Result<usize, Thrown> {
@@ -116,6 +116,7 @@ impl ScriptHost<'_> {
             }
         }
         let is_error = self.running.reply.cells().first() == Some(&(Cell::Error as u32));
+        vm.pay(pause::STEPS_A_COMMAND + self.running.reply.cells().len());
         let value = convert::read(vm, &self.running.reply)?;
         match is_error && !is_protected {
             true => Err(vm.throw(value)),
@@ -148,7 +149,7 @@ impl ScriptHost<'_> {
     }
 
     fn admit_write(&self, row: Resolved) -> Result<(), &'static [u8]> {
-        let (engine, call) = (&self.engine, self.running.call);
+        let (engine, call) = (&self.engine, &self.running.call);
         let config = &engine.server.config;
         if row.row.is(Flags::WRITE) {
             if call.is_read_only {
@@ -172,7 +173,7 @@ impl ScriptHost<'_> {
 
     /// Runs a command; its reply is in the running script's.
     fn run(&mut self, row: Resolved, args: &[&[u8]]) {
-        let running = &mut self.running;
+        let running = &mut *self.running;
         running.has_written |= row.row.is(Flags::WRITE);
         running.reply.clear();
         running.reply.set_resp3(running.resp3);

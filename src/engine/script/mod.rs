@@ -4,6 +4,9 @@
 
 mod api;
 mod convert;
+mod pause;
+
+pub(super) use pause::Pauses;
 
 use super::{Called, Engine};
 use crate::algorithms::bytes::Append;
@@ -12,89 +15,134 @@ use crate::lua::{Thrown, Value};
 use crate::resp::{Encoding, Error, Reply};
 use crate::state::Session;
 use crate::state::scripts::{Machine, ScriptCall};
+use crate::table::Resolved;
 
 /// A script that runs, and what it has done so far.
 #[derive(Debug)]
-pub(super) struct Running<'a> {
-    call: &'a ScriptCall,
+pub(super) struct Running {
+    call: Box<ScriptCall>,
     /// What its commands reply, one at a time.
     reply: Reply,
+    /// The database that its commands use.
+    db: usize,
     /// `redis.setresp(3)`.
     resp3: bool,
     /// `redis.set_repl`: where its effects go (bits 1 the log, 2 replicas).
     replication: u8,
     /// It has changed something: it cannot be killed any more.
     has_written: bool,
+    /// Its caller can wait for the reply.
+    may_pause: bool,
+    /// How often the machine has asked whether to go on, in the slice that runs.
+    asked: u32,
+    /// What to say of a script that was killed.
+    end_text: &'static str,
 }
 
 /// What the machine talks to.
 struct ScriptHost<'a> {
     engine: &'a mut Engine,
     session: &'a mut Session,
-    running: Running<'a>,
+    running: &'a mut Running,
 }
 
 impl Engine {
-    /// Runs a script to its end; its result, or its error, is the reply.
+    /// Runs a script to its end; its result, or its error, is the reply. One that takes long may be put aside instead.
     pub(super) fn run_script(
         &mut self,
         session: &mut Session,
+        row: Resolved,
         args: &[&[u8]],
-        call: &ScriptCall,
+        call: Box<ScriptCall>,
         reply: &mut Reply,
     ) -> Called {
         let Some(mut machine) = self.server.scripts.machine.take() else {
             return Called::Silent;
         };
-        let (db, resp3) = (session.db, session.resp3);
+        let mut running = Running {
+            call,
+            reply: Reply::new(Encoding::Cells, false),
+            db: session.db,
+            resp3: false,
+            replication: api::REPLICATE_ALL,
+            has_written: false,
+            may_pause: session.may_pause && !session.is_in_exec && self.pauses.limits.slice > 0,
+            asked: 0,
+            end_text: "",
+        };
+        let log_start = self.log.len();
+        let result = self.run_slice(session, &mut machine, &mut running, Some(args));
+        if result == Ok(Ran::Paused) {
+            return self.pause_script(session, (row, args), (machine, running), log_start, reply);
+        }
+        self.end_script(machine, &running, result, reply);
+        if session.exec_length.is_none() {
+            self.frame_transaction(log_start);
+        }
+        Called::Replied
+    }
+
+    /// Runs a script until it ends or pauses; with `args` from its beginning. Meanwhile the session is the script's.
+    fn run_slice(
+        &mut self,
+        session: &mut Session,
+        machine: &mut Machine,
+        running: &mut Running,
+        args: Option<&[&[u8]]>,
+    ) -> Result<Ran, Thrown> {
+        let resp3 = std::mem::replace(&mut session.resp3, running.resp3);
+        let db = std::mem::replace(&mut session.db, running.db);
         let could_not_block = std::mem::replace(&mut session.is_in_exec, true);
         let length = session.exec_length;
         session.exec_length = Some(length.unwrap_or(1));
         session.is_scripting = true;
-        session.resp3 = false;
-        let log_start = self.log.len();
-
+        running.asked = 0;
         let mut host = ScriptHost {
             engine: self,
             session,
-            running: Running {
-                call,
-                reply: Reply::new(Encoding::Cells, false),
-                resp3: false,
-                replication: api::REPLICATE_ALL,
-                has_written: false,
-            },
+            running,
         };
-        let result = host.start(&mut machine, args);
-        let is_resp3 = host.running.resp3;
+        let result = match args {
+            Some(args) => host.start(machine, args),
+            None => machine.vm.resume(&mut host),
+        };
+        running.db = session.db;
         session.resp3 = resp3;
         session.db = db;
         session.is_scripting = false;
         session.is_in_exec = could_not_block;
         session.exec_length = length;
         self.keys.begin(db, self.now_ms, session.no_touch);
+        result
+    }
+
+    /// Writes the reply of a script that is over, and takes its machine back.
+    fn end_script(
+        &mut self,
+        mut machine: Box<Machine>,
+        running: &Running,
+        result: Result<Ran, Thrown>,
+        reply: &mut Reply,
+    ) {
         match result {
-            Ok(Ran::Done(value)) => convert::write(&machine.vm, value, is_resp3, reply),
+            Ok(Ran::Done(value)) => convert::write(&machine.vm, value, running.resp3, reply),
             Ok(Ran::Paused) => machine.vm.abandon(),
             Err(Thrown) => {
-                let error = failure(&mut machine, call);
+                let error = failure(&mut machine, running);
                 self.server.count_error(error.code());
                 reply.error(error.text());
             }
         }
         machine.settle();
         self.server.scripts.machine = Some(machine);
-        if length.is_none() {
-            self.frame_transaction(log_start);
-        }
-        Called::Replied
     }
 }
 
 impl ScriptHost<'_> {
     /// Hands keys and arguments over and runs the script.
     fn start(&mut self, machine: &mut Machine, args: &[&[u8]]) -> Result<Ran, Thrown> {
-        let call = self.running.call;
+        let call = &self.running.call;
+        let (function, is_function) = (call.function, call.is_function);
         let vm = &mut machine.vm;
         let args = args.get(3..).unwrap_or(&[]);
         let (keys, args) = args.split_at(call.keys.min(args.len()));
@@ -104,21 +152,25 @@ impl ScriptHost<'_> {
         let args = convert::list(vm, args);
         vm.roots.pop();
         let lists = [keys, args?];
-        if call.is_function {
-            return vm.run(self, call.function, &lists);
+        if is_function {
+            return vm.run(self, function, &lists);
         }
         let globals = vm.globals;
         vm.set_field(globals, "KEYS", lists[0]);
         vm.set_field(globals, "ARGV", lists[1]);
-        vm.run(self, call.function, &[])
+        vm.run(self, function, &[])
     }
 }
 
 /// The error that a script ended with, and where it happened.
-fn failure(machine: &mut Machine, call: &ScriptCall) -> Error {
+fn failure(machine: &mut Machine, running: &Running) -> Error {
     let vm = &mut machine.vm;
     let mut text = Vec::new();
     match vm.thrown {
+        _ if vm.was_killed() => {
+            text.put(b"ERR ");
+            text.put(running.end_text.as_bytes());
+        }
         Value::Table(table) => {
             let key = Value::String(vm.heap.name("err"));
             match vm.heap.table_of(table).get(key) {
@@ -134,6 +186,6 @@ fn failure(machine: &mut Machine, call: &ScriptCall) -> Error {
             }
         }
     }
-    call.put_place(&mut text, vm.blamed());
+    running.call.put_place(&mut text, vm.blamed());
     Error::of_bytes(text)
 }

@@ -7,10 +7,12 @@
 //!
 //! What SCRIPT LOAD brought stays until SCRIPT FLUSH; of those that EVAL brought, the last five hundred used.
 
+mod busy;
 mod call;
 mod sandbox;
 mod shebang;
 
+pub use busy::{Busy, ScriptLimits};
 pub use call::{Digest, ScriptCall, digest_of};
 pub use sandbox::{HostFunction, error_table, open as open_sandbox, throw_table};
 pub use shebang::{ScriptFlags, Shebang, ShebangError};
@@ -113,6 +115,8 @@ pub struct Scripts {
     seed: HashSeed,
     /// Made when the first script comes; away while one runs.
     pub machine: Option<Box<Machine>>,
+    /// The script that is paused.
+    pub busy: Option<Box<Busy>>,
     by_sha: OrderedMap<Digest, Script>,
     by_use: OrderedMap<u64, Digest>,
     last_ticket: u64,
@@ -130,6 +134,7 @@ impl Scripts {
         Scripts {
             seed,
             machine: None,
+            busy: None,
             by_sha: OrderedMap::new(),
             by_use: OrderedMap::new(),
             last_ticket: 0,
