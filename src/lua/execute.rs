@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use super::code::{FIELDS_A_FLUSH, Ins, Op, Proto};
 use super::compiler::arithmetic::{modulo, power};
-use super::function::Closure;
+use super::function::{Closure, Function};
 use super::meta::Arithmetic;
 use super::value::{ClosureId, TableId, UpvalueId, Value};
 use super::vm::{Host, Thrown, Unwinding, Vm, WINDOW};
@@ -330,8 +330,12 @@ impl Vm {
                 }
                 Op::TailCall => {
                     let at = base + usize::from(ins.a);
-                    let count = self.argument_count(at, ins.b);
+                    let mut count = self.argument_count(at, ins.b);
                     save!();
+                    if Function::of(self.stack(at)).is_none() {
+                        // A function behind `__call` takes the place of the running one as any other.
+                        count = self.make_callable(at, count)?;
+                    }
                     if let Value::Closure(_) = self.stack(at) {
                         self.burn(host)?;
                         self.replace_frame(at, count)?;

@@ -71,6 +71,8 @@ impl Token {
     /// The token as messages name it, when its text is not at hand.
     pub fn describe(self, out: &mut Vec<u8>) {
         let text = match self {
+            // No token at all, as far as PUC's messages go.
+            Token::Char(0) => return,
             Token::Char(byte) if byte.is_ascii_control() => {
                 out.extend_from_slice(b"char(");
                 write_u64(out, u64::from(byte));

@@ -678,7 +678,7 @@ impl Vm {
     }
 
     /// Puts the `__call` metamethod of a value before it.
-    fn make_callable(&mut self, at: usize, count: usize) -> Result<usize, Thrown> {
+    pub(super) fn make_callable(&mut self, at: usize, count: usize) -> Result<usize, Thrown> {
         let value = self.stack(at);
         let method = self.metamethod(value, self.names.call);
         if Function::of(method).is_none() {

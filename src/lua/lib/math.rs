@@ -24,7 +24,6 @@ pub const FUNCTIONS: &Functions = &[
     ("log10", log10),
     ("max", max),
     ("min", min),
-    ("mod", fmod),
     ("modf", modf),
     ("pow", pow),
     ("rad", rad),

@@ -30,14 +30,23 @@ pub fn open(vm: &mut Vm) {
     library(vm, "table", table::FUNCTIONS);
     let math = library(vm, "math", math::FUNCTIONS);
     math::constants(vm, math);
+    alias(vm, math, "mod", "fmod");
     let string = library(vm, "string", string::FUNCTIONS);
     string::open(vm, string);
+    alias(vm, string, "gfind", "gmatch");
     library(vm, "bit", bit::FUNCTIONS);
     library(vm, "struct", pack::FUNCTIONS);
     let cmsgpack = library(vm, "cmsgpack", cmsgpack::FUNCTIONS);
     cmsgpack::open(vm, cmsgpack);
     let cjson = library(vm, "cjson", &[]);
     cjson::open(vm, cjson);
+}
+
+/// An older name for a function of a library.
+fn alias(vm: &mut Vm, table: TableId, older: &str, name: &str) {
+    let name = vm.heap.name(name);
+    let function = vm.heap.table_of(table).get_str(name);
+    vm.set_field(table, older, function);
 }
 
 /// A table with functions, under a name among the globals.
