@@ -107,6 +107,9 @@ pub enum Op {
     Closure,
     /// R[a], ... = the variable arguments, b - 1 of them; 0 stands for all.
     VarArg,
+    /// Another line may begin: only in code that is debugged.
+    #[cfg(feature = "debugger")]
+    Line,
 }
 
 impl Op {

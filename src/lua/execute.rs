@@ -407,6 +407,8 @@ impl Vm {
                 Op::VarArg => {
                     slow!(self.spread_arguments(base, proto, ins));
                 }
+                #[cfg(feature = "debugger")]
+                Op::Line => slow!(self.pass_line(host)),
             }
         }
     }

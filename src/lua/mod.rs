@@ -8,6 +8,8 @@
 pub mod call;
 pub mod code;
 mod compiler;
+#[cfg(feature = "debugger")]
+pub mod debug;
 mod execute;
 pub mod format;
 pub mod function;

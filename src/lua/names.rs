@@ -81,18 +81,29 @@ impl Vm {
         }
     }
 
+    /// The name by which the function of a frame was called.
+    fn called_by(&self, at: usize) -> Option<Named> {
+        let frame = self.thread.frames.get(at.checked_sub(1)?)?;
+        let pc = frame.pc.checked_sub(1)?;
+        let ins = frame.proto.as_ref()?.code.get(pc)?;
+        match ins.op {
+            Op::Call | Op::TailCall | Op::ForIn => self.object_name(frame, ins.a, pc),
+            _ => None,
+        }
+    }
+
+    /// The same for debuggers; a function that was called in tail position has lost its caller.
+    #[cfg(feature = "debugger")]
+    pub(super) fn name_of_call(&self, at: usize) -> Option<Vec<u8>> {
+        match self.thread.frames.get(at)?.tail_calls {
+            0 => self.called_by(at).map(|named| named.1),
+            _ => None,
+        }
+    }
+
     /// The name by which the running function of the host was called, and whether after a colon.
     pub(super) fn called_name(&self) -> (Vec<u8>, bool) {
-        let frames = &self.thread.frames;
-        let caller = frames.len().checked_sub(2).and_then(|at| frames.get(at));
-        let named = caller.and_then(|frame| {
-            let pc = frame.pc.checked_sub(1)?;
-            let ins = frame.proto.as_ref()?.code.get(pc)?;
-            match ins.op {
-                Op::Call | Op::TailCall | Op::ForIn => self.object_name(frame, ins.a, pc),
-                _ => None,
-            }
-        });
+        let named = self.called_by(self.thread.frames.len().saturating_sub(1));
         match named {
             Some((kind, name)) => (name, kind == b"method"),
             None => (b"?".to_vec(), false),
@@ -218,6 +229,10 @@ fn last_set(proto: &Proto, register: u8, end: usize) -> Option<usize> {
 
 /// Whether an operation puts its result into register `a`.
 fn sets_a(op: Op) -> bool {
+    #[cfg(feature = "debugger")]
+    if op == Op::Line {
+        return false;
+    }
     let sets_none = matches!(
         op,
         Op::SetUpvalue

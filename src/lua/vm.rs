@@ -67,6 +67,15 @@ pub trait Host {
     /// # Errors
     /// What the function throws.
     fn call(&mut self, vm: &mut Vm, call: &mut Call, function: u32) -> Result<usize, Thrown>;
+
+    /// A line of a chunk begins that was loaded with [`Vm::load_traced`].
+    ///
+    /// # Errors
+    /// What the host throws, or that it ends the script ([`Vm::end`]).
+    #[cfg(feature = "debugger")]
+    fn line(&mut self, _: &mut Vm, _line: u32) -> Result<(), Thrown> {
+        Ok(())
+    }
 }
 
 /// Calls and backward jumps between two questions to the host.
@@ -174,6 +183,9 @@ pub struct Vm {
     pub(super) refuels: u64,
     /// Where the last run failed: see [`Vm::blamed`].
     pub(super) failed_at: Option<(Rc<[u8]>, i64)>,
+    /// Where traced functions that run were told of last.
+    #[cfg(feature = "debugger")]
+    pub(super) marks: Vec<super::debug::Mark>,
 }
 
 impl Vm {
@@ -210,6 +222,8 @@ impl Vm {
             scratch: Vec::new(),
             refuels: 0,
             failed_at: None,
+            #[cfg(feature = "debugger")]
+            marks: Vec::new(),
         }
     }
 
@@ -220,11 +234,22 @@ impl Vm {
     /// # Errors
     /// A syntax error's message is thrown.
     pub fn load(&mut self, source: &[u8], name: &[u8]) -> Result<Value, Thrown> {
+        self.load_changed(source, name, |_| ())
+    }
+
+    /// Compiles a chunk and lets something be done with it before it becomes a function.
+    pub(super) fn load_changed(
+        &mut self,
+        source: &[u8],
+        name: &[u8],
+        change: fn(&mut Proto),
+    ) -> Result<Value, Thrown> {
         if self.heap.is_due() {
             self.collect();
         }
         match compile(&mut self.heap, source, name, self.depth) {
-            Ok(proto) => {
+            Ok(mut proto) => {
+                change(&mut proto);
                 let environment = self.thread.environment;
                 self.function(Rc::new(proto), environment)
             }
@@ -331,6 +356,8 @@ impl Vm {
         (self.depth, self.thread.depth) = (0, 0);
         self.executing = 0;
         (self.is_pausing, self.is_paused) = (false, false);
+        #[cfg(feature = "debugger")]
+        self.marks.clear();
     }
 
     /// Whether the interpreter's loop that runs is the one that can pause.

@@ -141,7 +141,7 @@ impl Func {
             captures: Vec::new(),
             free: 0,
             pending: NO_JUMP,
-            last_target: 0,
+            last_target: usize::MAX,
             line: line_defined,
         }
     }
@@ -179,7 +179,7 @@ impl Func {
 
     pub fn emit_nil(&mut self, from: usize, count: usize) {
         let here = self.pc();
-        if here > self.last_target {
+        if here != self.last_target {
             if here == 0 {
                 // The registers of a function are nil when it begins.
                 if from >= self.active.len() {
