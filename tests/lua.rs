@@ -327,6 +327,16 @@ fn what_is_paused_goes_on_where_it_was() {
             2,
         ),
         (
+            "local n = 0 local ok, e = pcall(function() while true do n = n + 1 if n == 3e5 then error('end') end end end) return n",
+            300_000.0,
+            2,
+        ),
+        (
+            "local function f(n) local ok, m = pcall(function() if n > 0 then for i = 1, 1e4 do end return select(2, pcall(f, n - 1)) end return 7 end) return m end local ok, m = pcall(f, 40) return m",
+            7.0,
+            3,
+        ),
+        (
             // Nothing to pause in: all of it runs in functions of the host.
             "local n = 0 table.sort({1, 2, 3, 4}, function(a, b) for i = 1, 1e5 do n = n + 1 end return a < b end) return n - n",
             0.0,

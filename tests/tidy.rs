@@ -23,7 +23,7 @@ const LAYERS: [&str; 13] = [
 const FILE_LINES: usize = 800;
 const FUNCTION_LINES: usize = 80;
 /// The loop of the Lua machine: an arm for each operation, and slow as soon as it is more than one function.
-const INTERPRETER: (&str, &str) = ("src/lua/execute.rs", "fn run_frame(");
+const INTERPRETER: (&str, &str) = ("src/lua/execute.rs", "fn run_frames(");
 const BANNED_NAMES: [&str; 6] = ["util", "utils", "helpers", "common", "manager", "misc"];
 const TOP_LEVEL: [&str; 31] = [
     ".cargo",

@@ -68,8 +68,9 @@ impl Call {
 
     /// An upvalue of the running function.
     pub fn upvalue(&self, vm: &Vm, at: usize) -> Value {
-        match vm.thread.frames.last().map(|frame| frame.function) {
-            Some(Value::Native(id)) => vm
+        let frame = vm.thread.frames.last();
+        match frame.and_then(|frame| frame.function.as_native()) {
+            Some(id) => vm
                 .heap
                 .natives
                 .get(id.0)
@@ -80,7 +81,8 @@ impl Call {
     }
 
     pub fn set_upvalue(&self, vm: &mut Vm, at: usize, value: Value) {
-        if let Some(Value::Native(id)) = vm.thread.frames.last().map(|frame| frame.function)
+        let frame = vm.thread.frames.last();
+        if let Some(id) = frame.and_then(|frame| frame.function.as_native())
             && let Some(native) = vm.heap.natives.get_mut(id.0)
             && let Some(place) = native.upvalues.get_mut(at)
         {

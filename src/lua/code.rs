@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use super::value::{Str, Value};
+use super::value::{Packed, Str, Value};
 
 /// An operation. R is a register, K a constant, U an upvalue, G the function's environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,7 +167,7 @@ pub struct Local {
 #[derive(Debug, Default)]
 pub struct Proto {
     pub code: Vec<Ins>,
-    pub constants: Vec<Value>,
+    pub constants: Vec<Packed>,
     pub inner: Vec<Rc<Proto>>,
     /// The source line of each instruction.
     pub lines: Vec<u32>,
@@ -191,7 +191,7 @@ impl Proto {
     /// Visits every value that this and the functions in it refer to.
     pub fn for_each_constant(&self, visit: &mut dyn FnMut(Value)) {
         for constant in &self.constants {
-            visit(*constant);
+            visit(constant.value());
         }
         for local in &self.locals {
             visit(Value::String(local.name));
@@ -210,7 +210,7 @@ impl Proto {
         inner
             + size_of::<Proto>()
             + self.code.len() * (size_of::<Ins>() + size_of::<u32>())
-            + self.constants.len() * size_of::<Value>()
+            + self.constants.len() * size_of::<Packed>()
             + self.locals.len() * size_of::<Local>()
             + self.upvalue_names.len() * size_of::<Str>()
     }

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use super::code::{Ins, Op, Proto};
 use super::function::Frame;
+use super::heap::Heap;
 use super::value::Value;
 use super::vm::{Host, Interrupt, Thrown, Unwinding, Vm};
 
@@ -45,7 +46,8 @@ impl Vm {
     #[inline(never)]
     pub(super) fn pass_line(&mut self, host: &mut dyn Host) -> Result<(), Thrown> {
         let depth = self.thread.frames.len();
-        let Some((proto, pc)) = self.thread.frames.last().and_then(place) else {
+        let frame = self.thread.frames.last();
+        let Some((proto, pc)) = frame.and_then(|frame| place(&self.heap, frame)) else {
             return Ok(());
         };
         let (line, coroutine) = (proto.line(pc), self.current.0);
@@ -94,7 +96,7 @@ impl Vm {
     pub fn level(&self, level: usize) -> Option<Level> {
         let at = self.thread.frames.len().checked_sub(level + 1)?;
         let frame = self.thread.frames.get(at)?;
-        let Some((proto, pc)) = place(frame) else {
+        let Some((proto, pc)) = place(&self.heap, frame) else {
             return Some(Level {
                 chunk: None,
                 line: 0,
@@ -111,7 +113,8 @@ impl Vm {
     /// Visits the named local variables of a function that runs, in the order in which they were declared.
     pub fn locals(&self, level: usize, visit: &mut dyn FnMut(&[u8], Value)) {
         let frame = self.thread.frames.iter().rev().nth(level);
-        let Some((frame, (proto, pc))) = frame.and_then(|frame| Some((frame, place(frame)?)))
+        let Some((frame, (proto, pc))) =
+            frame.and_then(|frame| Some((frame, place(&self.heap, frame)?)))
         else {
             return;
         };
@@ -124,16 +127,16 @@ impl Vm {
         for (register, local) in live.enumerate() {
             visit(
                 self.heap.bytes(local.name),
-                self.stack(frame.base + register),
+                self.stack(frame.base as usize + register),
             );
         }
     }
 }
 
 /// The function of a frame, and the instruction that runs.
-fn place(frame: &Frame) -> Option<(&Proto, usize)> {
-    let proto = frame.proto.as_deref()?;
-    Some((proto, frame.pc.saturating_sub(1)))
+fn place<'a>(heap: &'a Heap, frame: &Frame) -> Option<(&'a Proto, usize)> {
+    let closure = heap.closures.get(frame.function.as_closure()?.0)?;
+    Some((&closure.proto, (frame.pc as usize).saturating_sub(1)))
 }
 
 /// Puts an [`Op::Line`] before every instruction where another line may begin, here and in all inner functions.

@@ -5,14 +5,14 @@ use std::rc::Rc;
 use super::call::Call;
 use super::code::Proto;
 use super::heap::Heap;
-use super::value::{ClosureId, CoroutineId, NativeId, TableId, UpvalueId, Value};
+use super::value::{ClosureId, CoroutineId, NativeId, Packed, TableId, UpvalueId, Value};
 use super::vm::{Host, Thrown, Vm};
 
 /// A function written in Lua.
 #[derive(Debug)]
 pub struct Closure {
     pub proto: Rc<Proto>,
-    pub upvalues: Rc<[UpvalueId]>,
+    pub upvalues: Box<[UpvalueId]>,
     pub environment: TableId,
 }
 
@@ -20,7 +20,7 @@ impl Default for Closure {
     fn default() -> Closure {
         Closure {
             proto: Rc::default(),
-            upvalues: Rc::new([]),
+            upvalues: Box::default(),
             environment: TableId(u32::MAX),
         }
     }
@@ -42,6 +42,8 @@ pub struct Native {
     pub upvalues: Vec<Value>,
     /// None for the globals.
     pub environment: Option<TableId>,
+    /// This is `pcall`: the machine does what it does.
+    pub protects: bool,
 }
 
 fn nothing(_: &mut Vm, _: &mut dyn Host, _: &mut Call) -> Result<usize, Thrown> {
@@ -54,6 +56,7 @@ impl Default for Native {
             run: nothing,
             upvalues: Vec::new(),
             environment: None,
+            protects: false,
         }
     }
 }
@@ -69,12 +72,12 @@ impl Native {
 pub enum Upvalue {
     /// Whose stack, and the place on it.
     Open(CoroutineId, u32),
-    Closed(Value),
+    Closed(Packed),
 }
 
 impl Default for Upvalue {
     fn default() -> Upvalue {
-        Upvalue::Closed(Value::Nil)
+        Upvalue::Closed(Packed::NIL)
     }
 }
 
@@ -104,21 +107,31 @@ pub struct Coroutine {
 }
 
 /// A function that is being called.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Frame {
-    /// None for a function of the host.
-    pub proto: Option<Rc<Proto>>,
-    pub function: Value,
+    pub function: Packed,
     /// The place of the function on the stack; results go there.
-    pub at: usize,
+    pub at: u32,
     /// Register 0, or the first argument.
-    pub base: usize,
-    /// The instruction to run next.
-    pub pc: usize,
-    /// How many results are wanted; None for all.
-    pub wanted: Option<usize>,
+    pub base: u32,
+    /// The instruction to run next; nothing for a function of the host.
+    pub pc: u32,
+    /// Behind the last register; 0 for a function of the host.
+    pub limit: u32,
+    /// One more than how many results are wanted; 0 for all.
+    pub wanted: u16,
     /// Calls in tail position that this frame has taken the place of.
-    pub tail_calls: u32,
+    pub tail_calls: u16,
+    /// This is a `pcall`: errors of the functions behind it end here.
+    pub protects: bool,
+    /// What [`Vm`] and the thread count, before that.
+    pub depth: u8,
+    pub thread_depth: u8,
+}
+
+/// How [`Frame::wanted`] says how many results are wanted.
+pub fn wanted_code(wanted: Option<usize>) -> u16 {
+    wanted.map_or(0, |wanted| wanted as u16 + 1)
 }
 
 /// A stack with the functions that run on it.
@@ -126,7 +139,7 @@ pub struct Frame {
 pub struct Thread {
     /// The coroutine that this is the thread of.
     pub number: CoroutineId,
-    pub stack: Vec<Value>,
+    pub stack: Vec<Packed>,
     pub frames: Vec<Frame>,
     /// Open upvalues, those of the highest places last.
     pub open: Vec<(u32, UpvalueId)>,
@@ -164,11 +177,8 @@ impl Thread {
     /// The place behind everything that the running function uses.
     pub fn limit(&self) -> usize {
         match self.frames.last() {
-            Some(frame) => match &frame.proto {
-                Some(proto) => frame.base + usize::from(proto.frame_size),
-                None => self.top,
-            },
-            None => self.top,
+            Some(frame) if frame.limit > 0 => frame.limit as usize,
+            _ => self.top,
         }
     }
 
@@ -180,10 +190,10 @@ impl Thread {
             .get(..self.limit().max(self.top))
             .unwrap_or(&self.stack)
         {
-            heap.mark(*value);
+            heap.mark_packed(*value);
         }
         for frame in &self.frames {
-            heap.mark(frame.function);
+            heap.mark_packed(frame.function);
         }
         for (_, id) in &self.open {
             heap.mark_upvalue(*id);

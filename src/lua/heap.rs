@@ -15,7 +15,10 @@ use std::rc::Rc;
 
 use super::function::{Closure, Coroutine, Native, Upvalue, Userdata};
 use super::table::Table;
-use super::value::{ClosureId, CoroutineId, NativeId, Str, TableId, UpvalueId, UserdataId, Value};
+use super::value::{
+    ClosureId, CoroutineId, NativeId, Packed, STRING_BITS, Str, TableId, UpvalueId, UserdataId,
+    Value,
+};
 use crate::algorithms::hash::HashSeed;
 
 /// A collection begins when this much more is in use than the last one left, at the least.
@@ -63,12 +66,12 @@ impl<T: Default> Arena<T> {
         (self.items.len() - 1) as u32
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn get(&self, id: u32) -> Option<&T> {
         self.items.get(id as usize)
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn get_mut(&mut self, id: u32) -> Option<&mut T> {
         self.items.get_mut(id as usize)
     }
@@ -233,7 +236,7 @@ impl Heap {
         if let Some(found) = self.find_string(bytes, hash) {
             return Ok(found);
         }
-        self.charge(text_bytes(bytes.len()))?;
+        self.charge_string(bytes.len())?;
         Ok(self.add_string(bytes.into(), hash))
     }
 
@@ -247,8 +250,16 @@ impl Heap {
         if let Some(found) = self.find_string(&bytes, hash) {
             return Ok(found);
         }
-        self.charge(text_bytes(bytes.len()))?;
+        self.charge_string(bytes.len())?;
         Ok(self.add_string(bytes.into(), hash))
+    }
+
+    fn charge_string(&mut self, length: usize) -> Result<(), OutOfMemory> {
+        // More have no place in a value.
+        if self.string_count >= (1 << STRING_BITS) - 1 {
+            return Err(OutOfMemory);
+        }
+        self.charge(text_bytes(length))
     }
 
     /// A string of the program itself: short, and not counted against the limit.
@@ -334,8 +345,8 @@ impl Heap {
     /// When there is no memory for it.
     pub fn table(&mut self, array: usize, nodes: usize) -> Result<TableId, OutOfMemory> {
         let room = array
-            .saturating_mul(size_of::<Value>())
-            .saturating_add(nodes.saturating_mul(4 * size_of::<Value>()));
+            .saturating_mul(size_of::<Packed>())
+            .saturating_add(nodes.saturating_mul(6 * size_of::<Packed>()));
         if room > self.left_bytes() {
             return Err(OutOfMemory);
         }
@@ -344,12 +355,12 @@ impl Heap {
         Ok(TableId(self.tables.add(table)))
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn table_of(&self, id: TableId) -> &Table {
         self.tables.get(id.0).unwrap_or(&self.no_table)
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn table_mut(&mut self, id: TableId) -> &mut Table {
         match self.tables.get_mut(id.0) {
             Some(table) => table,
@@ -374,23 +385,29 @@ impl Heap {
     }
 
     /// Stores a value where nothing but the table itself has a say; false when more than that is needed.
-    #[inline]
-    pub(super) fn set_quickly(&mut self, id: TableId, key: Value, value: Value) -> bool {
-        let left = self.left_bytes();
+    #[inline(always)]
+    pub(super) fn set_quickly(&mut self, id: TableId, key: Packed, value: Packed) -> bool {
         let table = self.table_mut(id);
         if table.is_readonly {
             return false;
         }
+        let is_plain = table.metatable.is_none();
         if let Some(slot) = table.slot(key)
-            && !slot.is_nil()
+            && (is_plain || !slot.is_nil())
         {
             *slot = value;
             return true;
         }
-        if table.metatable.is_some() {
+        if !is_plain {
             return false;
         }
-        match table.set(key, value, left) {
+        self.store_new(id, key, value)
+    }
+
+    #[inline(never)]
+    fn store_new(&mut self, id: TableId, key: Packed, value: Packed) -> bool {
+        let left = self.left_bytes();
+        match self.table_mut(id).store(key, value, left) {
             Ok(grown) => {
                 self.account(grown);
                 true
@@ -408,7 +425,7 @@ impl Heap {
         if count <= have {
             return Ok(());
         }
-        if (count - have).saturating_mul(size_of::<Value>()) > self.left_bytes() {
+        if (count - have).saturating_mul(size_of::<Packed>()) > self.left_bytes() {
             return Err(OutOfMemory);
         }
         let grown = self.table_mut(id).grow_array(count);
@@ -496,6 +513,14 @@ impl Heap {
         }
     }
 
+    /// The same.
+    #[inline]
+    pub fn mark_packed(&mut self, value: Packed) {
+        if !value.is_number() && !value.is_nil() {
+            self.mark(value.value());
+        }
+    }
+
     /// Marks everything that what is marked refers to, then frees the rest. O(everything).
     pub fn collect(&mut self) {
         let mode = self.name("__mode");
@@ -550,13 +575,13 @@ impl Heap {
             self.gray.weak.push(id);
         }
         let (marks_keys, marks_values) = (!table.weak_keys, !table.weak_values);
-        table.for_each(|key, value| {
+        table.for_each_packed(|key, value| {
             // Strings are values, not objects: never removed from weak tables.
-            if marks_keys || matches!(key, Value::String(_)) {
-                self.mark(key);
+            if marks_keys || key.is_string() {
+                self.mark_packed(key);
             }
-            if marks_values || matches!(value, Value::String(_)) {
-                self.mark(value);
+            if marks_values || value.is_string() {
+                self.mark_packed(value);
             }
         });
         if let Some(place) = self.tables.get_mut(id.0) {
@@ -569,12 +594,26 @@ impl Heap {
             return;
         };
         let (proto, environment) = (closure.proto.clone(), closure.environment);
-        let upvalues = closure.upvalues.clone();
+        for place in 0..closure.upvalues.len() {
+            if let Some(id) = self.upvalue_of(id, place) {
+                self.mark_upvalue(id);
+            }
+        }
         self.mark(Value::Table(environment));
         proto.for_each_constant(&mut |value| self.mark(value));
-        for id in upvalues.iter() {
-            self.mark_upvalue(*id);
-        }
+    }
+
+    /// Which variable an upvalue of a function is.
+    #[inline(always)]
+    pub(super) fn upvalue_of(&self, closure: ClosureId, place: usize) -> Option<UpvalueId> {
+        self.closures.get(closure.0)?.upvalues.get(place).copied()
+    }
+
+    /// The globals of a function.
+    #[inline(always)]
+    pub(super) fn environment_of(&self, closure: ClosureId) -> TableId {
+        let closure = self.closures.get(closure.0);
+        closure.map_or(TableId(u32::MAX), |closure| closure.environment)
     }
 
     /// An open upvalue's variable is marked with its stack.
@@ -583,7 +622,7 @@ impl Heap {
             && let Some(Upvalue::Closed(value)) = self.upvalues.get(id.0)
         {
             let value = *value;
-            self.mark(value);
+            self.mark_packed(value);
         }
     }
 
@@ -648,7 +687,7 @@ impl Heap {
             let mut table = std::mem::take(self.table_mut(id));
             let (keys, values) = (table.weak_keys, table.weak_values);
             table.clear_dead(|key, value| {
-                (keys && self.is_dead(key)) || (values && self.is_dead(value))
+                (keys && self.is_dead(key.value())) || (values && self.is_dead(value.value()))
             });
             *self.table_mut(id) = table;
         }
@@ -677,7 +716,7 @@ impl Heap {
                 continue;
             }
             let mut table = std::mem::take(self.table_mut(TableId(id as u32)));
-            table.bury_dead_keys(|key| match key {
+            table.bury_dead_keys(|key| match key.value() {
                 Value::String(text) => self.strings.is_white(text.id),
                 key => self.is_dead(key),
             });

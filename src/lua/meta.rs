@@ -6,7 +6,7 @@ use super::function::Function;
 use super::lexer::parse_number;
 use super::number::write_number;
 use super::table::BadKey;
-use super::value::{Str, TableId, Value};
+use super::value::{Packed, Str, TableId, Value};
 use super::vm::{Host, Thrown, Vm};
 
 /// So many metatables in a row may refer to each other.
@@ -190,9 +190,29 @@ impl Vm {
         }
     }
 
+    /// Calculates with what may be no numbers, into the register of an instruction.
     #[cold]
     #[inline(never)]
     pub(super) fn arithmetic(
+        &mut self,
+        host: &mut dyn Host,
+        operation: Arithmetic,
+        left: Packed,
+        right: Packed,
+        ins: Ins,
+        base: usize,
+    ) -> Result<(), Thrown> {
+        let (left, right) = (left.value(), right.value());
+        let value = if let (Some(one), Some(two)) = (self.to_number(left), self.to_number(right)) {
+            Value::Number(operation.apply(one, two))
+        } else {
+            self.arithmetic_by_method(host, operation, left, right, ins)?
+        };
+        self.set_stack(base + usize::from(ins.a), value);
+        Ok(())
+    }
+
+    fn arithmetic_by_method(
         &mut self,
         host: &mut dyn Host,
         operation: Arithmetic,
@@ -200,9 +220,6 @@ impl Vm {
         right: Value,
         ins: Ins,
     ) -> Result<Value, Thrown> {
-        if let (Some(one), Some(two)) = (self.to_number(left), self.to_number(right)) {
-            return Ok(Value::Number(operation.apply(one, two)));
-        }
         let name = self.names.arithmetic[operation as usize];
         let mut method = self.metamethod(left, name);
         if method.is_nil() {

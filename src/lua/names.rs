@@ -26,14 +26,14 @@ impl Vm {
         }
         let mut frames = self.thread.frames.iter().rev();
         let last = frames.next()?;
-        let frame = match &last.proto {
+        let frame = match last.function.as_closure() {
             Some(_) => last,
             None => frames.next().unwrap_or(last),
         };
-        Some(match &frame.proto {
+        Some(match self.proto_of(frame) {
             Some(proto) => (
                 proto.chunk.clone(),
-                i64::from(proto.line(frame.pc.saturating_sub(1))),
+                i64::from(proto.line((frame.pc as usize).saturating_sub(1))),
             ),
             None => (Rc::from(&b"=[C]"[..]), -1),
         })
@@ -49,15 +49,19 @@ impl Vm {
     }
 
     fn constant_name(&self, proto: &Proto, place: i32) -> Vec<u8> {
-        match proto.constants.get(place as usize) {
-            Some(Value::String(text)) => self.name_of(*text),
+        match proto
+            .constants
+            .get(place as usize)
+            .map(|found| found.value())
+        {
+            Some(Value::String(text)) => self.name_of(text),
             _ => b"?".to_vec(),
         }
     }
 
     /// What the value in a register was got from, at an instruction.
     fn object_name(&self, frame: &Frame, register: u8, pc: usize) -> Option<Named> {
-        let proto = frame.proto.as_ref()?;
+        let proto = self.proto_of(frame)?;
         if let Some(name) = proto.local_name(usize::from(register), pc) {
             return Some((b"local", self.name_of(name)));
         }
@@ -84,8 +88,8 @@ impl Vm {
     /// The name by which the function of a frame was called.
     fn called_by(&self, at: usize) -> Option<Named> {
         let frame = self.thread.frames.get(at.checked_sub(1)?)?;
-        let pc = frame.pc.checked_sub(1)?;
-        let ins = frame.proto.as_ref()?.code.get(pc)?;
+        let pc = (frame.pc as usize).checked_sub(1)?;
+        let ins = self.proto_of(frame)?.code.get(pc)?;
         match ins.op {
             Op::Call | Op::TailCall | Op::ForIn => self.object_name(frame, ins.a, pc),
             _ => None,
@@ -131,9 +135,12 @@ impl Vm {
         };
         let named = self.thread.frames.last().and_then(|frame| {
             let register = registers.iter().find(|register| {
-                is_same(self.stack(frame.base + usize::from(**register)), value)
+                is_same(
+                    self.stack(frame.base as usize + usize::from(**register)),
+                    value,
+                )
             })?;
-            self.object_name(frame, *register as u8, frame.pc.checked_sub(1)?)
+            self.object_name(frame, *register as u8, (frame.pc as usize).checked_sub(1)?)
         });
         self.named_error(value, what, named)
     }
@@ -142,8 +149,8 @@ impl Vm {
     #[cold]
     pub(super) fn type_error(&mut self, at: usize, what: &[u8]) -> Thrown {
         let named = self.thread.frames.last().and_then(|frame| {
-            let register = u8::try_from(at.checked_sub(frame.base)?).ok()?;
-            self.object_name(frame, register, frame.pc.checked_sub(1)?)
+            let register = u8::try_from(at.checked_sub(frame.base as usize)?).ok()?;
+            self.object_name(frame, register, (frame.pc as usize).checked_sub(1)?)
         });
         self.named_error(self.stack(at), what, named)
     }

@@ -12,20 +12,20 @@
 //! - When no node is free, everything is counted and both parts are sized anew.
 //! - Removal leaves the key with a nil value, so that a traversal may clear what it visits.
 
-use super::value::{TableId, Value};
+use super::value::{Packed, Str, TableId, Value};
 
-/// A key that refers to nothing in the heap which [`Table`] would have to look at.
+/// A pair of the hash part.
 #[derive(Clone, Copy, Debug)]
 struct Node {
-    key: Value,
-    value: Value,
+    key: Packed,
+    value: Packed,
     /// The distance to the next node of the chain; 0 at its end.
     next: i32,
 }
 
 const EMPTY: Node = Node {
-    key: Value::Nil,
-    value: Value::Nil,
+    key: Packed::NIL,
+    value: Packed::NIL,
     next: 0,
 };
 
@@ -43,22 +43,20 @@ pub enum BadKey {
 
 #[derive(Clone, Debug, Default)]
 pub struct Table {
-    array: Vec<Value>,
+    array: Vec<Packed>,
     nodes: Vec<Node>,
     /// Every node from here on is in use.
     last_free: u32,
     pub metatable: Option<TableId>,
     /// Writing is an error.
     pub is_readonly: bool,
-    /// A bit for each metamethod known to be absent, while this serves as a metatable.
-    pub absent: u8,
     /// `__mode` of its metatable, as of the last collection.
     pub weak_keys: bool,
     pub weak_values: bool,
 }
 
 /// The index of a number in the array part, counted from 1.
-#[inline]
+#[inline(always)]
 fn array_index(number: f64) -> Option<usize> {
     let index = number as i32;
     (f64::from(index) == number && index > 0).then_some(index as usize)
@@ -73,7 +71,7 @@ impl Table {
     /// Room for so many elements of each part.
     pub fn with_sizes(array: usize, nodes: usize) -> Table {
         let mut table = Table {
-            array: vec![Value::Nil; array],
+            array: vec![Packed::NIL; array],
             ..Table::default()
         };
         table.set_nodes(nodes);
@@ -93,34 +91,53 @@ impl Table {
 
     /// Bytes held from the allocator.
     pub fn heap_bytes(&self) -> usize {
-        self.array.capacity() * size_of::<Value>() + self.nodes.capacity() * size_of::<Node>()
+        self.array.capacity() * size_of::<Packed>() + self.nodes.capacity() * size_of::<Node>()
     }
 
     /// The main position of a key; there are nodes.
-    #[inline]
-    fn main_position(&self, key: Value) -> usize {
+    fn main_position(&self, key: Packed) -> usize {
         let mask = self.nodes.len() - 1;
-        match key {
-            Value::String(text) => text.hash as usize & mask,
+        if key.is_string() {
+            return key.string_hash() as usize & mask;
+        }
+        if key.is_number() {
+            return hash_number(key.float()) as usize % (mask | 1);
+        }
+        match key.value() {
             Value::Bool(bool) => usize::from(bool) & mask,
-            Value::Number(number) => hash_number(number) as usize % (mask | 1),
-            Value::Nil => 0,
             Value::Table(TableId(id)) => id as usize % (mask | 1),
             Value::Closure(id) => id.0 as usize % (mask | 1),
             Value::Native(id) => id.0 as usize % (mask | 1),
             Value::Coroutine(id) => id.0 as usize % (mask | 1),
             Value::Userdata(id) => id.0 as usize % (mask | 1),
+            _ => 0,
         }
     }
 
     /// The node of a key.
-    #[inline]
-    fn find(&self, key: Value) -> Option<usize> {
+    fn find(&self, key: Packed) -> Option<usize> {
         // No key is nil, but that of an unused node is.
         if self.nodes.is_empty() || key.is_nil() {
             return None;
         }
         let mut at = self.main_position(key);
+        loop {
+            let node = self.nodes.get(at)?;
+            if node.key.equals(key) {
+                return Some(at);
+            }
+            if node.next == 0 {
+                return None;
+            }
+            at = at.wrapping_add_signed(node.next as isize);
+        }
+    }
+
+    /// The node of a string.
+    #[inline(always)]
+    fn find_string(&self, key: Packed) -> Option<usize> {
+        // Without nodes the first look is at a place that is not there.
+        let mut at = key.string_hash() as usize & self.nodes.len().wrapping_sub(1);
         loop {
             let node = self.nodes.get(at)?;
             if node.key == key {
@@ -134,14 +151,11 @@ impl Table {
     }
 
     /// The value of a string key: the way of fields, methods and globals.
-    #[inline]
-    pub fn get_str(&self, key: super::value::Str) -> Value {
-        if self.nodes.is_empty() {
-            return Value::Nil;
-        }
-        let mut at = key.hash as usize & (self.nodes.len() - 1);
+    #[inline(always)]
+    pub(super) fn fetch_string(&self, key: Packed) -> Packed {
+        let mut at = key.string_hash() as usize & self.nodes.len().wrapping_sub(1);
         while let Some(node) = self.nodes.get(at) {
-            if matches!(node.key, Value::String(found) if found == key) {
+            if node.key == key {
                 return node.value;
             }
             if node.next == 0 {
@@ -149,34 +163,43 @@ impl Table {
             }
             at = at.wrapping_add_signed(node.next as isize);
         }
-        Value::Nil
+        Packed::NIL
     }
 
     /// The value of a key; nil when there is none. O(1).
-    #[inline]
-    pub fn get(&self, key: Value) -> Value {
-        match key {
-            Value::String(text) => self.get_str(text),
-            Value::Number(number) => self.get_number(number),
-            Value::Nil => Value::Nil,
-            key => self.get_hashed(key),
-        }
-    }
-
-    #[inline]
-    pub fn get_number(&self, number: f64) -> Value {
-        if let Some(index) = array_index(number)
+    #[inline(always)]
+    pub(super) fn fetch(&self, key: Packed) -> Packed {
+        if key.is_number()
+            && let Some(index) = array_index(key.float())
             && let Some(value) = self.array.get(index - 1)
         {
             return *value;
         }
-        self.get_hashed(Value::Number(number))
+        self.fetch_hashed(key)
     }
 
-    fn get_hashed(&self, key: Value) -> Value {
+    #[inline(never)]
+    fn fetch_hashed(&self, key: Packed) -> Packed {
+        if key.is_string() {
+            return self.fetch_string(key);
+        }
         self.find(key)
             .and_then(|at| self.nodes.get(at))
-            .map_or(Value::Nil, |node| node.value)
+            .map_or(Packed::NIL, |node| node.value)
+    }
+
+    /// The value of a string key.
+    pub fn get_str(&self, key: Str) -> Value {
+        self.fetch_hashed(Packed::string(key)).value()
+    }
+
+    /// The value of a key; nil when there is none. O(1).
+    pub fn get(&self, key: Value) -> Value {
+        self.fetch(key.into()).value()
+    }
+
+    pub fn get_number(&self, number: f64) -> Value {
+        self.fetch(Packed::number(number)).value()
     }
 
     /// The value at an index. O(1).
@@ -185,15 +208,23 @@ impl Table {
     }
 
     /// The place of the value of a key that is there, even if nil.
-    #[inline]
-    pub fn slot(&mut self, key: Value) -> Option<&mut Value> {
-        if let Value::Number(number) = key
-            && let Some(index) = array_index(number)
+    #[inline(always)]
+    pub(super) fn slot(&mut self, key: Packed) -> Option<&mut Packed> {
+        if key.is_number()
+            && let Some(index) = array_index(key.float())
             && index <= self.array.len()
         {
             return self.array.get_mut(index - 1);
         }
-        let at = self.find(key)?;
+        self.slot_hashed(key)
+    }
+
+    #[inline(never)]
+    fn slot_hashed(&mut self, key: Packed) -> Option<&mut Packed> {
+        let at = match key.is_string() {
+            true => self.find_string(key)?,
+            false => self.find(key)?,
+        };
         self.nodes.get_mut(at).map(|node| &mut node.value)
     }
 
@@ -201,27 +232,45 @@ impl Table {
     ///
     /// # Errors
     /// The key is nil or not a number, or the table would take more than `limit_bytes` more.
-    #[inline]
     pub fn set(&mut self, key: Value, value: Value, limit_bytes: usize) -> Result<isize, BadKey> {
+        self.store(key.into(), value.into(), limit_bytes)
+    }
+
+    pub(super) fn store(
+        &mut self,
+        key: Packed,
+        value: Packed,
+        limit_bytes: usize,
+    ) -> Result<isize, BadKey> {
         if let Some(slot) = self.slot(key) {
             *slot = value;
             return Ok(0);
         }
-        self.set_new(key, value, limit_bytes)
+        self.store_new(key, value, limit_bytes)
     }
 
-    fn set_new(&mut self, key: Value, value: Value, limit_bytes: usize) -> Result<isize, BadKey> {
-        match key {
-            Value::Nil => return Err(BadKey::Nil),
-            Value::Number(number) if number.is_nan() => return Err(BadKey::NaN),
-            _ => {}
+    /// Stores a value under a key that is not there.
+    ///
+    /// # Errors
+    /// As of [`Table::set`].
+    pub(super) fn store_new(
+        &mut self,
+        key: Packed,
+        value: Packed,
+        limit_bytes: usize,
+    ) -> Result<isize, BadKey> {
+        if key.is_nil() {
+            return Err(BadKey::Nil);
+        }
+        if key.is_number() && key.float().is_nan() {
+            return Err(BadKey::NaN);
         }
         // Even nil takes a node: the order of traversal shows it.
         self.insert(key, value, limit_bytes)
     }
 
     /// Adds a key that is not there.
-    fn insert(&mut self, key: Value, value: Value, limit_bytes: usize) -> Result<isize, BadKey> {
+    fn insert(&mut self, key: Packed, value: Packed, limit_bytes: usize) -> Result<isize, BadKey> {
         if self.nodes.is_empty() {
             return self.grow_and_set(key, value, limit_bytes);
         }
@@ -277,8 +326,8 @@ impl Table {
     #[inline(never)]
     fn grow_and_set(
         &mut self,
-        key: Value,
-        value: Value,
+        key: Packed,
+        value: Packed,
         limit_bytes: usize,
     ) -> Result<isize, BadKey> {
         let before = self.heap_bytes();
@@ -295,7 +344,7 @@ impl Table {
         total += 1;
         let (array_size, in_array) = best_array(&counts, in_array);
         let node_count = total - in_array;
-        let needed = array_size * size_of::<Value>()
+        let needed = array_size * size_of::<Packed>()
             + node_count.next_power_of_two() * size_of::<Node>() * usize::from(node_count > 0);
         if needed > before && needed - before > limit_bytes {
             return Err(BadKey::Memory);
@@ -350,14 +399,14 @@ impl Table {
         };
         if array_size > self.array.len() {
             self.array.reserve_exact(array_size - self.array.len());
-            self.array.resize(array_size, Value::Nil);
+            self.array.resize(array_size, Packed::NIL);
         } else {
             self.array.shrink_to_fit();
         }
         self.set_nodes(node_count);
         for (offset, value) in cut.into_iter().enumerate() {
             if !value.is_nil() {
-                self.put_back(Value::Number((array_size + offset + 1) as f64), value);
+                self.put_back(Packed::number((array_size + offset + 1) as f64), value);
             }
         }
         for node in nodes.iter().rev() {
@@ -367,7 +416,7 @@ impl Table {
         }
     }
 
-    fn put_back(&mut self, key: Value, value: Value) {
+    fn put_back(&mut self, key: Packed, value: Packed) {
         match self.slot(key) {
             Some(slot) => *slot = value,
             // There is room: it was counted.
@@ -427,24 +476,29 @@ impl Table {
             {
                 array_index(number).unwrap_or(0)
             }
-            key => self.array.len() + self.find(key).ok_or(())? + 1,
+            key => self.array.len() + self.find(key.into()).ok_or(())? + 1,
         };
         for at in start..self.array.len() {
             let value = self.array[at];
             if !value.is_nil() {
-                return Ok(Some((Value::Number((at + 1) as f64), value)));
+                return Ok(Some((Value::Number((at + 1) as f64), value.value())));
             }
         }
         let from = start.saturating_sub(self.array.len());
         let rest = self.nodes.get(from..).unwrap_or(&[]);
         let node = rest.iter().find(|node| !node.value.is_nil());
-        Ok(node.map(|node| (node.key, node.value)))
+        Ok(node.map(|node| (node.key.value(), node.value.value())))
     }
 
-    /// Every value, and every key of the hash part: what a collector has to look at.
+    /// Every value, and every key of the hash part.
     pub fn for_each(&self, mut visit: impl FnMut(Value, Value)) {
+        self.for_each_packed(|key, value| visit(key.value(), value.value()));
+    }
+
+    /// The same: what a collector has to look at.
+    pub(super) fn for_each_packed(&self, mut visit: impl FnMut(Packed, Packed)) {
         for value in &self.array {
-            visit(Value::Nil, *value);
+            visit(Packed::NIL, *value);
         }
         for node in &self.nodes {
             if !node.value.is_nil() {
@@ -454,25 +508,25 @@ impl Table {
     }
 
     /// Removes the pairs that `is_dead` points at, for weak tables.
-    pub fn clear_dead(&mut self, is_dead: impl Fn(Value, Value) -> bool) {
+    pub fn clear_dead(&mut self, is_dead: impl Fn(Packed, Packed) -> bool) {
         for value in &mut self.array {
-            if is_dead(Value::Nil, *value) {
-                *value = Value::Nil;
+            if is_dead(Packed::NIL, *value) {
+                *value = Packed::NIL;
             }
         }
         for node in &mut self.nodes {
             if !node.value.is_nil() && is_dead(node.key, node.value) {
-                node.value = Value::Nil;
+                node.value = Packed::NIL;
             }
         }
     }
 
     /// Replaces keys that no longer have a value and refer to something that is gone, so that no dead handle stays.
-    pub fn bury_dead_keys(&mut self, is_dead: impl Fn(Value) -> bool) {
+    pub fn bury_dead_keys(&mut self, is_dead: impl Fn(Packed) -> bool) {
         for node in &mut self.nodes {
             if node.value.is_nil() && is_dead(node.key) {
                 // In use, equal to nothing.
-                node.key = Value::Number(f64::NAN);
+                node.key = Packed::DEAD;
             }
         }
     }
@@ -488,11 +542,9 @@ fn hash_number(number: f64) -> u32 {
 }
 
 /// Counts a key that may stand in the array part; whether it may.
-fn count_key(key: Value, counts: &mut [usize; MAX_BITS + 1]) -> bool {
-    let Value::Number(number) = key else {
-        return false;
-    };
-    let Some(index) = array_index(number).filter(|index| *index <= 1 << MAX_BITS) else {
+fn count_key(key: Packed, counts: &mut [usize; MAX_BITS + 1]) -> bool {
+    // What is no number is no index either.
+    let Some(index) = array_index(key.float()).filter(|index| *index <= 1 << MAX_BITS) else {
         return false;
     };
     counts[ceil_log2(index) as usize] += 1;

@@ -105,3 +105,185 @@ impl Value {
         }
     }
 }
+
+/// A value in 64 bits, as stacks, tables and constants keep it: a number as it is, anything else as a NaN that no
+/// calculation makes.
+///
+/// ```text
+///   0000...  to fff8 000000000000   a number; of the NaNs only the two that are all zero behind the sign and the mantissa's
+///                                   first bit
+///   fff9 00000000000x               nil, false, true
+///   fffa hhhhhh iiiiii              a string: 24 bits of its hash, its place in the heap
+///   fffb 0000iiiiiiii               a table; and so closures, functions of the host, coroutines, userdata
+/// ```
+///
+/// Two that are equal bit by bit are the same value, but for NaN. No tag but a number's makes a float that equals another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packed(u64);
+
+const TAG_SHIFT: u32 = 48;
+const CONSTANT: u64 = 0xfff9;
+const STRING: u64 = 0xfffa;
+const TABLE: u64 = 0xfffb;
+const CLOSURE: u64 = 0xfffc;
+const NATIVE: u64 = 0xfffd;
+const COROUTINE: u64 = 0xfffe;
+const USERDATA: u64 = 0xffff;
+const LAST_NUMBER: u64 = 0xfff8 << TAG_SHIFT;
+const QUIET_NAN: u64 = 0x7ff8 << TAG_SHIFT;
+/// How many bits of a string's hash a value holds, and how many its place takes.
+pub(super) const STRING_BITS: u32 = 24;
+const STRING_MASK: u32 = (1 << STRING_BITS) - 1;
+
+impl Packed {
+    pub const NIL: Packed = Packed(CONSTANT << TAG_SHIFT);
+    const FALSE: Packed = Packed(Packed::NIL.0 | 1);
+    const TRUE: Packed = Packed(Packed::NIL.0 | 2);
+    /// A key that is no value: equal to none, and not nil.
+    pub const DEAD: Packed = Packed(Packed::NIL.0 | 3);
+
+    /// What a calculation with numbers of the machine gives: no NaN but those of calculations.
+    #[inline(always)]
+    pub fn calculated(number: f64) -> Packed {
+        Packed(number.to_bits())
+    }
+
+    #[inline(always)]
+    pub fn number(number: f64) -> Packed {
+        let bits = number.to_bits();
+        if number.is_nan() {
+            return Packed(bits & 1 << 63 | QUIET_NAN);
+        }
+        Packed(bits)
+    }
+
+    #[inline(always)]
+    pub fn bool(bool: bool) -> Packed {
+        Packed(Packed::FALSE.0 + u64::from(bool))
+    }
+
+    #[inline(always)]
+    fn handle(tag: u64, id: u32) -> Packed {
+        Packed(tag << TAG_SHIFT | u64::from(id))
+    }
+
+    #[inline(always)]
+    pub fn table(id: TableId) -> Packed {
+        Packed::handle(TABLE, id.0)
+    }
+
+    #[inline(always)]
+    pub fn string(text: Str) -> Packed {
+        let hash = u64::from(text.hash & STRING_MASK) << STRING_BITS;
+        Packed(STRING << TAG_SHIFT | hash | u64::from(text.id & STRING_MASK))
+    }
+
+    #[inline(always)]
+    fn tag(self) -> u64 {
+        self.0 >> TAG_SHIFT
+    }
+
+    #[inline(always)]
+    pub fn is_nil(self) -> bool {
+        self.0 == Packed::NIL.0
+    }
+
+    /// Neither nil nor false.
+    #[inline(always)]
+    pub fn is_true(self) -> bool {
+        self.0.wrapping_sub(Packed::NIL.0) > 1
+    }
+
+    #[inline(always)]
+    pub fn is_number(self) -> bool {
+        self.0 <= LAST_NUMBER
+    }
+
+    /// The number, if it is one; else some NaN.
+    #[inline(always)]
+    pub fn float(self) -> f64 {
+        f64::from_bits(self.0)
+    }
+
+    #[inline(always)]
+    pub fn is_string(self) -> bool {
+        self.tag() == STRING
+    }
+
+    /// The hash, if this is a string.
+    #[inline(always)]
+    pub fn string_hash(self) -> u32 {
+        (self.0 >> STRING_BITS) as u32 & STRING_MASK
+    }
+
+    #[inline(always)]
+    pub fn as_table(self) -> Option<TableId> {
+        (self.tag() == TABLE).then_some(TableId(self.0 as u32))
+    }
+
+    #[inline(always)]
+    pub fn as_closure(self) -> Option<ClosureId> {
+        (self.tag() == CLOSURE).then_some(ClosureId(self.0 as u32))
+    }
+
+    #[inline(always)]
+    pub fn as_native(self) -> Option<NativeId> {
+        (self.tag() == NATIVE).then_some(NativeId(self.0 as u32))
+    }
+
+    /// Primitive equality: no metamethods, and NaN differs from itself.
+    #[inline(always)]
+    pub fn equals(self, other: Packed) -> bool {
+        self.float() == other.float() || (self.0 == other.0 && !self.is_number())
+    }
+
+    /// Whether metamethods may make two different ones equal: they are tables, or userdata.
+    #[inline]
+    pub fn may_equal(self, other: Packed) -> bool {
+        self.tag() == other.tag() && matches!(self.tag(), TABLE | USERDATA)
+    }
+
+    #[inline]
+    pub fn value(self) -> Value {
+        let id = self.0 as u32;
+        match self.tag() {
+            CONSTANT => match self {
+                Packed::NIL | Packed::DEAD => Value::Nil,
+                other => Value::Bool(other == Packed::TRUE),
+            },
+            STRING => Value::String(Str {
+                id: id & STRING_MASK,
+                hash: self.string_hash(),
+            }),
+            TABLE => Value::Table(TableId(id)),
+            CLOSURE => Value::Closure(ClosureId(id)),
+            NATIVE => Value::Native(NativeId(id)),
+            COROUTINE => Value::Coroutine(CoroutineId(id)),
+            USERDATA => Value::Userdata(UserdataId(id)),
+            _ => Value::Number(self.float()),
+        }
+    }
+}
+
+impl Default for Packed {
+    fn default() -> Packed {
+        Packed::NIL
+    }
+}
+
+impl From<Value> for Packed {
+    #[inline]
+    fn from(value: Value) -> Packed {
+        match value {
+            Value::Nil => Packed::NIL,
+            Value::Bool(bool) => Packed::bool(bool),
+            Value::Number(number) => Packed::number(number),
+            Value::String(text) => Packed::string(text),
+            Value::Table(id) => Packed::table(id),
+            Value::Closure(id) => Packed::handle(CLOSURE, id.0),
+            Value::Native(id) => Packed::handle(NATIVE, id.0),
+            Value::Coroutine(id) => Packed::handle(COROUTINE, id.0),
+            Value::Userdata(id) => Packed::handle(USERDATA, id.0),
+        }
+    }
+}

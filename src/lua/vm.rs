@@ -8,9 +8,9 @@ use std::rc::Rc;
 use super::call::Call;
 use super::code::Proto;
 use super::compiler::compile;
-use super::function::{Closure, Coroutine, Frame, Function, Native, Run, Status, Thread, Upvalue};
+use super::function::{Closure, Coroutine, Frame, Native, Run, Status, Thread};
 use super::heap::{Heap, OutOfMemory};
-use super::value::{CoroutineId, Str, TableId, UpvalueId, Value};
+use super::value::{CoroutineId, Str, TableId, Value};
 use crate::algorithms::bytes::Append;
 use crate::algorithms::hash::HashSeed;
 use crate::algorithms::num::write_u64;
@@ -82,12 +82,6 @@ pub trait Host {
 pub const FUEL: i32 = 100_000;
 /// What random numbers begin with: as in Redis, once and not with every script.
 const FIRST_RANDOM: u64 = 0x1234_abcd_330e;
-/// So deep may functions of the host and the machine call each other.
-const MAX_DEPTH: u32 = 199;
-/// So many functions may be active at once in a thread.
-const MAX_FRAMES: usize = 20_000;
-/// Registers a frame may use, whatever its function says: a window of this length needs no further checks.
-pub const WINDOW: usize = 256;
 
 /// Names of metamethods and the like, made once.
 #[derive(Debug)]
@@ -264,7 +258,7 @@ impl Vm {
         self.heap.charge(proto.heap_bytes())?;
         let closure = Closure {
             proto,
-            upvalues: Rc::new([]),
+            upvalues: Box::default(),
             environment,
         };
         Ok(Value::Closure(self.heap.closure(closure)?))
@@ -394,8 +388,7 @@ impl Vm {
     pub fn register(&mut self, table: TableId, name: &str, run: Run) {
         let native = self.heap.native(Native {
             run,
-            upvalues: Vec::new(),
-            environment: None,
+            ..Native::default()
         });
         if let Ok(native) = native {
             self.set_field(table, name, Value::Native(native));
@@ -456,17 +449,39 @@ impl Vm {
     /// `name:line: ` of the function `level` levels up; empty when that is none of Lua's.
     pub fn place(&self, level: usize) -> Vec<u8> {
         let mut out = Vec::new();
-        let frame = self.thread.frames.iter().rev().nth(level);
-        if let Some(frame) = frame
-            && let Some(proto) = &frame.proto
+        if let Some(Some(frame)) = self.frame_at(level)
+            && let Some(proto) = self.proto_of(frame)
         {
             out.put(&proto.source);
             out.push(b':');
-            let line = proto.line(frame.pc.saturating_sub(1));
+            let line = proto.line((frame.pc as usize).saturating_sub(1));
             write_u64(&mut out, u64::from(line));
             out.put(b": ");
         }
         out
+    }
+
+    /// The call so many levels up; Some(None) for one that a tail call has taken the place of.
+    pub(super) fn frame_at(&self, level: usize) -> Option<Option<&Frame>> {
+        let mut level = level;
+        for frame in self.thread.frames.iter().rev() {
+            if level == 0 {
+                return Some(Some(frame));
+            }
+            level -= 1;
+            let gone = usize::from(frame.tail_calls);
+            if level < gone {
+                return Some(None);
+            }
+            level -= gone;
+        }
+        None
+    }
+
+    /// What a function that is being called was compiled to, if it is written in Lua.
+    pub(super) fn proto_of(&self, frame: &Frame) -> Option<&Proto> {
+        let id = frame.function.as_closure()?;
+        Some(&*self.heap.closures.get(id.0)?.proto)
     }
 
     // ---- fuel and memory ----
@@ -593,343 +608,6 @@ impl Vm {
         Ok(Value::String(self.heap.string(bytes)?))
     }
 
-    // ---- the stack ----
-
-    /// Makes sure that the stack has `length` places and a window behind them.
-    pub(super) fn ensure(&mut self, length: usize) -> Result<(), Thrown> {
-        let wanted = length + WINDOW;
-        let now = self.thread.stack.len();
-        if wanted > now {
-            let length = wanted.max(now * 2).max(2 * WINDOW);
-            let bytes = (length - now) * size_of::<Value>();
-            self.heap.charge(bytes)?;
-            self.thread.charged_bytes += bytes;
-            self.thread.stack.resize(length, Value::Nil);
-        }
-        Ok(())
-    }
-
-    #[inline]
-    pub(super) fn stack(&self, at: usize) -> Value {
-        self.thread.stack.get(at).copied().unwrap_or_default()
-    }
-
-    #[inline]
-    pub(super) fn set_stack(&mut self, at: usize, value: Value) {
-        if let Some(place) = self.thread.stack.get_mut(at) {
-            *place = value;
-        }
-    }
-
-    // ---- calls ----
-
-    /// Calls a function with values from anywhere: its first result.
-    ///
-    /// # Errors
-    /// What it throws.
-    pub fn call_values(
-        &mut self,
-        host: &mut dyn Host,
-        function: Value,
-        args: &[Value],
-    ) -> Result<Value, Thrown> {
-        let at = self.thread.limit();
-        self.ensure(at + 1 + args.len())?;
-        self.set_stack(at, function);
-        for (offset, arg) in args.iter().enumerate() {
-            self.set_stack(at + 1 + offset, *arg);
-        }
-        self.call_at(host, at, args.len(), Some(1))?;
-        Ok(self.stack(at))
-    }
-
-    /// Calls the function at a place of the stack with the arguments behind it; the results are in its place then. With
-    /// None all of them are wanted, and [`Thread::top`] is behind the last.
-    ///
-    /// # Errors
-    /// What it throws.
-    pub(super) fn call_at(
-        &mut self,
-        host: &mut dyn Host,
-        at: usize,
-        count: usize,
-        wanted: Option<usize>,
-    ) -> Result<(), Thrown> {
-        if self.depth >= MAX_DEPTH {
-            return Err(self.error(b"C stack overflow"));
-        }
-        let top = self.thread.top;
-        self.depth += 1;
-        self.thread.depth += 1;
-        let stop = self.thread.frames.len();
-        let mut result = self.begin_call(host, at, count, wanted);
-        if result == Ok(true) {
-            result = self.execute(host, stop).map(|()| true);
-        }
-        self.depth -= 1;
-        self.thread.depth = self.thread.depth.saturating_sub(1);
-        result?;
-        if self.is_pausing {
-            self.fuel = 0;
-        }
-        if wanted.is_some() {
-            self.thread.top = top;
-        }
-        Ok(())
-    }
-
-    /// Begins a call: true when a frame was made that is to be executed, false when all is done.
-    pub(super) fn begin_call(
-        &mut self,
-        host: &mut dyn Host,
-        at: usize,
-        count: usize,
-        wanted: Option<usize>,
-    ) -> Result<bool, Thrown> {
-        self.burn(host)?;
-        match Function::of(self.stack(at)) {
-            Some(Function::Closure(_)) => {
-                self.enter(at, count, wanted)?;
-                Ok(true)
-            }
-            Some(Function::Native(id)) => {
-                let run = self.heap.natives.get(id.0).map(|native| native.run);
-                self.call_native(host, run, at, count, wanted)?;
-                Ok(false)
-            }
-            None => {
-                let count = self.make_callable(at, count)?;
-                self.begin_call(host, at, count, wanted)
-            }
-        }
-    }
-
-    /// Puts the `__call` metamethod of a value before it.
-    pub(super) fn make_callable(&mut self, at: usize, count: usize) -> Result<usize, Thrown> {
-        let value = self.stack(at);
-        let method = self.metamethod(value, self.names.call);
-        if Function::of(method).is_none() {
-            return Err(self.type_error(at, b"call"));
-        }
-        self.ensure(at + count + 2)?;
-        self.thread.stack.copy_within(at..at + count + 1, at + 1);
-        self.set_stack(at, method);
-        Ok(count + 1)
-    }
-
-    /// Makes the frame of a Lua function.
-    #[inline]
-    pub(super) fn enter(
-        &mut self,
-        at: usize,
-        count: usize,
-        wanted: Option<usize>,
-    ) -> Result<(), Thrown> {
-        let function = self.stack(at);
-        let Value::Closure(id) = function else {
-            return Err(self.error(b"not a function"));
-        };
-        let Some(closure) = self.heap.closures.get(id.0) else {
-            return Err(self.error(b"not a function"));
-        };
-        let proto = closure.proto.clone();
-        if self.thread.frames.len() >= MAX_FRAMES {
-            return Err(self.error(b"stack overflow"));
-        }
-        let (params, size) = (usize::from(proto.params), usize::from(proto.frame_size));
-        let mut base = at + 1;
-        if proto.is_vararg {
-            base = self.spread(at, count, &proto)?;
-        }
-        if base + size + WINDOW > self.thread.stack.len() {
-            self.ensure(base + size)?;
-        }
-        let first = match proto.is_vararg {
-            true => params + usize::from(proto.needs_arg),
-            false => count.min(params),
-        };
-        if let Some(rest) = self.thread.stack.get_mut(base + first..base + size) {
-            rest.fill(Value::Nil);
-        }
-        self.thread.frames.push(Frame {
-            proto: Some(proto),
-            function,
-            at,
-            base,
-            pc: 0,
-            wanted,
-            tail_calls: 0,
-        });
-        Ok(())
-    }
-
-    /// Moves the fixed arguments of a function with variable ones behind the others; where they begin then.
-    fn spread(&mut self, at: usize, count: usize, proto: &Proto) -> Result<usize, Thrown> {
-        let params = usize::from(proto.params);
-        let first = at + 1;
-        let count_all = count.max(params);
-        self.ensure(first + count_all + params + 1)?;
-        for place in count..params {
-            self.set_stack(first + place, Value::Nil);
-        }
-        let base = first + count_all;
-        for place in 0..params {
-            let value = self.stack(first + place);
-            self.set_stack(base + place, value);
-            self.set_stack(first + place, Value::Nil);
-        }
-        if proto.needs_arg {
-            let extra = count_all - params;
-            let table = self.heap.table(extra, 1)?;
-            for place in 0..extra {
-                let value = self.stack(first + params + place);
-                let key = Value::Number((place + 1) as f64);
-                let grown = self.heap.table_mut(table).set(key, value, usize::MAX);
-                self.heap.account(grown.unwrap_or(0));
-            }
-            let n = Value::String(self.names.n);
-            let count = Value::Number(extra as f64);
-            let grown = self.heap.table_mut(table).set(n, count, usize::MAX);
-            self.heap.account(grown.unwrap_or(0));
-            self.set_stack(base + params, Value::Table(table));
-        }
-        Ok(base)
-    }
-
-    /// Runs a function of the host.
-    pub(super) fn call_native(
-        &mut self,
-        host: &mut dyn Host,
-        run: Option<Run>,
-        at: usize,
-        count: usize,
-        wanted: Option<usize>,
-    ) -> Result<(), Thrown> {
-        let Some(run) = run else {
-            return Err(self.error(b"not a function"));
-        };
-        if self.thread.frames.len() >= MAX_FRAMES {
-            return Err(self.error(b"stack overflow"));
-        }
-        let base = at + 1;
-        self.ensure(base + count)?;
-        self.thread.frames.push(Frame {
-            proto: None,
-            function: self.stack(at),
-            at,
-            base,
-            pc: 0,
-            wanted,
-            tail_calls: 0,
-        });
-        self.thread.top = base + count;
-        let results = run(self, host, &mut Call { base, count })?;
-        self.pay_for_text(host)?;
-        self.thread.frames.pop();
-        self.finish_call(at, self.thread.top - results, results, wanted);
-        Ok(())
-    }
-
-    /// Moves results to where the function was.
-    #[inline]
-    pub(super) fn finish_call(
-        &mut self,
-        at: usize,
-        from: usize,
-        count: usize,
-        wanted: Option<usize>,
-    ) {
-        let moved = wanted.map_or(count, |wanted| wanted.min(count));
-        if from != at && from + moved <= self.thread.stack.len() {
-            self.thread.stack.copy_within(from..from + moved, at);
-        }
-        match wanted {
-            Some(wanted) => {
-                for place in moved..wanted {
-                    self.set_stack(at + place, Value::Nil);
-                }
-            }
-            None => self.thread.top = at + count,
-        }
-    }
-
-    /// Gives up what runs behind `frames` and `at`, after an error that was caught.
-    pub(super) fn unwind(&mut self, frames: usize, at: usize, depth: u32, thread_depth: u32) {
-        self.close_upvalues(at);
-        self.thread.frames.truncate(frames);
-        self.depth = depth;
-        self.thread.depth = thread_depth;
-        self.thread.top = at;
-    }
-
-    // ---- upvalues ----
-
-    /// The variable at a place of the stack, shared from now on.
-    pub(super) fn capture(&mut self, at: usize) -> Result<UpvalueId, Thrown> {
-        let at = at as u32;
-        let place = self.thread.open.partition_point(|(other, _)| *other < at);
-        if let Some((other, id)) = self.thread.open.get(place)
-            && *other == at
-        {
-            return Ok(*id);
-        }
-        let id = self.heap.upvalue(Upvalue::Open(self.thread.number, at))?;
-        self.thread.open.insert(place, (at, id));
-        Ok(id)
-    }
-
-    /// Variables from `from` on leave the stack.
-    pub(super) fn close_upvalues(&mut self, from: usize) {
-        while let Some((at, id)) = self.thread.open.last().copied() {
-            if (at as usize) < from {
-                return;
-            }
-            self.thread.open.pop();
-            let value = self.stack(at as usize);
-            if let Some(upvalue) = self.heap.upvalues.get_mut(id.0) {
-                *upvalue = Upvalue::Closed(value);
-            }
-        }
-    }
-
-    /// The value of a shared variable.
-    pub(super) fn upvalue(&self, id: UpvalueId) -> Value {
-        match self.heap.upvalues.get(id.0) {
-            Some(Upvalue::Closed(value)) => *value,
-            Some(Upvalue::Open(number, at)) if *number == self.thread.number => {
-                self.stack(*at as usize)
-            }
-            Some(Upvalue::Open(number, at)) => self
-                .heap
-                .coroutines
-                .get(number.0)
-                .and_then(|other| other.thread.as_ref()?.stack.get(*at as usize).copied())
-                .unwrap_or_default(),
-            None => Value::Nil,
-        }
-    }
-
-    pub(super) fn set_upvalue(&mut self, id: UpvalueId, value: Value) {
-        let place = match self.heap.upvalues.get_mut(id.0) {
-            Some(Upvalue::Closed(closed)) => Some(closed),
-            Some(Upvalue::Open(number, at)) => {
-                let (number, at) = (*number, *at as usize);
-                if number == self.thread.number {
-                    self.thread.stack.get_mut(at)
-                } else {
-                    let other = self.heap.coroutines.get_mut(number.0);
-                    other.and_then(|other| other.thread.as_mut()?.stack.get_mut(at))
-                }
-            }
-            None => None,
-        };
-        if let Some(place) = place {
-            *place = value;
-        }
-    }
-}
-
-impl Vm {
     /// Begins the random numbers of `math.random` anew.
     pub fn seed_random(&mut self, seed: i32) {
         self.random = u64::from(seed as u32) << 16 | 0x330e;

@@ -252,7 +252,7 @@ impl Func {
         if place >= MAX_CONSTANTS {
             return Err(b"constant table overflow");
         }
-        self.proto.constants.push(value);
+        self.proto.constants.push(value.into());
         if value.is_nil() {
             self.nil_constant = Some(place as u32);
         } else {
@@ -327,10 +327,8 @@ impl Func {
                 let pc = match key {
                     Operand::Register(key) => self.emit(Op::GetTable, 0, table, i32::from(key)),
                     Operand::Constant(key) => {
-                        let is_name = matches!(
-                            self.proto.constants.get(usize::from(key)),
-                            Some(Value::String(_))
-                        );
+                        let constant = self.proto.constants.get(usize::from(key));
+                        let is_name = constant.is_some_and(|constant| constant.is_string());
                         let op = if is_name { Op::GetField } else { Op::GetTableK };
                         self.emit(op, 0, table, i32::from(key))
                     }

@@ -8,6 +8,7 @@ use super::super::value::{TableId, Value};
 use super::super::vm::{Host, Thrown, Unwinding, Vm};
 use super::Functions;
 use crate::algorithms::bytes::Append;
+use crate::algorithms::num::write_i64;
 
 const FUNCTIONS: &Functions = &[
     ("assert", assert),
@@ -22,7 +23,6 @@ const FUNCTIONS: &Functions = &[
     ("newproxy", newproxy),
     ("next", next),
     ("pairs", pairs),
-    ("pcall", pcall),
     ("rawequal", rawequal),
     ("rawget", rawget),
     ("rawset", rawset),
@@ -42,6 +42,13 @@ const MAX_UNPACKED: f64 = 8000.0;
 pub fn open(vm: &mut Vm, globals: TableId) {
     for (name, run) in FUNCTIONS {
         vm.register(globals, name, *run);
+    }
+    let pcall = vm.heap.native(Native {
+        protects: true,
+        ..Native::default()
+    });
+    if let Ok(pcall) = pcall {
+        vm.set_field(globals, "pcall", Value::Native(pcall));
     }
     vm.set_field(globals, "_G", Value::Table(globals));
     let version = Value::String(vm.heap.name("Lua 5.1"));
@@ -123,10 +130,14 @@ fn function_at(vm: &mut Vm, call: &Call, at: usize) -> Result<Option<Value>, Thr
     if level == 0 {
         return Ok(None);
     }
-    let level = usize::try_from(level).unwrap_or(usize::MAX);
-    let frame = vm.thread.frames.iter().rev().nth(level);
-    match frame.map(|frame| frame.function) {
-        Some(function) => Ok(Some(function)),
+    let place = usize::try_from(level).unwrap_or(usize::MAX);
+    match vm.frame_at(place) {
+        Some(Some(frame)) => Ok(Some(frame.function.value())),
+        Some(None) => {
+            let mut message = b"no function environment for tail call at level ".to_vec();
+            write_i64(&mut message, level);
+            Err(vm.native_error(&message))
+        }
         None => Err(call.bad(vm, at, b"invalid level")),
     }
 }
@@ -553,25 +564,6 @@ pub fn give_status(vm: &mut Vm, at: usize, is_ok: bool) -> Result<usize, Thrown>
     vm.set_stack(at, Value::Bool(is_ok));
     vm.thread.top = top + 1;
     Ok(top + 1 - at)
-}
-
-/// Redis' own: of a thrown table it gives the field `err` instead if that is text, and as well if it is not.
-fn pcall(vm: &mut Vm, host: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
-    let at = call.place(0);
-    if call.count == 0 {
-        // What would be called is the place of the status.
-        call.push(vm, Value::Bool(true))?;
-    }
-    let is_ok = protected(vm, host, at, call.count.saturating_sub(1))?;
-    let thrown = vm.stack(at);
-    if !is_ok && matches!(thrown, Value::Table(_)) {
-        let key = Value::String(vm.heap.name("err"));
-        match vm.index(host, thrown, key, None)? {
-            text @ (Value::String(_) | Value::Number(_)) => vm.set_stack(at, text),
-            other => call.push(vm, other)?,
-        }
-    }
-    give_status(vm, at, is_ok)
 }
 
 fn xpcall(vm: &mut Vm, host: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {

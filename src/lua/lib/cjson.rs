@@ -62,7 +62,7 @@ fn add(vm: &mut Vm, table: TableId, name: &str, run: Run, settings: TableId) {
     let native = vm.heap.native(Native {
         run,
         upvalues: vec![Value::Table(settings)],
-        environment: None,
+        ..Native::default()
     });
     if let Ok(native) = native {
         vm.set_field(table, name, Value::Native(native));

@@ -1,7 +1,7 @@
 //! Coroutines.
 
 use super::super::call::Call;
-use super::super::function::{Coroutine, Function, Native, Status, Thread};
+use super::super::function::{Coroutine, Function, Native, Status, Thread, wanted_code};
 use super::super::value::{CoroutineId, Value};
 use super::super::vm::{Host, Thrown, Unwinding, Vm};
 use super::Functions;
@@ -23,7 +23,7 @@ fn make(vm: &mut Vm, call: &Call) -> Result<CoroutineId, Thrown> {
     }
     let id = vm.heap.coroutine(Coroutine::default())?;
     let mut thread = Thread::new(id, vm.thread.environment);
-    thread.stack.push(function);
+    thread.stack.push(function.into());
     thread.top = 1;
     if let Some(coroutine) = vm.heap.coroutines.get_mut(id.0) {
         coroutine.thread = Some(Box::new(thread));
@@ -86,12 +86,13 @@ fn go_on(vm: &mut Vm, host: &mut dyn Host, id: CoroutineId, from: usize) -> Resu
     let args: Vec<Value> = (from..vm.thread.top).map(|at| vm.stack(at)).collect();
     let me = vm.current;
     enter(vm, me, Status::Normal, id);
+    let depth = vm.depth;
     vm.depth += 1;
     let result = match vm.depth <= 200 {
         true => run(vm, host, &args),
         false => Err(vm.error(b"C stack overflow")),
     };
-    vm.depth -= 1;
+    vm.depth = depth;
     let (is_ok, after) = finish(vm, result);
     enter(vm, id, after, me);
     if vm.unwinding == Unwinding::Kill {
@@ -130,7 +131,7 @@ fn run(vm: &mut Vm, host: &mut dyn Host, args: &[Value]) -> Result<(), Thrown> {
         for (offset, arg) in args.iter().enumerate() {
             vm.set_stack(from + offset, *arg);
         }
-        vm.finish_call(at, from, args.len(), wanted);
+        vm.finish_call(at, from, args.len(), wanted_code(wanted));
         vm.thread.depth += 1;
         let result = vm.execute(host, 0);
         vm.thread.depth = 0;
@@ -215,7 +216,7 @@ fn wrap(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown>
     let native = vm.heap.native(Native {
         run: wrapped,
         upvalues: vec![Value::Coroutine(id)],
-        environment: None,
+        ..Native::default()
     })?;
     call.give(vm, Value::Native(native))
 }

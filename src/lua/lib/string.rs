@@ -279,7 +279,7 @@ fn gmatch(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Throw
             Value::String(pattern),
             Value::Number(0.0),
         ],
-        environment: None,
+        ..Native::default()
     })?;
     call.give(vm, Value::Native(native))
 }
