@@ -42,7 +42,6 @@ impl Engine {
     /// Repeats until nothing is left: a woken client's command may itself leave things to do.
     #[cold]
     pub(super) fn settle(&mut self) {
-        #[cfg(feature = "scripting")]
         if self.is_busy() {
             // Nobody else touches the data: only what was said goes out.
             self.deliver_events();

@@ -36,9 +36,9 @@ use crate::algorithms::hash::HashSeed;
 use crate::algorithms::rng::Rng;
 use crate::commands;
 use crate::keyspace::Keyspace;
-use crate::resp::Reply;
+use crate::resp::{Error, Reply};
 use crate::state::config::with_command_line;
-use crate::state::{Config, Server, Session, Sessions};
+use crate::state::{Config, Hindrance, Server, Session, Sessions};
 use crate::table::Lookup;
 use block::Blocked;
 use persist::Transfer;
@@ -279,6 +279,28 @@ impl Engine {
         if let Some(session) = self.sessions.get_mut(id) {
             session.is_in_exec = !may_block;
         }
+    }
+
+    /// Whether a script is paused: commands are refused, and a snapshot would be one of half the script.
+    pub fn is_busy(&self) -> bool {
+        self.server.hindrance == Hindrance::Script
+    }
+
+    /// Whether clients are held back meanwhile, and not told BUSY yet.
+    pub fn is_holding(&self) -> bool {
+        self.is_holding
+    }
+
+    /// For what cannot be while a script is paused.
+    ///
+    /// # Errors
+    /// BUSY.
+    pub fn check_idle(&self) -> Result<(), Error> {
+        #[cfg(feature = "scripting")]
+        if let Some(busy) = &self.server.scripts.busy {
+            return Err(busy.refusal());
+        }
+        Ok(())
     }
 
     /// Adds nil to the reply of a batch, for a command that said nothing.

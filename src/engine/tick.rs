@@ -40,7 +40,6 @@ impl Engine {
 
     /// When [`Engine::tick`] has something to do, in ms since the epoch.
     pub fn next_deadline_ms(&self) -> Option<i64> {
-        #[cfg(feature = "scripting")]
         if self.is_busy() {
             return Some(self.now_ms);
         }

@@ -4,6 +4,8 @@
 //! control block. A host that lies about lengths gets an error, not somebody else's memory.
 
 use super::instance::{self, Instance, NONE_NOTHING, none};
+#[cfg(feature = "scripting")]
+use crate::engine::ScriptLimits;
 use crate::engine::{Called, Engine, Kind, Options};
 use crate::resp::{Encoding, Reply};
 use crate::table::Resolved;
@@ -315,6 +317,24 @@ pub extern "C" fn rs_closing(session: u32) -> i32 {
     instance::with(|instance| i32::from(instance.engine.is_closing(session))).unwrap_or(1)
 }
 
+/// How much of a script runs at once: see [`ScriptLimits`].
+#[cfg(feature = "scripting")]
+#[unsafe(no_mangle)]
+pub extern "C" fn rs_script_limits(slice: u32, most: u32) {
+    instance::with(|instance| {
+        instance
+            .engine
+            .set_script_limits(ScriptLimits { slice, most });
+    });
+}
+
+/// Whether a native session can wait for scripts that pause.
+#[cfg(feature = "scripting")]
+#[unsafe(no_mangle)]
+pub extern "C" fn rs_may_pause(session: u32, may_pause: u32) {
+    instance::with(|instance| instance.engine.set_may_pause(session, may_pause != 0));
+}
+
 /// Does what is due at the control block's time.
 #[unsafe(no_mangle)]
 pub extern "C" fn rs_tick() -> i32 {
@@ -383,12 +403,15 @@ pub extern "C" fn rs_remote_publish(is_sharded: u32, channel: usize, payload: us
     }))
 }
 
-/// Starts a snapshot; no command may run until its last chunk is out.
+/// Starts a snapshot; no command may run until its last chunk is out. BUSY while a script is paused.
 #[unsafe(no_mangle)]
 pub extern "C" fn rs_snapshot_begin() -> i32 {
     or_nothing(instance::with(|instance| {
-        instance.engine.begin_snapshot();
-        instance.finish_result(Ok(()))
+        let idle = instance.engine.check_idle();
+        if idle.is_ok() {
+            instance.engine.begin_snapshot();
+        }
+        instance.finish_result(idle)
     }))
 }
 
@@ -440,7 +463,8 @@ pub extern "C" fn rs_load_chunk(length: usize) -> i32 {
 #[unsafe(no_mangle)]
 pub extern "C" fn rs_load_end() -> i32 {
     or_nothing(instance::with(|instance| {
-        let result = instance.engine.end_load();
+        let idle = instance.engine.check_idle();
+        let result = idle.and_then(|()| instance.engine.end_load());
         instance.finish_result(result)
     }))
 }

@@ -27,6 +27,8 @@ pub mod word {
     pub const VOLATILE: usize = 16;
     pub const WRITE_VERSION: usize = 17;
     pub const DIRTY: usize = 18;
+    /// Scripts: 0 none is paused; 1 others wait for one; 2 others are told BUSY.
+    pub const SCRIPT: usize = 19;
     pub const COUNT: usize = 20;
 }
 
@@ -264,6 +266,9 @@ impl Instance {
             .next_deadline_ms()
             .map_or(f64::INFINITY, |at_ms| at_ms as f64);
         write_wide(word::DEADLINE_MS, deadline_ms.to_bits());
+        let is_busy = u32::from(self.engine.is_busy());
+        let is_told = u32::from(!self.engine.is_holding());
+        write_word(word::SCRIPT, is_busy + (is_busy & is_told));
     }
 }
 

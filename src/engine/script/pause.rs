@@ -11,7 +11,7 @@ use crate::algorithms::bytes::{Append, Bytes};
 use crate::algorithms::num;
 use crate::lua::vm::Interrupt;
 use crate::lua::{Ran, Thrown};
-use crate::resp::{Error, Reply};
+use crate::resp::Reply;
 use crate::state::scripts::{Busy, Machine, ScriptLimits};
 use crate::state::{Block, Hindrance, Session, TimeoutReply};
 use crate::table::Resolved;
@@ -75,16 +75,6 @@ impl Engine {
         if let Some(session) = self.sessions.get_mut(id) {
             session.may_pause = may_pause;
         }
-    }
-
-    /// Whether a script is paused: commands are refused, and a snapshot would be one of half the script.
-    pub fn is_busy(&self) -> bool {
-        self.pauses.paused.is_some()
-    }
-
-    /// Whether the clients that are held back meanwhile are not told BUSY yet.
-    pub fn is_holding(&self) -> bool {
-        self.is_holding
     }
 
     /// Puts a script aside that has used up its slice; its caller waits.
@@ -250,16 +240,5 @@ impl Engine {
         self.server.scripts.busy = None;
         self.is_holding = false;
         self.end_pause();
-    }
-
-    /// The error of whoever wants what cannot be while a script is paused.
-    ///
-    /// # Errors
-    /// BUSY.
-    pub fn check_idle(&self) -> Result<(), Error> {
-        match &self.server.scripts.busy {
-            Some(busy) => Err(busy.refusal()),
-            None => Ok(()),
-        }
     }
 }
