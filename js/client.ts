@@ -258,6 +258,12 @@ export class AsyncClient<
 	M extends "async" | "async-bytes" = "async",
 > extends (Base as unknown as CommandsOf)<M> {
 	async call<T = Reply>(name: string, ...args: Arg[]): Promise<Awaited<T>> {
+		const { engine, table } = this.link.connection;
+		if (engine.isHolding && !isHeardWhileHeld(name, args[0])) await engine.whenHeard();
+		const op = engine.op(name);
+		if (op !== NO_OP && table.isScript(op)) {
+			return (await patiently(this.link, (other) => other.runOp(op, args, this.mode))) as Awaited<T>;
+		}
 		return (await Client.prototype.call.call(this, name, ...args)) as Awaited<T>;
 	}
 
@@ -266,7 +272,9 @@ export class AsyncClient<
 	}
 
 	private async runScript(script: Script<unknown>, keys: readonly Key[], args: readonly Arg[]) {
-		return await script.run(this.link.connection, keys, args, this.mode);
+		const { engine } = this.link.connection;
+		if (engine.isHolding) await engine.whenHeard();
+		return await patiently(this.link, (other) => script.run(other, keys, args, this.mode));
 	}
 
 	script<T = Reply>(source: string, options: ScriptOptions = {}): BoundScript<M, T> {
@@ -284,14 +292,17 @@ export class AsyncClient<
 	}
 
 	pipeline(): Pipeline<Promise<unknown[]>> {
-		return new Pipeline(
-			async (requests) => runBatch(this.link, requests, this.mode, false) as unknown[],
-			this.link,
-		);
+		return new Pipeline(async (requests) => (await this.batch(requests, false)) as unknown[], this.link);
 	}
 
 	multi(): Pipeline<Promise<unknown[] | null>> {
-		return new Pipeline(async (requests) => runBatch(this.link, requests, this.mode, true), this.link);
+		return new Pipeline((requests) => this.batch(requests, true), this.link);
+	}
+
+	private async batch(requests: readonly Request[], isMulti: boolean): Promise<unknown[] | null> {
+		const { engine } = this.link.connection;
+		if (engine.isHolding) await engine.whenHeard();
+		return runBatch(this.link, requests, this.mode, isMulti);
 	}
 
 	async *scanIterator(options: ScanOptions = {}): AsyncIterableIterator<Item<M>> {
@@ -466,6 +477,17 @@ function lend({ link, mode }: Base, op: number, args: readonly Arg[]): Promise<R
 	return link.blocking((other) => other.runOp(op, args, mode));
 }
 
+/** Runs a script that may pause on a session of its own; not in a transaction, where it cannot. */
+function patiently(link: Link, run: (connection: Connection) => MaybePromise<Reply>): MaybePromise<Reply> {
+	if (link.connection.isMulti) return run(link.connection);
+	return link.blocking((other) => other.patiently(() => run(other)));
+}
+
+/** What ends a script need not wait for it. */
+function isHeardWhileHeld(name: string, word: unknown): boolean {
+	return /^shutdown$/i.test(name) || (/^(script|function)$/i.test(name) && /^kill$/i.test(String(word)));
+}
+
 /** The method of a command for clients that answer at once. Up to three plain arguments take the short road. */
 function syncMethod(entry: CommandEntry): (...args: never[]) => unknown {
 	const { index, isTimed } = entry;
@@ -514,8 +536,13 @@ function syncMethod(entry: CommandEntry): (...args: never[]) => unknown {
 install(Client.prototype, syncMethod);
 install(AsyncClient.prototype, (entry) => {
 	const method = Client.prototype[entry.method as "get"] as unknown as (...args: never[]) => unknown;
+	const isHeard = isHeardWhileHeld(entry.name, entry.sub);
 	return async function (this: AsyncClient, ...args: never[]) {
-		return await method.apply(this, args);
+		const { engine } = this.link.connection;
+		if (engine.isHolding && !isHeard) await engine.whenHeard();
+		if (!entry.isScript) return await method.apply(this, args);
+		const list = words(entry, args);
+		return await patiently(this.link, (other) => other.runEntry(entry, list, this.mode));
 	};
 });
 install(Pipeline.prototype, (entry) => {

@@ -38,12 +38,14 @@ export class OpTable {
 	private readonly timed = new Uint8Array(65536 >> 3);
 	private readonly blocking = new Uint8Array(65536 >> 3);
 	private readonly stateful = new Uint8Array(65536 >> 3);
+	private readonly scripts = new Uint8Array(65536 >> 3);
 
 	constructor(engine: Engine) {
 		this.ops = Uint16Array.from(ENTRIES, (entry) => {
 			const op = engine.op(entry.name);
 			if (entry.isTimed || entry.sub) this.mark(this.timed, op);
 			if (entry.isBlocking && !entry.sub && op !== NO_OP) this.mark(this.blocking, op);
+			if (entry.isScript && op !== NO_OP) this.mark(this.scripts, op);
 			return op;
 		});
 		this.mark(this.timed, NO_OP);
@@ -60,6 +62,10 @@ export class OpTable {
 
 	isStateful(op: number): boolean {
 		return ((this.stateful[op >> 3] as number) & (1 << (op & 7))) !== 0;
+	}
+
+	isScript(op: number): boolean {
+		return ((this.scripts[op >> 3] as number) & (1 << (op & 7))) !== 0;
 	}
 
 	isBlocking(op: number): boolean {
@@ -184,6 +190,18 @@ export class Connection {
 		}
 		if (isStateful) this.end(op, args);
 		return this.give(outcome, mode);
+	}
+
+	/** Does `run`, in which a script may pause: its reply is a promise then. */
+	patiently<T>(run: () => T): T {
+		const { engine, id } = this;
+		if (id < 0) return run();
+		engine.setMayPause(id, true);
+		try {
+			return run();
+		} finally {
+			if (this.id === id) engine.setMayPause(id, false);
+		}
 	}
 
 	/** Before a command that changes the session: EXEC and DISCARD end MULTI even when they fail. */

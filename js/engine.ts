@@ -27,6 +27,7 @@ const DEADLINE_MS = 14;
 const VOLATILE_KEYS = 16;
 const WRITE_VERSION = 17;
 const DIRTY = 18;
+const SCRIPT = 19;
 
 const MAGIC_WORD = 0x52545352;
 /** Bits of RSP_FLAGS. */
@@ -44,6 +45,10 @@ const LEAST_REQUEST_BYTES = 65536;
 /** So many calls may pass on an old clock while no key has a deadline. */
 const STALE_CALLS = 32;
 const LONGEST_TIMER_MS = 0x7fffffff;
+/** The engine counts steps of scripts by so many. */
+const STEPS_A_UNIT = 100_000;
+const SLICE_STEPS = 200_000;
+const MOST_STEPS = 500_000_000;
 
 /** Instead of a reply: the reply comes later, as a message. */
 export const BLOCKED = Symbol("blocked");
@@ -75,6 +80,17 @@ export interface Request {
 	args: readonly Arg[];
 }
 
+/** How long scripts run, in steps: calls and turns of loops; a command of Redis counts as some forty. */
+export interface ScriptLimits {
+	/**
+	 * After so many a script pauses, if its caller can wait (promises, RESP), and the page or the server goes on with other
+	 * work. 0 for never. Default 200,000, some ten milliseconds; 0 without timers.
+	 */
+	slice?: number;
+	/** A script that cannot pause is ended after so many. Default 500 million, half a minute of ordinary code. */
+	most?: number;
+}
+
 export interface EngineOptions {
 	/** 128 bits for hashing and random replies; random unless given. */
 	seed?: readonly [number, number, number, number];
@@ -85,6 +101,7 @@ export interface EngineOptions {
 	 * does and keys expire when they are looked at. Default true.
 	 */
 	timers?: boolean;
+	scripts?: ScriptLimits;
 }
 
 /** How a session hears that there is something for it. */
@@ -93,6 +110,22 @@ export interface SessionEvents {
 	onReady(): void;
 	/** The engine wants the connection closed. */
 	onDisconnect?(): void;
+}
+
+/** Runs `task` once the host has seen to what else waits: input, timers, the page. */
+function soon(task: () => void): void {
+	const { setImmediate } = globalThis as { setImmediate?: (task: () => void) => void };
+	if (setImmediate) setImmediate(task);
+	else if (typeof MessageChannel !== "undefined" && !("WebSocketPair" in globalThis)) {
+		// A browser slows timers down to one in four milliseconds, and to one a second in a page that is hidden. Not so
+		// workerd.
+		const { port1, port2 } = new MessageChannel();
+		port1.onmessage = () => {
+			port1.close();
+			task();
+		};
+		port2.postMessage(undefined);
+	} else setTimeout(task, 0);
 }
 
 type Timer = ReturnType<typeof setTimeout> & { unref?(): void; ref?(): void };
@@ -135,6 +168,9 @@ export class Engine {
 	private lastOp = NO_OP;
 	private lastName = "";
 	private isPumpDue = false;
+	private isTickDue = false;
+	/** Who waits for scripts. */
+	private scriptWaiters: { isThere: () => boolean; resolve: () => void }[] = [];
 	private timer: Timer | undefined;
 	/** When the timer fires; -Infinity keeps it from being set. */
 	private timerAt_ms = Number.POSITIVE_INFINITY;
@@ -161,6 +197,8 @@ export class Engine {
 			throw new RedstartError("wasm", "this wasm module is not a Redstart engine of this version");
 		}
 		exports.rs_reserve(LEAST_REQUEST_BYTES);
+		const { slice = this.hasTimers ? SLICE_STEPS : 0, most = MOST_STEPS } = options.scripts ?? {};
+		exports.rs_script_limits?.(Math.ceil(slice / STEPS_A_UNIT), Math.ceil(most / STEPS_A_UNIT));
 		this.view();
 		this.readClock();
 	}
@@ -194,6 +232,38 @@ export class Engine {
 	/** When the engine wants {@link tick} called, in ms since 1970; Infinity for never. */
 	get deadline_ms(): number {
 		return this.floats[this.ctrlFloats + DEADLINE_MS / 2] as number;
+	}
+
+	/** A script is paused: commands are refused with BUSY, and there can be no snapshot. */
+	get isBusy(): boolean {
+		return this.words[this.ctrl + SCRIPT] !== 0;
+	}
+
+	/** A script is paused, and not for so long yet that those who can wait should be told. */
+	get isHolding(): boolean {
+		return this.words[this.ctrl + SCRIPT] === 1;
+	}
+
+	/** Resolves when no script is paused. */
+	whenIdle(): Promise<void> {
+		return this.whenScripts(() => !this.isBusy);
+	}
+
+	/** Resolves when commands are answered, be it with BUSY. */
+	whenHeard(): Promise<void> {
+		return this.whenScripts(() => !this.isHolding);
+	}
+
+	private async whenScripts(isThere: () => boolean): Promise<void> {
+		// Whoever is first may start another one.
+		while (!isThere()) {
+			await new Promise<void>((resolve) => this.scriptWaiters.push({ isThere, resolve }));
+		}
+	}
+
+	/** Whether the session can wait for a script that it calls; its reply comes as a message then. */
+	setMayPause(session: number, mayPause: boolean): void {
+		this.guard(() => this.exports.rs_may_pause?.(session, mayPause ? 1 : 0));
 	}
 
 	/** The number of a command, or {@link NO_OP} for a name the engine does not know. Any case. */
@@ -501,7 +571,14 @@ export class Engine {
 			this.exports.rs_tick();
 		});
 		this.after();
+		if (this.scriptWaiters.length > 0) this.wakeScriptWaiters();
 		return this.deadline_ms;
+	}
+
+	private wakeScriptWaiters(): void {
+		const all = this.scriptWaiters;
+		this.scriptWaiters = all.filter(({ isThere }) => !isThere());
+		for (const { isThere, resolve } of all) if (isThere()) resolve();
 	}
 
 	/** The next message of a native session. */
@@ -710,6 +787,16 @@ export class Engine {
 		if ((this.floats[this.ctrlFloats + DEADLINE_MS / 2] as number) < this.timerAt_ms) this.setTimer();
 	}
 
+	/** Goes on with the script that is paused. */
+	private tickSoon(): void {
+		if (this.isTickDue) return;
+		this.isTickDue = true;
+		soon(() => {
+			this.isTickDue = false;
+			if (!this.isDead) this.tell(() => this.tick());
+		});
+	}
+
 	private schedulePump(): void {
 		if (this.isPumpDue) return;
 		this.isPumpDue = true;
@@ -720,6 +807,10 @@ export class Engine {
 	}
 
 	private setTimer(): void {
+		if (this.isBusy) {
+			this.tickSoon();
+			return;
+		}
 		clearTimeout(this.timer);
 		const deadline_ms = this.deadline_ms;
 		const delay_ms = Math.min(Math.max(Math.ceil(deadline_ms - this.now()), 0), LONGEST_TIMER_MS);

@@ -19,6 +19,7 @@ export {
 	type EngineOptions,
 	type HostRequest,
 	type Message,
+	type ScriptLimits,
 	type SessionEvents,
 } from "./engine.ts";
 export { RedstartError, type RedstartErrorKind, ReplyError } from "./errors.ts";

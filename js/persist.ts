@@ -164,6 +164,8 @@ export class Persistence {
 	private async saveNow(): Promise<void> {
 		const engine = this.engine;
 		if (!engine) throw new RedstartError("closed", "there is nothing to save");
+		// Half of what a script does is not to be stored.
+		if (engine.isBusy) await engine.whenIdle();
 		const from_ms = Date.now();
 		let length_bytes = 0;
 		try {
@@ -253,7 +255,7 @@ export class Persistence {
 	/** Saves what has changed in one step, if storage can do that, because there may be no time for a second. */
 	private flush(): void {
 		const { engine, storage } = this;
-		if (!engine || engine.dirty === 0 || this.isReader) return;
+		if (!engine || engine.dirty === 0 || this.isReader || engine.isBusy) return;
 		if (!storage.replace || !this.isExclusive) {
 			this.save().catch(() => undefined);
 			return;

@@ -2,8 +2,8 @@
 
 import { ASYNC_DISPOSE, Client, DISPOSE, type Link } from "./client.ts";
 import { Connection, OpTable } from "./connection.ts";
-import { type Arg, Engine, type HostRequest } from "./engine.ts";
-import { RedstartError } from "./errors.ts";
+import { type Arg, Engine, type HostRequest, type ScriptLimits } from "./engine.ts";
+import { RedstartError, ReplyError } from "./errors.ts";
 import { type LoadOptions, Persistence, type SaveReport } from "./persist.ts";
 import { type Reply, type ReplyMode, type ReplyOptions, replyMode, TEXT_MODE } from "./reply.ts";
 import { Bridge } from "./share/broadcast.ts";
@@ -32,6 +32,8 @@ export interface OpenOptions extends ReplyOptions {
 	now?: () => number;
 	/** Whether timers may be set (expiry, save schedule). Default true. */
 	timers?: boolean;
+	/** How long scripts run at once, and at most. */
+	scripts?: ScriptLimits;
 }
 
 /** Events of a database and what their listeners get. */
@@ -195,14 +197,16 @@ class Core implements Link {
 
 	// ---- what the engine asks ----
 
-	private serve({ name, args }: HostRequest): void {
+	private serve(request: HostRequest): void {
+		const { name, args } = request;
 		switch (name) {
 			case "publish":
 			case "spublish":
 				this.bridge?.publish(name === "spublish", args[0] as Uint8Array, args[1] as Uint8Array);
 				return;
 			case "save":
-				if (!this.persistence) this.engine.skipSnapshot();
+				if (this.engine.isBusy) void this.engine.whenIdle().then(() => this.serve(request));
+				else if (!this.persistence) this.engine.skipSnapshot();
 				else if (toText(args[0] as Uint8Array) === "sync") this.persistence.save().catch(() => undefined);
 				else this.persistence.saveSoon();
 				return;
@@ -264,6 +268,21 @@ class Core implements Link {
 		this.ready.catch((cause) => this.emit("error", cause));
 	}
 
+	/** Ends the script that is paused, or waits for its end when it has written. */
+	private async endScript(): Promise<void> {
+		const { engine } = this;
+		if (!engine.isBusy) return;
+		for (const name of ["SCRIPT", "FUNCTION"]) {
+			try {
+				this.connection.run(name, ["KILL"], TEXT_MODE);
+			} catch (error) {
+				if (!(error instanceof ReplyError)) throw error;
+			}
+		}
+		engine.tick();
+		await engine.whenIdle();
+	}
+
 	close(isSaving = true): Promise<void> {
 		this.closing ??= this.closeNow(isSaving);
 		return this.closing;
@@ -274,6 +293,7 @@ class Core implements Link {
 		this.stopWatching?.();
 		const { persistence } = this;
 		try {
+			if (isSaving) await this.endScript();
 			if (isSaving && this.engine.dirty > 0) await persistence?.saveIfOwner();
 		} finally {
 			const closed = new RedstartError("closed", "the database is closed");

@@ -23,6 +23,9 @@ export interface EngineExports {
 	rs_feed(session: number, length: number): number;
 	rs_drain(session: number): number;
 	rs_closing(session: number): number;
+	/** Absent, like the next one, in a build without scripting. */
+	rs_script_limits?(slice: number, most: number): void;
+	rs_may_pause?(session: number, mayPause: number): void;
 	rs_tick(): number;
 	rs_ready(): number;
 	rs_message(session: number): number;

@@ -150,7 +150,8 @@ class Program {
 		] as const) {
 			process.on(signal, () => {
 				log.signal(`Received ${name} scheduling shutdown...`);
-				this.shutDown("default", false);
+				// As redis-server, not in the middle of a script.
+				void engine.whenIdle().then(() => this.shutDown("default", false));
 			});
 		}
 		if (this.config("port") !== "0") log.write("notice", "Ready to accept connections tcp");
@@ -241,7 +242,8 @@ class Program {
 		const words = args.map((arg) => (arg instanceof Uint8Array ? toText(arg) : String(arg)));
 		switch (name) {
 			case "save":
-				this.save(words[0] === "bg");
+				// Half of what a script does is not to be stored.
+				void this.engine.whenIdle().then(() => this.save(words[0] === "bg"));
 				return;
 			case "shutdown":
 				this.shutDown(words[0] ?? "default", words.includes("force"));

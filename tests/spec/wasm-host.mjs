@@ -37,6 +37,8 @@ export class WasmHost {
 		this.#now_ms = START_MS;
 		this.exports.rs_init(1, 2, 3, 4);
 		this.#setNow();
+		// Scripts pause early, and go on as time passes.
+		this.exports.rs_script_limits?.(1, 5000);
 		this.#configure(["", "", "--enable-debug-command", "yes"]);
 	}
 

@@ -9,7 +9,8 @@ pub struct ScriptLimits {
     /// After this much a script pauses until the next tick, if its caller can wait; 0 for never. To be set by a host that
     /// ticks at once when the engine wants it.
     pub slice: u32,
-    /// A script that has run for this long without a place where it can pause is ended.
+    /// A script that has run for this long without a place where it can pause is ended. The default is half a minute of
+    /// ordinary code, and less of loops that do little.
     pub most: u32,
 }
 
@@ -17,7 +18,7 @@ impl Default for ScriptLimits {
     fn default() -> ScriptLimits {
         ScriptLimits {
             slice: 0,
-            most: 30_000,
+            most: 5000,
         }
     }
 }
