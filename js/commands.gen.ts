@@ -220,10 +220,33 @@ export interface Commands<M extends Mode> {
 	expireat(key: Key, unixTimeSeconds: Int, options?: { nx?: boolean; xx?: boolean; gt?: boolean; lt?: boolean }): Result<M, number>;
 	/** When a key expires, in seconds since 1970; -1 when never, -2 when there is none. */
 	expiretime(key: Key): Result<M, number>;
+	/** Runs a function of a library. */
+	fcall<T = Reply>(functionName: Arg, keys?: readonly Key[], args?: readonly Arg[]): Result<M, T>;
+	fcall<T = Reply>(functionName: Arg, numkeys: Int, ...keysAndArgs: Arg[]): Result<M, T>;
+	/** Runs a function of a library that must not write. */
+	fcallRo<T = Reply>(functionName: Arg, keys?: readonly Key[], args?: readonly Arg[]): Result<M, T>;
+	fcallRo<T = Reply>(functionName: Arg, numkeys: Int, ...keysAndArgs: Arg[]): Result<M, T>;
 	/** Removes every key of every database. */
 	flushall(options?: { async?: boolean; sync?: boolean }): Result<M, "OK">;
 	/** Removes every key of the selected database. */
 	flushdb(options?: { async?: boolean; sync?: boolean }): Result<M, "OK">;
+	/** Forgets a library and its functions. */
+	functionDelete(libraryName: Arg): Result<M, "OK">;
+	/** All libraries, as bytes for FUNCTION RESTORE. */
+	functionDump(): Result<M, string>;
+	/** Forgets every library. */
+	functionFlush(options?: { async?: boolean; sync?: boolean }): Result<M, "OK">;
+	/** Ends the function that runs, if it has not written yet. */
+	functionKill(): Result<M, "OK">;
+	/** The libraries and what they register. */
+	functionList(options?: { libraryname?: Arg; withcode?: boolean }): Result<M, Reply[]>;
+	/** Makes a library of its source; its name is the reply. */
+	functionLoad(functionCode: Arg): Result<M, string>;
+	functionLoad(options: { replace?: boolean }, functionCode: Arg): Result<M, string>;
+	/** Makes libraries from the bytes of FUNCTION DUMP, all or none. */
+	functionRestore(serializedValue: Arg, options?: { flush?: boolean; append?: boolean; replace?: boolean }): Result<M, "OK">;
+	/** The function that runs, and how many there are. */
+	functionStats(): Result<M, Record<string, Reply>>;
 	/** Adds places to a sorted set, or moves them. */
 	geoadd(key: Key, ...data: Many<{ longitude: Double; latitude: Double; member: Arg }>): Result<M, number>;
 	geoadd(key: Key, options: { nx?: boolean; xx?: boolean; ch?: boolean }, ...data: Many<{ longitude: Double; latitude: Double; member: Arg }>): Result<M, number>;
@@ -775,8 +798,18 @@ exists
 expire t ?NX ?XX ?GT ?LT
 expireat t ?NX ?XX ?GT ?LT
 expiretime
+fcall t ##
+fcall_ro t ##
 flushall t ?ASYNC ?SYNC
 flushdb t ?ASYNC ?SYNC
+function|delete t
+function|dump t
+function|flush t ?ASYNC ?SYNC
+function|kill t
+function|list t ?LIBRARYNAME= ?WITHCODE
+function|load t ?REPLACE
+function|restore t ?FLUSH ?APPEND ?REPLACE
+function|stats t
 geoadd - ?NX ?XX ?CH @longitude.latitude.member
 geodist - ?M ?KM ?FT ?MI
 geohash

@@ -66,6 +66,10 @@ pub const GROUPS: &[&[Command]] = &[
     scripting::eval::ROWS,
     #[cfg(feature = "scripting")]
     scripting::script::ROWS,
+    #[cfg(feature = "scripting")]
+    scripting::function::ROWS,
+    #[cfg(feature = "scripting")]
+    scripting::fcall::ROWS,
     server::command::ROWS,
     server::config::ROWS,
     server::data::ROWS,

@@ -4,6 +4,8 @@ use super::Engine;
 use crate::algorithms::bytes::Append;
 use crate::resp::Error;
 use crate::state::{Config, Hindrance, ReplyMode, Session};
+#[cfg(feature = "scripting")]
+use crate::table::Group;
 use crate::table::{Command, Flags, Resolved};
 
 /// A refused command: the error, and the row if there is one (for its counters).
@@ -28,7 +30,7 @@ impl Engine {
             return Err((Error::wrong_arity(&row.full_name()), Some(row)));
         }
         if self.is_anything_special(session, row.row)
-            && let Some(error) = self.special_refusal(session, row)
+            && let Some(error) = self.special_refusal(session, row, args)
         {
             return Err((error, Some(row)));
         }
@@ -77,10 +79,11 @@ impl Engine {
     }
 
     #[cold]
-    fn special_refusal(&self, session: &Session, row: Resolved) -> Option<Error> {
+    fn special_refusal(&self, session: &Session, row: Resolved, args: &[&[u8]]) -> Option<Error> {
         let command = row.row;
         let config = &self.server.config;
-        let is_write = command.is(Flags::WRITE);
+        let flags = self.flags_of(row, args);
+        let is_write = flags & Flags::WRITE != 0;
         if command.name == "debug" && !is_debug_open(session, config) {
             return Some(Error::new(
                 "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it \
@@ -94,7 +97,7 @@ impl Engine {
         if session.multi.is_some() && command.is(Flags::NO_MULTI) {
             return Some(Error::new("ERR Command not allowed inside a transaction"));
         }
-        if config.maxmemory_bytes > 0 && self.is_out_of_memory(session, row) {
+        if config.maxmemory_bytes > 0 && self.is_out_of_memory(session, row, flags) {
             return Some(Error::OOM);
         }
         if !self.server.is_last_save_ok && config.stop_writes_on_bgsave_error && is_write {
@@ -128,26 +131,42 @@ impl Engine {
         {
             return Some(busy.refusal());
         }
-        if session.is_monitor && command.is(Flags::WRITE | Flags::READONLY | Flags::MAY_REPLICATE) {
+        if session.is_monitor
+            && flags & (Flags::WRITE | Flags::READONLY | Flags::MAY_REPLICATE) != 0
+        {
             return Some(Error::new("ERR Replica can't interact with the keyspace"));
         }
         None
     }
 
     /// Whether memory is short for this command: one that may grow the data, or an EXEC with such a one in its queue.
-    fn is_out_of_memory(&self, session: &Session, row: Resolved) -> bool {
+    fn is_out_of_memory(&self, session: &Session, row: Resolved, flags: u32) -> bool {
         if self.keys.used_bytes() <= self.server.config.maxmemory_bytes {
             return false;
         }
-        let queued = session.multi.as_ref().filter(|_| row.row.name == "exec");
-        let has_queued = queued.is_some_and(|multi| {
-            let rows = multi
-                .queue
-                .iter()
-                .filter_map(|queued| self.lookup.row(queued.number));
-            rows.into_iter().any(|row| row.row.is(Flags::DENYOOM))
-        });
-        row.row.is(Flags::DENYOOM) || has_queued
+        flags & Flags::DENYOOM != 0
+            || row.row.name == "exec" && self.has_queued(session, Flags::DENYOOM)
+    }
+
+    /// Whether a command with one of these flags waits for EXEC.
+    pub(super) fn has_queued(&self, session: &Session, flags: u32) -> bool {
+        let queue = session.multi.as_ref().map_or(&[][..], |multi| &multi.queue);
+        queue.iter().any(|queued| {
+            let args = queued.args.iter().take(2);
+            let args: Vec<&[u8]> = args.map(Vec::as_slice).collect();
+            let row = self.lookup.row(queued.number);
+            row.is_some_and(|row| self.flags_of(row, &args) & flags != 0)
+        })
+    }
+
+    /// The flags of a command; those of a script or function are what it says of itself.
+    pub(super) fn flags_of(&self, row: Resolved, args: &[&[u8]]) -> u32 {
+        #[cfg(feature = "scripting")]
+        if row.row.group == Group::Scripting && row.row.is(Flags::MOVABLEKEYS) {
+            return super::script::flags_of(&self.server, row.row, args);
+        }
+        let _ = args;
+        row.row.flags
     }
 }
 

@@ -9,6 +9,7 @@ use crate::formats::snapshot::{Attributes, Item, LoadError, Options, Reader, Usa
 use crate::keyspace::Db;
 use crate::resp::{Error, Reply};
 use crate::state::Block;
+use crate::state::functions::Functions;
 use crate::values::{Entry, string};
 use std::mem;
 
@@ -49,6 +50,9 @@ struct Saver {
 struct Loader {
     reader: Reader,
     dbs: Vec<Db>,
+    functions: Functions,
+    /// Why a library cannot be loaded.
+    problem: Option<Error>,
     db: usize,
     now_ms: i64,
 }
@@ -118,10 +122,11 @@ impl Engine {
 
     /// Starts loading a snapshot.
     pub fn begin_load(&mut self) {
-        let dbs = self.keys.fresh();
         self.transfer.loader = Some(Loader {
             reader: Reader::new(self.keys.limits.clone()),
-            dbs,
+            dbs: self.keys.fresh(),
+            functions: self.server.functions.fresh(),
+            problem: None,
             db: 0,
             now_ms: self.now_ms,
         });
@@ -138,12 +143,22 @@ impl Engine {
         let Loader {
             reader,
             dbs,
+            functions,
+            problem,
             db,
             now_ms,
         } = &mut loader;
-        reader
-            .feed(bytes, |item| receive(item, dbs, db, *now_ms))
-            .map_err(refused)?;
+        let fed = reader.feed(bytes, |item| match item {
+            Item::Function { code } => functions.add(&code).map_err(|error| {
+                *problem = Some(error);
+                "a function library does not load"
+            }),
+            item => receive(item, dbs, db, *now_ms),
+        });
+        fed.map_err(|error| match problem {
+            Some(problem) => Error::concat(&[refused(error).text(), b": ", problem.text()]),
+            None => refused(error),
+        })?;
         self.transfer.loader = Some(loader);
         Ok(())
     }
@@ -156,6 +171,7 @@ impl Engine {
         let loader = self.transfer.loader.take().ok_or_else(no_load)?;
         loader.reader.finish().map_err(refused)?;
         self.keys.replace(loader.dbs);
+        self.server.functions = loader.functions;
         Ok(())
     }
 
@@ -237,6 +253,9 @@ impl Saver {
         for (name, value) in facts {
             self.writer.aux(out, name, value);
         }
+        for source in engine.server.functions.sources() {
+            self.writer.function(out, source);
+        }
     }
 
     /// Writes some entries, or goes on to the next database.
@@ -292,9 +311,6 @@ fn receive(
                 .filter(|index| *index < dbs.len())
                 .ok_or("more databases than `databases` allows")?;
         }
-        Item::Function { .. } => {
-            return Err("the snapshot has functions, which this build does not run");
-        }
         Item::Entry {
             key,
             value,
@@ -326,7 +342,7 @@ fn receive(
                 view.set_clock(((now_ms / 1000) as u64).wrapping_sub(idle_s) as u32);
             }
         }
-        Item::Aux { .. } | Item::Sizes { .. } => {}
+        Item::Aux { .. } | Item::Sizes { .. } | Item::Function { .. } => {}
     }
     Ok(())
 }

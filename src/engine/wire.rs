@@ -3,7 +3,7 @@
 use super::{Called, Engine, SessionId};
 use crate::resp::{Encoding, Limits, Parser, Progress, Reply};
 use crate::state::Session;
-use crate::table::{Flags, Resolved};
+use crate::table::Flags;
 
 /// Most commands have no more arguments than this; their argument list needs no allocation.
 const FEW_ARGS: usize = 16;
@@ -188,15 +188,9 @@ impl Engine {
         let Ok(row) = self.admit(session, self.lookup.find(name), name, &args) else {
             return false;
         };
-        let writes = |row: Resolved| row.row.is(Flags::WRITE | Flags::MAY_REPLICATE);
-        let queue = session.multi.as_ref().filter(|_| row.row.name == "exec");
-        let queue_writes = queue.is_some_and(|multi| {
-            let mut rows = multi
-                .queue
-                .iter()
-                .filter_map(|queued| self.lookup.row(queued.number));
-            rows.any(writes)
-        });
-        !self.server.pause_writes_only || writes(row) || queue_writes
+        const WRITES: u32 = Flags::WRITE | Flags::MAY_REPLICATE;
+        !self.server.pause_writes_only
+            || self.flags_of(row, &args) & WRITES != 0
+            || row.row.name == "exec" && self.has_queued(session, WRITES)
     }
 }

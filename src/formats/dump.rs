@@ -43,7 +43,11 @@ pub fn read<'a>(payload: &'a [u8], limits: &Limits) -> Result<Loaded<'a>, Refuse
     object.map_err(|_: ReadError| Refused::Format)
 }
 
-fn check(payload: &[u8]) -> Option<()> {
+/// Version and checksum at a payload's end.
+pub const FOOTER_BYTES: usize = 10;
+
+/// Whether version and checksum are right.
+pub fn check(payload: &[u8]) -> Option<()> {
     let (sealed, checksum) = payload.split_last_chunk::<8>()?;
     let (_, version) = sealed.split_last_chunk::<2>()?;
     let whole = crc64(0, sealed) == u64::from_le_bytes(*checksum);

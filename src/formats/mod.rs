@@ -1,6 +1,7 @@
 //! Pure codecs, byte for byte those of Redis: RDB objects, DUMP payloads, the snapshot of a whole dataset.
 
 pub mod dump;
+pub mod functions;
 pub mod objects;
 pub mod rdb;
 pub mod snapshot;

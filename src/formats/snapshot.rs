@@ -10,6 +10,7 @@
 use crate::algorithms::bytes::{Append, Bytes};
 use std::borrow::Cow;
 
+use super::functions;
 use super::objects::{self, Loaded};
 use super::rdb::{self, Cursor, ReadError};
 use crate::algorithms::crc64::Crc64;
@@ -22,7 +23,6 @@ const HEADER_LEN: usize = 9;
 const CHECKSUM_LEN: usize = 8;
 
 const SLOT_INFO: u8 = 244;
-const FUNCTION: u8 = 245;
 const MODULE_AUX: u8 = 247;
 const IDLE: u8 = 248;
 const FREQUENCY: u8 = 249;
@@ -134,8 +134,7 @@ impl Writer {
     /// Appends a function library's source.
     pub fn function(&mut self, out: &mut Vec<u8>, code: &[u8]) {
         self.summed(out, |this, out| {
-            out.push(FUNCTION);
-            rdb::write_string(out, code, this.compressor.as_mut());
+            functions::write_library(out, code, this.compressor.as_mut());
         });
     }
 
@@ -445,7 +444,7 @@ impl Reader {
                 name: cursor.string()?,
                 value: cursor.string()?,
             },
-            FUNCTION => Item::Function {
+            functions::LIBRARY => Item::Function {
                 code: cursor.string()?,
             },
             DATABASE => Item::Database {

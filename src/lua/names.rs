@@ -28,7 +28,8 @@ impl Vm {
         let last = frames.next()?;
         let frame = match last.function.as_closure() {
             Some(_) => last,
-            None => frames.next().unwrap_or(last),
+            // Called by the host itself it has no place.
+            None => frames.next()?,
         };
         Some(match self.proto_of(frame) {
             Some(proto) => (

@@ -5,5 +5,5 @@ mod parser;
 mod reply;
 
 pub use error::Error;
-pub use parser::{Limits, Parser, Progress};
+pub use parser::{Limits, Parser, Progress, split_inline};
 pub use reply::{Cell, Encoding, Mark, Reply};

@@ -2,6 +2,11 @@
 
 mod block;
 pub mod config;
+#[cfg(feature = "scripting")]
+pub mod functions;
+#[cfg(not(feature = "scripting"))]
+#[path = "functions/kept.rs"]
+pub mod functions;
 mod pubsub;
 #[cfg(feature = "scripting")]
 pub mod scripts;

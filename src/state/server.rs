@@ -1,5 +1,6 @@
 //! The server itself: identity, counters, and what it asks of its host.
 
+use super::functions::Functions;
 use super::{Config, PubSub, Slowlog, TrackingTable};
 use crate::algorithms::bytes::Bytes;
 use crate::algorithms::hash::HashSeed;
@@ -98,9 +99,34 @@ pub struct Server {
     pub monitored: Vec<Vec<u8>>,
     /// Sessions that wait in SAVE.
     pub save_waiters: Vec<u32>,
+    /// Function libraries.
+    pub functions: Functions,
     /// What EVAL and SCRIPT LOAD brought.
     #[cfg(feature = "scripting")]
     pub scripts: super::scripts::Scripts,
+}
+
+/// What scripts and functions take, in bytes, and how many there are.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ScriptingMemory {
+    /// Values of scripts, and of functions.
+    pub eval_machine: usize,
+    pub function_machine: usize,
+    /// Sources of scripts, and of functions with what is told of them.
+    pub scripts: usize,
+    pub functions: usize,
+    pub script_count: usize,
+    pub function_count: usize,
+    pub library_count: usize,
+    /// Scripts that were dropped to make room.
+    pub evicted: u64,
+}
+
+impl ScriptingMemory {
+    /// All values together.
+    pub fn machines(&self) -> usize {
+        self.eval_machine + self.function_machine
+    }
 }
 
 /// A published message.
@@ -121,8 +147,6 @@ impl Server {
         seed: HashSeed,
     ) -> Server {
         let [run_id, replication_id] = ids;
-        #[cfg(not(feature = "scripting"))]
-        let _ = seed;
         Server {
             config,
             stats: Stats {
@@ -154,6 +178,7 @@ impl Server {
             monitors: Vec::new(),
             monitored: Vec::new(),
             save_waiters: Vec::new(),
+            functions: Functions::new(seed.clone()),
             #[cfg(feature = "scripting")]
             scripts: super::scripts::Scripts::new(seed),
         }
@@ -163,6 +188,35 @@ impl Server {
     pub fn request(&mut self, parts: &[&[u8]]) {
         self.requests
             .push_back(parts.iter().map(|part| part.owned()).collect());
+    }
+
+    /// What scripts and functions take.
+    pub fn scripting_memory(&self) -> ScriptingMemory {
+        #[cfg(feature = "scripting")]
+        return ScriptingMemory {
+            eval_machine: self.scripts.machine_bytes(),
+            function_machine: self.functions.machine_bytes(),
+            scripts: self.scripts.source_bytes(),
+            functions: self.functions.source_bytes(),
+            script_count: self.scripts.len(),
+            function_count: self.functions.function_count(),
+            library_count: self.functions.libraries().len(),
+            evicted: self.scripts.evicted,
+        };
+        #[cfg(not(feature = "scripting"))]
+        ScriptingMemory::default()
+    }
+
+    /// Hands a line to the host's log, if `loglevel` wants it; levels are counted from `debug` on.
+    pub fn log(&mut self, level: usize, text: &[u8]) {
+        const LEVELS: [&[u8]; 4] = [b"debug", b"verbose", b"notice", b"warning"];
+        let least = self.config.value("loglevel");
+        let least = LEVELS.iter().position(|name| *name == least);
+        if let Some(name) = LEVELS.get(level)
+            && Some(level) >= least
+        {
+            self.request(&[b"log", name, text]);
+        }
     }
 
     /// Remembers the highest use of memory.

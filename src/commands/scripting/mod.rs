@@ -3,4 +3,6 @@
 //! <https://redis.io/docs/latest/develop/programmability/>
 
 pub mod eval;
+pub mod fcall;
+pub mod function;
 pub mod script;

@@ -257,15 +257,21 @@ fn memory(ctx: &Ctx, text: &mut Text) {
     }
     text.constants("allocator_muzzy", "0");
     text.memory("total_system_memory", 0);
-    text.constants("used_memory_lua|used_memory_vm_eval", "0");
-    text.constants("used_memory_lua_human", "0B");
-    text.constants(
-        "used_memory_scripts_eval|number_of_cached_scripts|number_of_functions|number_of_libraries|used_memory_vm_functions",
-        "0",
-    );
-    text.memory("used_memory_vm_total", 0);
-    text.constants("used_memory_functions", "0");
-    text.memory("used_memory_scripts", 0);
+    let scripting = ctx.server.scripting_memory();
+    text.count("used_memory_lua", scripting.eval_machine);
+    text.count("used_memory_vm_eval", scripting.eval_machine);
+    text.add(&["used_memory_lua_human:"]);
+    write_human(&mut text.0, scripting.eval_machine as u64);
+    text.add(&["\r\n"]);
+    text.count("used_memory_scripts_eval", scripting.scripts);
+    text.count("number_of_cached_scripts", scripting.script_count);
+    text.count("number_of_functions", scripting.function_count);
+    text.count("number_of_libraries", scripting.library_count);
+    text.count("used_memory_vm_functions", scripting.function_machine);
+    text.memory("used_memory_vm_total", scripting.machines() as u64);
+    text.count("used_memory_functions", scripting.functions);
+    let sources = scripting.scripts + scripting.functions;
+    text.memory("used_memory_scripts", sources as u64);
     text.memory("maxmemory", config.maxmemory_bytes);
     text.bytes("maxmemory_policy", config.value("maxmemory-policy"));
     for name in [
@@ -365,8 +371,10 @@ fn stats(ctx: &Ctx, text: &mut Text) {
         "0",
     );
     text.number("evicted_keys", keys.evicted);
+    text.constants("evicted_clients", "0");
+    text.number("evicted_scripts", ctx.server.scripting_memory().evicted);
     text.constants(
-        "evicted_clients|evicted_scripts|total_eviction_exceeded_time|current_eviction_exceeded_time",
+        "total_eviction_exceeded_time|current_eviction_exceeded_time",
         "0",
     );
     text.number("keyspace_hits", keys.hits);

@@ -120,6 +120,7 @@ fn stats(ctx: &mut Ctx) -> Result {
             part as f64 * 100.0 / whole as f64
         }
     };
+    let scripting = ctx.server.scripting_memory();
     let reply = &mut *ctx.reply;
     reply.map(33 + dbs.len());
     count(reply, "peak.allocated", peak);
@@ -127,9 +128,12 @@ fn stats(ctx: &mut Ctx) -> Result {
     count(
         reply,
         "startup.allocated|replication.backlog|replica.fullsync.buffer|clients.slaves|clients.normal|cluster.links|\
-         aof.buffer|lua.caches|functions.caches|script.VMs",
+         aof.buffer",
         0,
     );
+    count(reply, "lua.caches", scripting.scripts as u64);
+    count(reply, "functions.caches", scripting.functions as u64);
+    count(reply, "script.VMs", scripting.machines() as u64);
     for (db, index_bytes, _) in &dbs {
         reply.bulk(
             &[

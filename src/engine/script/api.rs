@@ -5,7 +5,7 @@ use crate::algorithms::bytes::Append;
 use crate::lua::vm::Interrupt;
 use crate::lua::{Call, Host, Thrown, Value, Vm};
 use crate::resp::{Cell, Error};
-use crate::state::scripts::{HostFunction, ScriptFlags, error_table, throw_table};
+use crate::state::scripts::{HostFunction, ScriptFlags, error_table, log_line, throw_table};
 use crate::table::{Flags, Resolved};
 
 /// `redis.REPL_AOF`, and both it and `redis.REPL_REPLICA`.
@@ -17,8 +17,6 @@ const FEW_ARGS: usize = 16;
 const BAD_ARGUMENTS: &[u8] = b"ERR Lua redis lib command arguments must be strings or integers";
 const NO_ARGUMENTS: &[u8] = b"ERR Please specify at least one argument for this redis lib call";
 const MISCONF: &[u8] = Error::MISCONF_TEXT.as_bytes();
-/// The levels of `redis.log`, as the host and `loglevel` name them.
-const LEVELS: [&str; 4] = ["debug", "verbose", "notice", "warning"];
 
 impl Host for ScriptHost<'_> {
     fn interrupt(&mut self) -> Interrupt {
@@ -39,7 +37,10 @@ impl Host for ScriptHost<'_> {
             SET_RESP => self.set_resp(vm, call),
             SET_REPLICATION => self.set_replication(vm, call),
             ACL_CHECK => self.acl_check(vm, call),
-            _ => Err(throw_table(vm, b"ERR this function is not available here")),
+            _ => Err(throw_table(
+                vm,
+                b"ERR redis.register_function can only be called on FUNCTION LOAD command",
+            )),
         }
     }
 }
@@ -186,32 +187,8 @@ impl ScriptHost<'_> {
     }
 
     fn log(&mut self, vm: &mut Vm, call: &mut Call) -> Result<usize, Thrown> {
-        if call.count < 2 {
-            let message = b"ERR redis.log() requires two arguments or more.";
-            return Err(throw_table(vm, message));
-        }
-        let Value::Number(level) = call.arg(vm, 0) else {
-            let message = b"ERR First argument must be a number (log level).";
-            return Err(throw_table(vm, message));
-        };
-        let Some(level) = (level >= 0.0).then(|| LEVELS.get(level as usize)).flatten() else {
-            return Err(throw_table(vm, b"ERR Invalid log level."));
-        };
-        let mut text = Vec::new();
-        for at in 1..call.count {
-            if let Some(part) = convert::text_of(vm, call.arg(vm, at)) {
-                if at > 1 {
-                    text.push(b' ');
-                }
-                text.put(&part);
-            }
-        }
-        let server = &mut self.engine.server;
-        let least = server.config.value("loglevel");
-        let least = LEVELS.iter().position(|name| name.as_bytes() == least);
-        if LEVELS.iter().position(|name| name == level) >= least {
-            server.request(&[b"log", level.as_bytes(), &text]);
-        }
+        let (level, text) = log_line(vm, call)?;
+        self.engine.server.log(level, &text);
         Ok(0)
     }
 

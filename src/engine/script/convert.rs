@@ -37,19 +37,6 @@ pub fn list(vm: &mut Vm, texts: &[&[u8]]) -> Result<Value, Thrown> {
     Ok(Value::Table(table))
 }
 
-/// The text of a string or a number.
-pub fn text_of(vm: &Vm, value: Value) -> Option<Vec<u8>> {
-    match value {
-        Value::String(text) => Some(vm.heap.bytes(text).to_vec()),
-        Value::Number(number) => {
-            let mut text = Vec::new();
-            write_number(&mut text, number);
-            Some(text)
-        }
-        _ => None,
-    }
-}
-
 /// A number as an argument of a command: whole ones without a fraction, others with as many digits as they need.
 pub fn write_number(out: &mut Vec<u8>, number: f64) {
     if number.is_nan() {

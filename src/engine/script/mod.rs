@@ -4,14 +4,15 @@
 
 mod api;
 mod convert;
+mod flags;
 mod pause;
 
+pub(super) use flags::flags_of;
 pub(super) use pause::Pauses;
 
 use super::{Called, Engine};
-use crate::algorithms::bytes::Append;
+use crate::lua::Thrown;
 use crate::lua::vm::Ran;
-use crate::lua::{Thrown, Value};
 use crate::resp::{Encoding, Error, Reply};
 use crate::state::Session;
 use crate::state::scripts::{Machine, ScriptCall};
@@ -56,7 +57,7 @@ impl Engine {
         call: Box<ScriptCall>,
         reply: &mut Reply,
     ) -> Called {
-        let Some(mut machine) = self.server.scripts.machine.take() else {
+        let Some(mut machine) = self.machine_of(&call).take() else {
             return Called::Silent;
         };
         let mut running = Running {
@@ -134,7 +135,15 @@ impl Engine {
             }
         }
         machine.settle();
-        self.server.scripts.machine = Some(machine);
+        *self.machine_of(&running.call) = Some(machine);
+    }
+
+    /// Where the machine that runs this is, when nothing runs.
+    fn machine_of(&mut self, call: &ScriptCall) -> &mut Option<Box<Machine>> {
+        match call.is_function {
+            true => &mut self.server.functions.machine,
+            false => &mut self.server.scripts.machine,
+        }
     }
 }
 
@@ -164,28 +173,10 @@ impl ScriptHost<'_> {
 
 /// The error that a script ended with, and where it happened.
 fn failure(machine: &mut Machine, running: &Running) -> Error {
-    let vm = &mut machine.vm;
-    let mut text = Vec::new();
-    match vm.thrown {
-        _ if vm.was_killed() => {
-            text.put(b"ERR ");
-            text.put(running.end_text.as_bytes());
-        }
-        Value::Table(table) => {
-            let key = Value::String(vm.heap.name("err"));
-            match vm.heap.table_of(table).get(key) {
-                Value::String(message) => text.put(vm.heap.bytes(message)),
-                _ => text.put(b"ERR unknown error"),
-            }
-        }
-        thrown => {
-            text.put(b"ERR ");
-            match convert::text_of(vm, thrown) {
-                Some(message) => text.put(&message),
-                None => text.put(thrown.type_name().as_bytes()),
-            }
-        }
-    }
-    running.call.put_place(&mut text, vm.blamed());
+    let mut text = match machine.vm.was_killed() {
+        true => ["ERR ", running.end_text].concat().into_bytes(),
+        false => machine.failure_text(),
+    };
+    running.call.put_place(&mut text, machine.vm.blamed());
     Error::of_bytes(text)
 }

@@ -38,11 +38,11 @@ pub struct ScriptCall {
 }
 
 impl ScriptCall {
-    /// What stands behind the message of an error: ` script: <name>, on <source>:<line>.`
+    /// What stands behind the message of an error, if it has a place: ` script: <name>, on <source>:<line>.`
     pub fn put_place(&self, out: &mut Vec<u8>, place: Option<(&[u8], i64)>) {
-        out.put(b" script: ");
-        out.put(&self.name);
         if let Some((source, line)) = place {
+            out.put(b" script: ");
+            out.put(&self.name);
             out.put(b", on ");
             out.put(source);
             out.push(b':');

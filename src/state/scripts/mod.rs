@@ -14,10 +14,13 @@ mod shebang;
 
 pub use busy::{Busy, ScriptLimits};
 pub use call::{Digest, ScriptCall, digest_of};
-pub use sandbox::{HostFunction, error_table, open as open_sandbox, throw_table};
+pub use sandbox::{
+    HostFunction, LogLine, error_table, log_line, open as open_sandbox, redis_register_function,
+    text_of, throw_table,
+};
 pub use shebang::{ScriptFlags, Shebang, ShebangError};
 
-use crate::algorithms::bytes::Bytes;
+use crate::algorithms::bytes::{Append, Bytes};
 use crate::algorithms::hash::HashSeed;
 use crate::lua::{Thrown, Value, Vm};
 use crate::resp::Error;
@@ -43,11 +46,16 @@ pub struct Machine {
 impl Machine {
     /// A machine with all libraries and the `redis` table.
     pub fn new(seed: HashSeed, is_deprecated_api_open: bool) -> Machine {
-        let mut vm = Box::new(Vm::new(seed, MEMORY_LIMIT_BYTES));
-        open_sandbox(&mut vm, is_deprecated_api_open);
+        let mut machine = Machine::bare(seed);
+        open_sandbox(&mut machine.vm, is_deprecated_api_open);
+        machine
+    }
+
+    /// A machine without any globals.
+    pub fn bare(seed: HashSeed) -> Machine {
         Machine {
-            settled_bytes: vm.heap.used_bytes,
-            vm,
+            vm: Box::new(Vm::new(seed, MEMORY_LIMIT_BYTES)),
+            settled_bytes: 0,
             free_roots: Vec::new(),
         }
     }
@@ -87,6 +95,25 @@ impl Machine {
             self.vm.collect();
             self.settled_bytes = self.vm.heap.used_bytes;
         }
+    }
+
+    /// What was thrown, as the text of an error reply.
+    pub fn failure_text(&mut self) -> Vec<u8> {
+        let vm = &mut self.vm;
+        let mut text = b"ERR ".to_vec();
+        if let Value::Table(table) = vm.thrown {
+            let key = Value::String(vm.heap.name("err"));
+            match vm.heap.table_of(table).get(key) {
+                Value::String(message) => return vm.heap.bytes(message).owned(),
+                _ => text.put(b"unknown error"),
+            }
+            return text;
+        }
+        match text_of(vm, vm.thrown) {
+            Ok(Some(message)) => text.put(&message),
+            _ => text.put(vm.thrown.type_name().as_bytes()),
+        }
+        text
     }
 
     /// What was thrown, as text; `otherwise` when it is none.
@@ -173,6 +200,12 @@ impl Scripts {
 
     pub fn contains(&self, sha: &Digest) -> bool {
         self.by_sha.contains_key(sha)
+    }
+
+    /// The flags of a script, for what is asked before a command runs.
+    pub fn flags_of(&self, sha: &[u8]) -> Option<ScriptFlags> {
+        let sha: Digest = sha.to_ascii_lowercase().try_into().ok()?;
+        self.by_sha.get(&sha).map(|script| script.flags)
     }
 
     /// The function and flags of a script that is called now.

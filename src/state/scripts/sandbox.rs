@@ -1,6 +1,6 @@
 //! The globals of scripts: Lua's libraries as Redis offers them, the `redis` table, everything read-only.
 
-use crate::algorithms::bytes::Append;
+use crate::algorithms::bytes::{Append, Bytes};
 use crate::lua::value::TableId;
 use crate::lua::{Call, Host, Thrown, Value, Vm, lib};
 
@@ -27,7 +27,7 @@ type Run = fn(&mut Vm, &mut dyn Host, &mut Call) -> Result<usize, Thrown>;
 macro_rules! host_functions {
     ($($name:ident = $function:ident),* $(,)?) => {
         $(
-            fn $name(vm: &mut Vm, host: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
+            pub fn $name(vm: &mut Vm, host: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
                 host.call(vm, call, HostFunction::$function as u32)
             }
         )*
@@ -41,6 +41,7 @@ host_functions! {
     redis_setresp = SetResp,
     redis_set_repl = SetReplication,
     redis_acl_check = AclCheck,
+    redis_register_function = RegisterFunction,
 }
 
 const REDIS: &[(&str, Run)] = &[
@@ -199,6 +200,50 @@ pub fn throw_table(vm: &mut Vm, message: &[u8]) -> Thrown {
         Ok(table) => vm.throw(table),
         Err(thrown) => thrown,
     }
+}
+
+/// The text of a string or a number, as Lua prints it.
+///
+/// # Errors
+/// When there is no memory for it.
+pub fn text_of(vm: &mut Vm, value: Value) -> Result<Option<Vec<u8>>, Thrown> {
+    let text = match value {
+        Value::String(text) => text,
+        Value::Number(number) => vm.number_text(number)?,
+        _ => return Ok(None),
+    };
+    Ok(Some(vm.heap.bytes(text).owned()))
+}
+
+/// A line for the log: its level, as `redis.LOG_...` counts, and its text.
+pub type LogLine = (usize, Vec<u8>);
+
+/// What `redis.log(level, ...)` is to write.
+///
+/// # Errors
+/// When there is no text, or no such level.
+pub fn log_line(vm: &mut Vm, call: &Call) -> Result<LogLine, Thrown> {
+    if call.count < 2 {
+        let message = b"ERR redis.log() requires two arguments or more.";
+        return Err(throw_table(vm, message));
+    }
+    let Some(level) = vm.to_number(call.arg(vm, 0)) else {
+        let message = b"ERR First argument must be a number (log level).";
+        return Err(throw_table(vm, message));
+    };
+    if !(level > -1.0 && level < 4.0) {
+        return Err(throw_table(vm, b"ERR Invalid log level."));
+    }
+    let mut text = Vec::new();
+    for at in 1..call.count {
+        if let Some(part) = text_of(vm, call.arg(vm, at))? {
+            if at > 1 {
+                text.push(b' ');
+            }
+            text.put(&part);
+        }
+    }
+    Ok((level as usize, text))
 }
 
 fn replicate_commands(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
