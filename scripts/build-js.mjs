@@ -18,6 +18,7 @@ const ENTRIES = [
 	{ name: "inline", platform: "neutral", external: ["./wasm-text.js"] },
 	{ name: "wasm-text", platform: "neutral", external: [] },
 	{ name: "serve", platform: "node", external: [] },
+	{ name: "ioredis", platform: "node", external: [] },
 	{ name: "cli", platform: "node", external: [] },
 ];
 
@@ -83,6 +84,7 @@ const DECLARATIONS = {
 	edge: ["index", "edge/kv", "storage/kv"],
 	storage: ["entry/storage"],
 	serve: ["entry/serve"],
+	ioredis: ["entry/ioredis"],
 };
 
 /** Declarations of what is public, beside the bundles. */
@@ -101,6 +103,7 @@ async function declare() {
 			"js/edge/kv.ts",
 			"js/entry/storage.ts",
 			"js/entry/serve.ts",
+			"js/entry/ioredis.ts",
 			...flags,
 			...where,
 			...options,

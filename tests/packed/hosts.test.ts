@@ -1,7 +1,7 @@
 /** The tarball, installed into an empty project and run in each kind of host. */
 
 import { execFileSync, spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { Miniflare } from "miniflare";
 import type { Browser } from "playwright-core";
@@ -85,6 +85,53 @@ describe("in Node", () => {
 		const text =
 			'import { Redstart } from "redstart";\nconst db = await Redstart.open();\ndb.set("a", "1");\n';
 		execFileSync("node", [project.write("ends.js", text)], { timeout: 20_000 });
+	});
+});
+
+describe("with ioredis", () => {
+	const source = `
+import { Redis } from "ioredis";
+import { Redstart } from "redstart";
+import { connectorFor } from "redstart/ioredis";
+const db = await Redstart.open("memory://");
+const redis = new Redis({ Connector: connectorFor(db) });
+await redis.set("k", "v");
+const script = "return redis.call('GET', KEYS[1])";
+console.log(JSON.stringify([db.get("k"), await redis.eval(script, 1, "k")]));
+await db.close();
+redis.disconnect();
+`;
+	/** As if it was installed; what it needs itself is found where the link leads. */
+	function linkIoredis() {
+		const link = join(project.dir, "node_modules", "ioredis");
+		if (!existsSync(link)) symlinkSync(join(root, "node_modules", "ioredis"), link);
+	}
+
+	it("runs without a socket", () => {
+		linkIoredis();
+		const file = project.write("connector.js", source);
+		expect(JSON.parse(execFileSync("node", [file], { encoding: "utf8", timeout: 20_000 }))).toEqual([
+			"v",
+			"v",
+		]);
+	});
+
+	it("has the types that ioredis wants", () => {
+		linkIoredis();
+		project.write("connected/index.ts", source);
+		const options = {
+			noEmit: true,
+			strict: true,
+			target: "ES2022",
+			module: "NodeNext",
+			moduleResolution: "NodeNext",
+			skipLibCheck: true,
+			typeRoots: [join(root, "node_modules", "@types")],
+			types: ["node"],
+		};
+		const config = project.write("connected/tsconfig.json", JSON.stringify({ compilerOptions: options }));
+		const { stdout } = spawnSync(tool("tsc"), ["--project", config], { encoding: "utf8" });
+		expect(stdout).toBe("");
 	});
 });
 
