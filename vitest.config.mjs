@@ -17,6 +17,8 @@ export default defineConfig({
 		maxWorkers: 2,
 		projects: [
 			project("js", "tests/js"),
+			// Queues and limiters live by the clock.
+			project("packages", "tests/packages"),
 			// One browser at a time, and time for it on a busy machine.
 			project("browser", "tests/browser", { fileParallelism: false, testTimeout: 120_000 }),
 			project("www", "tests/www", { fileParallelism: false, testTimeout: 120_000 }),

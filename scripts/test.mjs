@@ -110,6 +110,7 @@ const SUITES = [
 	["spec in workerd", transcripts("workerd"), () => existsSync(join(root, "tests/spec/run.mjs"))],
 	["wasm-pack: wasm-bindgen tests in headless Chrome", wasmPackTest, () => has("tests/wasm.rs")],
 	["js: the face and its clients under Node and workerd", () => vitest("js"), () => has("tests/js")],
+	["packages: queues, locks and limiters from npm", () => vitest("packages"), () => has("tests/packages")],
 	["browser: the playground and tabs in Chromium", () => vitest("browser"), () => has("tests/browser")],
 	["playground: terminal and page in Chromium", () => vitest("www"), () => has("tests/www")],
 	["packed: the tarball in every kind of host", () => vitest("packed"), () => has("tests/packed")],
