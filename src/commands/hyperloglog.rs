@@ -26,7 +26,7 @@ pub const ROWS: &[Command] = &[
     },
     Command {
         name: "pfcount", arity: -2, group: Group::Hyperloglog, since: "2.8.9",
-        flags: Flags::READONLY,
+        flags: Flags::READONLY | Flags::MAY_REPLICATE,
         acl: Acl::HYPERLOGLOG,
         keys: &[
             KeySpec::index(1).range(-1, 1, 0).flags(KeyFlags::RW | KeyFlags::ACCESS)

@@ -181,6 +181,8 @@ impl<'a> Lexer<'a> {
             Token::Name(_) | Token::String(_) | Token::Number(_) => {
                 out.extend_from_slice(&self.buffer);
             }
+            // The number of a zero byte says "no token" to Lua.
+            Token::Char(0) => {}
             token => token.describe(&mut out),
         }
         out
@@ -236,8 +238,8 @@ impl<'a> Lexer<'a> {
                 self.quoted(byte)?;
                 self.string_token(1, heap)
             }
-            b'.' if self.peek(1) == Some(b'.') => match self.peek(2) {
-                Some(b'.') => self.short(3, Token::Dots),
+            b'.' if is_one_of(self.peek(1), b".") => match self.peek(2) {
+                next if is_one_of(next, b".") => self.short(3, Token::Dots),
                 _ => self.short(2, Token::Concat),
             },
             b'.' if !self.peek(1).is_some_and(|next| next.is_ascii_digit()) => {
@@ -404,9 +406,9 @@ impl<'a> Lexer<'a> {
         {
             self.save();
         }
-        if matches!(self.current(), Some(b'e' | b'E')) {
+        if is_one_of(self.current(), b"eE") {
             self.save();
-            if matches!(self.current(), Some(b'+' | b'-')) {
+            if is_one_of(self.current(), b"+-") {
                 self.save();
             }
         }
@@ -416,7 +418,7 @@ impl<'a> Lexer<'a> {
         {
             self.save();
         }
-        match parse_number(&self.buffer) {
+        match parse_number(&self.buffer[..c_length(&self.buffer)]) {
             Some(number) => Ok(Token::Number(number)),
             None => Err(self.error_here(b"malformed number")),
         }
@@ -440,6 +442,11 @@ impl<'a> Lexer<'a> {
             Err(_) => Err(b"not enough memory".to_vec()),
         }
     }
+}
+
+/// Whether a character is one of these. As C searches them, the zero byte at their end is one, too.
+fn is_one_of(byte: Option<u8>, set: &[u8]) -> bool {
+    byte.is_some_and(|byte| byte == 0 || set.contains(&byte))
 }
 
 /// How much of a text C sees: what comes before the first zero byte.

@@ -24,7 +24,18 @@ impl Vm {
         if self.unwinding == Unwinding::No {
             return None;
         }
-        let mut frames = self.thread.frames.iter().rev();
+        self.lua_place(0)
+    }
+
+    /// For a function of the host: the source and line of who called it, or of the one before when that is the host's.
+    pub fn caller(&self) -> Option<(Rc<[u8]>, i64)> {
+        self.lua_place(1)
+    }
+
+    /// Of the functions that run, leaving out the `level` last: the source and line of the last, or of the one before
+    /// it when that is one of the host.
+    fn lua_place(&self, level: usize) -> Option<(Rc<[u8]>, i64)> {
+        let mut frames = self.thread.frames.iter().rev().skip(level);
         let last = frames.next()?;
         let frame = match last.function.as_closure() {
             Some(_) => last,

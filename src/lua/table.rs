@@ -376,6 +376,11 @@ impl Table {
         all
     }
 
+    /// Whether there is room for keys that are no places of the array part.
+    pub fn has_nodes(&self) -> bool {
+        !self.nodes.is_empty()
+    }
+
     /// Places of the array part.
     pub fn array_size(&self) -> usize {
         self.array.len()

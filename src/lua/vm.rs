@@ -168,7 +168,7 @@ pub struct Vm {
     /// Calls of the machine and of the host within each other, over all threads.
     pub(super) depth: u32,
     /// The state of `math.random`.
-    pub(super) random: u64,
+    pub random: u64,
     /// The collector's pause and step, as scripts set them.
     pub(super) collector_settings: [f64; 2],
     /// Where formatted text is put together.

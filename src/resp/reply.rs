@@ -266,6 +266,11 @@ impl Reply {
 
     /// Text with a three-letter format, for people: `=` in RESP3, a bulk string in RESP2.
     pub fn verbatim(&mut self, format: &str, text: &[u8]) {
+        self.verbatim_bytes(format.as_bytes(), text);
+    }
+
+    /// The same with a format that is a client's.
+    pub fn verbatim_bytes(&mut self, format: &[u8], text: &[u8]) {
         if !self.resp3 {
             return self.bulk(text);
         }
@@ -274,7 +279,7 @@ impl Reply {
             Encoding::Wire => self.header(b'=', length as i64),
             Encoding::Cells => self.cell(Cell::Verbatim, length as u32),
         }
-        self.text.extend_from_slice(format.as_bytes());
+        self.text.extend_from_slice(format);
         self.text.push(b':');
         self.text.extend_from_slice(text);
         if self.encoding == Encoding::Wire {
@@ -283,11 +288,11 @@ impl Reply {
     }
 
     /// An integer beyond 64 bits: `(123` in RESP3, a bulk string in RESP2.
-    pub fn big_number(&mut self, digits: &str) {
+    pub fn big_number(&mut self, digits: &[u8]) {
         match (self.resp3, self.encoding) {
-            (false, _) => self.bulk_str(digits),
-            (true, Encoding::Wire) => self.line(b'(', digits.as_bytes()),
-            (true, Encoding::Cells) => self.text_cell(Cell::BigNumber, digits.as_bytes()),
+            (false, _) => self.bulk(digits),
+            (true, Encoding::Wire) => self.line(b'(', digits),
+            (true, Encoding::Cells) => self.text_cell(Cell::BigNumber, digits),
         }
     }
 

@@ -278,7 +278,7 @@ fn say_index(reply: &mut Reply, index: u64) {
         Ok(index) => reply.int(index),
         Err(_) => {
             let digits = num::format_u64(index);
-            reply.big_number(str::from_utf8(&digits).unwrap_or_default());
+            reply.big_number(&digits);
         }
     }
 }

@@ -17,6 +17,8 @@ const FLAGS: u32 = Flags::NOSCRIPT
     | Flags::NO_MANDATORY_KEYS
     | Flags::MOVABLEKEYS;
 
+const NO_SCRIPT: Error = Error::new("NOSCRIPT No matching script. Please use EVAL.");
+
 #[rustfmt::skip]
 pub const ROWS: &[Command] = &[
     Command {
@@ -102,9 +104,8 @@ fn evaluate(ctx: &mut Ctx, is_read_only: bool) -> Result {
 
 fn evaluate_loaded(ctx: &mut Ctx, is_read_only: bool) -> Result {
     let sha: Option<Digest> = ctx.arg(1).to_ascii_lowercase().try_into().ok();
-    let missing = Error::new("NOSCRIPT No matching script. Please use EVAL.");
-    let Some(sha) = sha.filter(|sha| ctx.server.scripts.contains(sha)) else {
-        return Err(missing);
+    let Some(sha) = sha else {
+        return Err(NO_SCRIPT);
     };
     let keys = key_count(ctx)?;
     start(ctx, sha, keys, is_read_only)
@@ -113,7 +114,7 @@ fn evaluate_loaded(ctx: &mut Ctx, is_read_only: bool) -> Result {
 /// Hands a loaded script to the engine.
 fn start(ctx: &mut Ctx, sha: Digest, keys: usize, is_read_only: bool) -> Result {
     let Some((function, flags)) = ctx.server.scripts.find(&sha) else {
-        return Err(Error::new("NOSCRIPT No matching script. Please use EVAL."));
+        return Err(NO_SCRIPT);
     };
     admit(ctx, flags, is_read_only)?;
     Ok(Outcome::Script(Box::new(ScriptCall {

@@ -354,7 +354,7 @@ fn protocol(ctx: &mut Ctx) -> Result {
             reply.bulk_str("Some real reply following the attribute");
         }
         b"push" => return push(ctx),
-        b"bignum" => reply.big_number("1234567999999999999999999999999999999"),
+        b"bignum" => reply.big_number(b"1234567999999999999999999999999999999"),
         b"true" => reply.bool(true),
         b"false" => reply.bool(false),
         b"verbatim" => reply.verbatim("txt", b"This is a verbatim\nstring"),

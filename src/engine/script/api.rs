@@ -2,6 +2,7 @@
 
 use super::{ScriptHost, convert, pause};
 use crate::algorithms::bytes::Append;
+use crate::lua::call::to_integer;
 use crate::lua::vm::Interrupt;
 use crate::lua::{Call, Host, Thrown, Value, Vm};
 use crate::resp::{Cell, Error};
@@ -93,11 +94,11 @@ impl ScriptHost<'_> {
         is_protected: bool,
     ) -> Result<usize, Thrown> {
         if call.count == 0 {
-            return fail(vm, call, NO_ARGUMENTS, is_protected);
+            return fail(vm, call, NO_ARGUMENTS, is_protected, false);
         }
         let mut scratch = Vec::new();
         if write_numbers(vm, call, &mut scratch).is_none() {
-            return fail(vm, call, BAD_ARGUMENTS, is_protected);
+            return fail(vm, call, BAD_ARGUMENTS, is_protected, false);
         }
         let mut few: [&[u8]; FEW_ARGS] = [&[]; FEW_ARGS];
         let mut many: Vec<&[u8]> = Vec::new();
@@ -113,12 +114,12 @@ impl ScriptHost<'_> {
             Ok(row) => self.run(row, args),
             Err(message) => {
                 self.engine.server.count_error(code_of(message));
-                return fail(vm, call, message, is_protected);
+                return fail(vm, call, message, is_protected, true);
             }
         }
         let is_error = self.running.reply.cells().first() == Some(&(Cell::Error as u32));
         vm.pay(pause::STEPS_A_COMMAND + self.running.reply.cells().len());
-        let value = convert::read(vm, &self.running.reply)?;
+        let value = convert::read(vm, &self.running.fields, &self.running.reply)?;
         match is_error && !is_protected {
             true => Err(vm.throw(value)),
             false => call.give(vm, value),
@@ -143,7 +144,10 @@ impl ScriptHost<'_> {
         if row.row.is(Flags::NOSCRIPT) {
             return Err(b"ERR This Redis command is not allowed from script");
         }
-        if row.row.is(Flags::WRITE | Flags::DENYOOM) {
+        if row
+            .row
+            .is(Flags::WRITE | Flags::MAY_REPLICATE | Flags::DENYOOM)
+        {
             self.admit_write(row)?;
         }
         Ok(row)
@@ -152,10 +156,10 @@ impl ScriptHost<'_> {
     fn admit_write(&self, row: Resolved) -> Result<(), &'static [u8]> {
         let (engine, call) = (&self.engine, &self.running.call);
         let config = &engine.server.config;
+        if call.is_read_only && row.row.is(Flags::WRITE | Flags::MAY_REPLICATE) {
+            return Err(b"ERR Write commands are not allowed from read-only scripts.");
+        }
         if row.row.is(Flags::WRITE) {
-            if call.is_read_only {
-                return Err(b"ERR Write commands are not allowed from read-only scripts.");
-            }
             if !engine.server.is_last_save_ok && config.stop_writes_on_bgsave_error {
                 return Err(MISCONF);
             }
@@ -197,9 +201,9 @@ impl ScriptHost<'_> {
             let message = b"ERR redis.setresp() requires one argument.";
             return Err(throw_table(vm, message));
         }
-        match vm.to_number(call.arg(vm, 0)) {
-            Some(2.0) => self.running.resp3 = false,
-            Some(3.0) => self.running.resp3 = true,
+        match vm.to_number(call.arg(vm, 0)).map(to_integer) {
+            Some(2) => self.running.resp3 = false,
+            Some(3) => self.running.resp3 = true,
             _ => return Err(throw_table(vm, b"ERR RESP version must be 2 or 3.")),
         }
         self.session.resp3 = self.running.resp3;
@@ -245,15 +249,27 @@ impl ScriptHost<'_> {
     }
 }
 
-/// The first word of an error.
-fn code_of(message: &[u8]) -> &[u8] {
-    message.split(|&byte| byte == b' ').next().unwrap_or(&[])
+/// The code of an error, by which it is counted: its first word.
+pub fn code_of(message: &[u8]) -> &[u8] {
+    /// A longer word is taken for a message without a code.
+    const LONGEST_CODE: usize = 31;
+    let mut words = message.splitn(2, |&byte| byte == b' ');
+    match (words.next(), words.next()) {
+        (Some(code), Some(_)) if code.len() < LONGEST_CODE => code,
+        _ => b"ERR",
+    }
 }
 
-/// An error of `redis.call` itself, thrown or returned.
+/// An error of `redis.call` itself, thrown or returned. One that is counted already is not counted as the script's.
 #[cold]
-fn fail(vm: &mut Vm, call: &Call, message: &[u8], is_protected: bool) -> Result<usize, Thrown> {
-    let value = error_table(vm, message, true)?;
+fn fail(
+    vm: &mut Vm,
+    call: &Call,
+    message: &[u8],
+    is_protected: bool,
+    is_counted: bool,
+) -> Result<usize, Thrown> {
+    let value = error_table(vm, message, is_counted)?;
     match is_protected {
         true => call.give(vm, value),
         false => Err(vm.throw(value)),

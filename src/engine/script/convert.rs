@@ -1,12 +1,13 @@
 //! Values of scripts and replies, into each other.
 
-use crate::algorithms::bytes::Append;
+use super::Running;
+use crate::algorithms::bytes::{Append, Bytes};
 use crate::algorithms::num;
 use crate::lua::call::to_integer;
-use crate::lua::value::TableId;
+use crate::lua::value::{Str, TableId};
 use crate::lua::{Thrown, Value, Vm};
 use crate::resp::{Cell, Reply};
-use crate::state::scripts::error_table;
+use crate::state::scripts::{Fields, Machine, error_table};
 
 /// A table nested deeper than this in a reply is an error.
 const MAX_DEPTH: usize = 2000;
@@ -37,6 +38,23 @@ pub fn list(vm: &mut Vm, texts: &[&[u8]]) -> Result<Value, Thrown> {
     Ok(Value::Table(table))
 }
 
+/// The error that a script ended with and where it happened, and whether it has been counted already.
+pub fn failure(machine: &mut Machine, running: &Running) -> (Vec<u8>, bool) {
+    let is_counted = machine.is_failure_counted();
+    let mut text = match machine.vm.was_killed() {
+        true => ["ERR ", running.end_text].concat().into_bytes(),
+        false => machine.failure_text(),
+    };
+    running.call.put_place(&mut text, machine.vm.blamed());
+    // Alone it would end the line for some readers.
+    for byte in &mut text {
+        if *byte == b'\r' {
+            *byte = b' ';
+        }
+    }
+    (text, is_counted)
+}
+
 /// A number as an argument of a command: whole ones without a fraction, others with as many digits as they need.
 pub fn write_number(out: &mut Vec<u8>, number: f64) {
     if number.is_nan() {
@@ -59,6 +77,8 @@ pub fn write_number(out: &mut Vec<u8>, number: f64) {
 struct Cells<'a> {
     cells: &'a [u32],
     text: &'a [u8],
+    fields: &'a Fields,
+    resp3: bool,
 }
 
 impl<'a> Cells<'a> {
@@ -93,18 +113,20 @@ impl<'a> Cells<'a> {
 ///
 /// # Errors
 /// When there is no memory for it.
-pub fn read(vm: &mut Vm, reply: &Reply) -> Result<Value, Thrown> {
+pub fn read(vm: &mut Vm, fields: &Fields, reply: &Reply) -> Result<Value, Thrown> {
     /// About what a value takes besides its text.
     const BYTES_A_CELL: usize = 24;
     vm.make_room(reply.text().len() + reply.cells().len() * BYTES_A_CELL)?;
     let mut cells = Cells {
         cells: reply.cells(),
         text: reply.text(),
+        fields,
+        resp3: reply.is_resp3(),
     };
-    read_value(vm, &mut cells, reply.is_resp3())
+    read_value(vm, &mut cells)
 }
 
-fn read_value(vm: &mut Vm, cells: &mut Cells, resp3: bool) -> Result<Value, Thrown> {
+fn read_value(vm: &mut Vm, cells: &mut Cells) -> Result<Value, Thrown> {
     let Some((kind, value)) = cells.next() else {
         return Ok(Value::Nil);
     };
@@ -112,30 +134,30 @@ fn read_value(vm: &mut Vm, cells: &mut Cells, resp3: bool) -> Result<Value, Thro
         INT => Value::Number(f64::from(value as i32)),
         INT64 => Value::Number(cells.wide() as i64 as f64),
         BULK => vm.text(cells.take(value))?,
-        NIL | NIL_ARRAY if resp3 => Value::Nil,
+        NIL | NIL_ARRAY if cells.resp3 => Value::Nil,
         NIL | NIL_ARRAY => Value::Bool(false),
         BOOL => Value::Bool(value != 0),
-        STATUS => field_text(vm, "ok", cells.take(value))?,
+        STATUS => field_text(vm, cells.fields.ok, cells.take(value))?,
         ERROR => error_table(vm, cells.take(value), true)?,
         DOUBLE => {
             let number = Value::Number(f64::from_bits(cells.wide()));
-            with_field(vm, "double", number)?
+            with_field(vm, cells.fields.double, number)?
         }
-        BIG_NUMBER => field_text(vm, "big_number", cells.take(value))?,
-        VERBATIM => read_verbatim(vm, cells.take(value))?,
-        MAP => read_pairs(vm, cells, value, "map", resp3)?,
-        SET => read_set(vm, cells, value, resp3)?,
+        BIG_NUMBER => field_text(vm, cells.fields.big_number, cells.take(value))?,
+        VERBATIM => read_verbatim(vm, cells.fields, cells.take(value))?,
+        MAP => read_pairs(vm, cells, value)?,
+        SET => read_set(vm, cells, value)?,
         ATTRIBUTE => {
             // Nothing that a script sees.
             for _ in 0..value * 2 {
-                read_value(vm, cells, resp3)?;
+                read_value(vm, cells)?;
             }
-            read_value(vm, cells, resp3)?
+            read_value(vm, cells)?
         }
         _ => {
             let table = vm.heap.table(value as usize, 0)?;
             for place in 1..=value {
-                let element = read_value(vm, cells, resp3)?;
+                let element = read_value(vm, cells)?;
                 vm.heap
                     .set(table, Value::Number(f64::from(place)), element)?;
             }
@@ -145,53 +167,45 @@ fn read_value(vm: &mut Vm, cells: &mut Cells, resp3: bool) -> Result<Value, Thro
 }
 
 /// A table with one field.
-fn with_field(vm: &mut Vm, name: &str, value: Value) -> Result<Value, Thrown> {
+fn with_field(vm: &mut Vm, name: Str, value: Value) -> Result<Value, Thrown> {
     let table = vm.heap.table(0, 1)?;
-    let key = Value::String(vm.heap.name(name));
-    vm.heap.set(table, key, value)?;
+    vm.heap.set(table, Value::String(name), value)?;
     Ok(Value::Table(table))
 }
 
-fn field_text(vm: &mut Vm, name: &str, text: &[u8]) -> Result<Value, Thrown> {
+fn field_text(vm: &mut Vm, name: Str, text: &[u8]) -> Result<Value, Thrown> {
     let text = vm.text(text)?;
     with_field(vm, name, text)
 }
 
 /// `txt:text` becomes `{verbatim_string = {format = "txt", string = "text"}}`.
-fn read_verbatim(vm: &mut Vm, text: &[u8]) -> Result<Value, Thrown> {
+fn read_verbatim(vm: &mut Vm, fields: &Fields, text: &[u8]) -> Result<Value, Thrown> {
     let (format, text) = text.split_at_checked(4).unwrap_or((b"txt:", text));
-    let inner = field_text(vm, "string", text)?;
+    let inner = field_text(vm, fields.string, text)?;
     let format = vm.text(format.get(..3).unwrap_or(b"txt"))?;
     if let Value::Table(table) = inner {
-        let key = Value::String(vm.heap.name("format"));
-        vm.heap.set(table, key, format)?;
+        vm.heap.set(table, Value::String(fields.format), format)?;
     }
-    with_field(vm, "verbatim_string", inner)
+    with_field(vm, fields.verbatim_string, inner)
 }
 
-fn read_pairs(
-    vm: &mut Vm,
-    cells: &mut Cells,
-    pairs: u32,
-    name: &str,
-    resp3: bool,
-) -> Result<Value, Thrown> {
+fn read_pairs(vm: &mut Vm, cells: &mut Cells, pairs: u32) -> Result<Value, Thrown> {
     let table = vm.heap.table(0, pairs as usize)?;
     for _ in 0..pairs {
-        let key = read_value(vm, cells, resp3)?;
-        let value = read_value(vm, cells, resp3)?;
+        let key = read_value(vm, cells)?;
+        let value = read_value(vm, cells)?;
         set_in(vm, table, key, value)?;
     }
-    with_field(vm, name, Value::Table(table))
+    with_field(vm, cells.fields.map, Value::Table(table))
 }
 
-fn read_set(vm: &mut Vm, cells: &mut Cells, count: u32, resp3: bool) -> Result<Value, Thrown> {
+fn read_set(vm: &mut Vm, cells: &mut Cells, count: u32) -> Result<Value, Thrown> {
     let table = vm.heap.table(0, count as usize)?;
     for _ in 0..count {
-        let member = read_value(vm, cells, resp3)?;
+        let member = read_value(vm, cells)?;
         set_in(vm, table, member, Value::Bool(true))?;
     }
-    with_field(vm, "set", Value::Table(table))
+    with_field(vm, cells.fields.set, Value::Table(table))
 }
 
 /// Sets a field; a key that can be none is left out.
@@ -205,13 +219,19 @@ fn set_in(vm: &mut Vm, table: TableId, key: Value, value: Value) -> Result<(), T
 // ---- values to replies ----
 
 /// The result of a script as a reply. `resp3` is the version the script chose, which only booleans depend on.
-pub fn write(vm: &Vm, value: Value, resp3: bool, reply: &mut Reply) {
-    let mut writer = Writer { vm, resp3, reply };
+pub fn write(machine: &Machine, value: Value, resp3: bool, reply: &mut Reply) {
+    let mut writer = Writer {
+        vm: &machine.vm,
+        fields: &machine.fields,
+        resp3,
+        reply,
+    };
     writer.value(value, 0);
 }
 
 struct Writer<'a> {
     vm: &'a Vm,
+    fields: &'a Fields,
     resp3: bool,
     reply: &'a mut Reply,
 }
@@ -228,16 +248,13 @@ impl Writer<'_> {
         }
     }
 
-    fn field(&self, table: TableId, name: &str) -> Value {
-        match self.vm.heap.known(name.as_bytes()) {
-            Some(key) => self.vm.heap.table_of(table).get_str(key),
-            None => Value::Nil,
-        }
+    fn field(&self, table: TableId, name: Str) -> Value {
+        self.vm.heap.table_of(table).get_str(name)
     }
 
-    fn text_field(&self, table: TableId, name: &str) -> Option<Vec<u8>> {
+    fn text_field(&self, table: TableId, name: Str) -> Option<&[u8]> {
         match self.field(table, name) {
-            Value::String(text) => Some(self.vm.heap.bytes(text).to_vec()),
+            Value::String(text) => Some(self.vm.heap.bytes(text)),
             _ => None,
         }
     }
@@ -246,33 +263,54 @@ impl Writer<'_> {
         if depth >= MAX_DEPTH {
             return self.reply.error(b"ERR reached lua stack limit");
         }
-        if let Some(message) = self.text_field(table, "err") {
-            return self.reply.error(&one_line(message));
+        if !self.vm.heap.table_of(table).has_nodes() || !self.tagged(table, depth) {
+            self.elements(table, depth);
         }
-        if let Some(message) = self.text_field(table, "ok") {
-            return self.reply.status_bytes(&one_line(message));
-        }
-        if let Value::Number(number) = self.field(table, "double") {
-            return self.reply.double(number);
-        }
-        if let Value::Table(map) = self.field(table, "map") {
-            return self.pairs(map, depth, true);
-        }
-        if let Value::Table(set) = self.field(table, "set") {
-            return self.pairs(set, depth, false);
-        }
-        if let Some(digits) = self.text_field(table, "big_number") {
+    }
+
+    /// A table with a field that says what it stands for, the first of those in this order. False when it is an array.
+    fn tagged(&mut self, table: TableId, depth: usize) -> bool {
+        if let Some(message) = self.text_field(table, self.fields.err) {
+            let message = one_line(without_breaks(until_zero(message)));
+            self.reply.error(&message);
+        } else if let Some(message) = self.text_field(table, self.fields.ok) {
+            let message = one_line(until_zero(message));
+            self.reply.status_bytes(&message);
+        } else if let Value::Number(number) = self.field(table, self.fields.double) {
+            self.reply.double(number);
+        } else if let Some(digits) = self.text_field(table, self.fields.big_number) {
             let digits = one_line(digits);
-            return self.reply.big_number(&String::from_utf8_lossy(&digits));
+            self.reply.big_number(&digits);
+        } else if let Some((format, text)) = self.verbatim(table) {
+            self.reply.verbatim_bytes(&format, self.vm.heap.bytes(text));
+        } else if let Value::Table(map) = self.field(table, self.fields.map) {
+            self.pairs(map, depth, true);
+        } else if let Value::Table(set) = self.field(table, self.fields.set) {
+            self.pairs(set, depth, false);
+        } else {
+            return false;
         }
-        if let Value::Table(inner) = self.field(table, "verbatim_string")
-            && let Some(format) = self.text_field(inner, "format")
-            && let Some(text) = self.text_field(inner, "string")
-        {
-            return self
-                .reply
-                .verbatim(&String::from_utf8_lossy(&format), &text);
+        true
+    }
+
+    /// `{verbatim_string = {format = ..., string = ...}}`: formats have three letters, or are made to.
+    fn verbatim(&self, table: TableId) -> Option<([u8; 3], Str)> {
+        let Value::Table(inner) = self.field(table, self.fields.verbatim_string) else {
+            return None;
+        };
+        let mut format = [b' '; 3];
+        let said = until_zero(self.text_field(inner, self.fields.format)?);
+        for (letter, said) in format.iter_mut().zip(said) {
+            *letter = *said;
         }
+        match self.field(inner, self.fields.string) {
+            Value::String(text) => Some((format, text)),
+            _ => None,
+        }
+    }
+
+    /// What stands from 1 on, up to the first nil.
+    fn elements(&mut self, table: TableId, depth: usize) {
         let mark = self.reply.mark();
         let mut count = 0;
         loop {
@@ -288,9 +326,13 @@ impl Writer<'_> {
 
     /// Keys and values, or the keys alone.
     fn pairs(&mut self, table: TableId, depth: usize, with_values: bool) {
-        let mut pairs = Vec::new();
         let table = self.vm.heap.table_of(table);
-        table.for_each(|key, value| pairs.push((key, value)));
+        let mut pairs = Vec::new();
+        let mut before = Value::Nil;
+        while let Ok(Some((key, value))) = table.next(before) {
+            pairs.push((key, value));
+            before = key;
+        }
         match with_values {
             true => self.reply.map(pairs.len()),
             false => self.reply.set(pairs.len()),
@@ -304,8 +346,22 @@ impl Writer<'_> {
     }
 }
 
+/// A text as C reads it: up to its first zero byte.
+pub fn until_zero(text: &[u8]) -> &[u8] {
+    text.split(|&byte| byte == 0).next().unwrap_or(&[])
+}
+
+/// A text without the line breaks at its end.
+pub fn without_breaks(mut text: &[u8]) -> &[u8] {
+    while let [rest @ .., b'\r' | b'\n'] = text {
+        text = rest;
+    }
+    text
+}
+
 /// Line breaks become spaces.
-fn one_line(mut text: Vec<u8>) -> Vec<u8> {
+fn one_line(text: &[u8]) -> Vec<u8> {
+    let mut text = text.owned();
     for byte in &mut text {
         if matches!(byte, b'\r' | b'\n') {
             *byte = b' ';

@@ -13,15 +13,17 @@ pub(super) use pause::Pauses;
 use super::{Called, Engine};
 use crate::lua::Thrown;
 use crate::lua::vm::Ran;
-use crate::resp::{Encoding, Error, Reply};
+use crate::resp::{Encoding, Reply};
 use crate::state::Session;
-use crate::state::scripts::{Machine, ScriptCall};
+use crate::state::scripts::{Fields, Machine, ScriptCall};
 use crate::table::Resolved;
 
 /// A script that runs, and what it has done so far.
 #[derive(Debug)]
 pub(super) struct Running {
     call: Box<ScriptCall>,
+    /// The machine's names of fields.
+    fields: Fields,
     /// What its commands reply, one at a time.
     reply: Reply,
     /// The database that its commands use.
@@ -62,6 +64,7 @@ impl Engine {
         };
         let mut running = Running {
             call,
+            fields: machine.fields,
             reply: Reply::new(Encoding::Cells, false),
             db: session.db,
             resp3: false,
@@ -126,12 +129,14 @@ impl Engine {
         reply: &mut Reply,
     ) {
         match result {
-            Ok(Ran::Done(value)) => convert::write(&machine.vm, value, running.resp3, reply),
+            Ok(Ran::Done(value)) => convert::write(&machine, value, running.resp3, reply),
             Ok(Ran::Paused) => machine.vm.abandon(),
             Err(Thrown) => {
-                let error = failure(&mut machine, running);
-                self.server.count_error(error.code());
-                reply.error(error.text());
+                let (text, is_counted) = convert::failure(&mut machine, running);
+                if !is_counted {
+                    self.server.count_error(api::code_of(&text));
+                }
+                reply.error(&text);
             }
         }
         machine.settle();
@@ -169,14 +174,4 @@ impl ScriptHost<'_> {
         vm.set_field(globals, "ARGV", lists[1]);
         vm.run(self, function, &[])
     }
-}
-
-/// The error that a script ended with, and where it happened.
-fn failure(machine: &mut Machine, running: &Running) -> Error {
-    let mut text = match machine.vm.was_killed() {
-        true => ["ERR ", running.end_text].concat().into_bytes(),
-        false => machine.failure_text(),
-    };
-    running.call.put_place(&mut text, machine.vm.blamed());
-    Error::of_bytes(text)
 }

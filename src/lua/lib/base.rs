@@ -357,6 +357,14 @@ pub fn to_text(vm: &mut Vm, host: &mut dyn Host, value: Value) -> Result<Value, 
     if !method.is_nil() {
         return vm.call_values(host, method, &[value]);
     }
+    plain_text(vm, value)
+}
+
+/// The same without regard to metatables.
+///
+/// # Errors
+/// When there is no memory for it.
+pub fn plain_text(vm: &mut Vm, value: Value) -> Result<Value, Thrown> {
     if value == Value::NULL {
         return vm.text(b"userdata: (nil)");
     }

@@ -12,6 +12,8 @@ mod pattern;
 mod string;
 mod table;
 
+pub use base::{plain_text, to_text};
+
 use super::function::Run;
 use super::value::{TableId, Value};
 use super::vm::Vm;

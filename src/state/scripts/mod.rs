@@ -15,14 +15,14 @@ mod shebang;
 pub use busy::{Busy, ScriptLimits};
 pub use call::{Digest, ScriptCall, digest_of};
 pub use sandbox::{
-    HostFunction, LogLine, error_table, log_line, open as open_sandbox, redis_register_function,
-    text_of, throw_table,
+    Fields, HostFunction, LogLine, error_table, log_line, open as open_sandbox,
+    redis_register_function, text_of, throw_table,
 };
 pub use shebang::{ScriptFlags, Shebang, ShebangError};
 
 use crate::algorithms::bytes::{Append, Bytes};
 use crate::algorithms::hash::HashSeed;
-use crate::lua::{Thrown, Value, Vm};
+use crate::lua::{Thrown, Value, Vm, lib};
 use crate::resp::Error;
 use crate::structures::ordered::OrderedMap;
 
@@ -37,6 +37,7 @@ const GROWTH_BYTES: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Machine {
     pub vm: Box<Vm>,
+    pub fields: Fields,
     /// What the last collection between two scripts left.
     settled_bytes: usize,
     /// Places among the machine's roots that are free.
@@ -53,8 +54,10 @@ impl Machine {
 
     /// A machine without any globals.
     pub fn bare(seed: HashSeed) -> Machine {
+        let mut vm = Box::new(Vm::new(seed, MEMORY_LIMIT_BYTES));
         Machine {
-            vm: Box::new(Vm::new(seed, MEMORY_LIMIT_BYTES)),
+            fields: Fields::new(&mut vm),
+            vm,
             settled_bytes: 0,
             free_roots: Vec::new(),
         }
@@ -97,23 +100,38 @@ impl Machine {
         }
     }
 
-    /// What was thrown, as the text of an error reply.
+    /// What was thrown, as the text of an error reply: up to the first zero byte.
     pub fn failure_text(&mut self) -> Vec<u8> {
         let vm = &mut self.vm;
-        let mut text = b"ERR ".to_vec();
-        if let Value::Table(table) = vm.thrown {
-            let key = Value::String(vm.heap.name("err"));
-            match vm.heap.table_of(table).get(key) {
-                Value::String(message) => return vm.heap.bytes(message).owned(),
-                _ => text.put(b"unknown error"),
+        let mut text = Vec::new();
+        let message = match vm.thrown {
+            Value::Table(table) => {
+                let message = vm.heap.table_of(table).get_str(self.fields.err);
+                text_of(vm, message).ok().flatten()
             }
-            return text;
-        }
-        match text_of(vm, vm.thrown) {
-            Ok(Some(message)) => text.put(&message),
-            _ => text.put(vm.thrown.type_name().as_bytes()),
-        }
+            thrown => {
+                text.put(b"ERR ");
+                let message = lib::plain_text(vm, thrown);
+                message
+                    .and_then(|message| text_of(vm, message))
+                    .ok()
+                    .flatten()
+            }
+        };
+        let message = message.unwrap_or_else(|| b"ERR unknown error".owned());
+        text.put(message.split(|&byte| byte == 0).next().unwrap_or(&[]));
         text
+    }
+
+    /// Whether what was thrown is an error that a command replied and that was counted then.
+    pub fn is_failure_counted(&self) -> bool {
+        match self.vm.thrown {
+            Value::Table(table) => {
+                let table = self.vm.heap.table_of(table);
+                table.get_str(self.fields.is_counted) == Value::Bool(true)
+            }
+            _ => false,
+        }
     }
 
     /// What was thrown, as text; `otherwise` when it is none.
@@ -151,8 +169,9 @@ pub struct Scripts {
     source_bytes: usize,
     /// How many were dropped to make room.
     pub evicted: u64,
-    /// The state of `redis.log` and other things that outlive a script is in the machine; this tells whether to open
-    /// what Lua 5.1 has and Redis took away (`lua-enable-deprecated-api`).
+    /// What the next machine goes on with: random numbers outlive SCRIPT FLUSH.
+    random: Option<u64>,
+    /// Whether to open what Lua 5.1 has and Redis took away (`lua-enable-deprecated-api`).
     pub is_deprecated_api_open: bool,
 }
 
@@ -167,14 +186,19 @@ impl Scripts {
             last_ticket: 0,
             source_bytes: 0,
             evicted: 0,
+            random: None,
             is_deprecated_api_open: false,
         }
     }
 
     fn machine(&mut self) -> &mut Machine {
         let (seed, is_open) = (&self.seed, self.is_deprecated_api_open);
-        self.machine
-            .get_or_insert_with(|| Box::new(Machine::new(seed.clone(), is_open)))
+        let random = self.random;
+        self.machine.get_or_insert_with(|| {
+            let mut machine = Box::new(Machine::new(seed.clone(), is_open));
+            machine.vm.random = random.unwrap_or(machine.vm.random);
+            machine
+        })
     }
 
     /// How many scripts there are.
@@ -284,6 +308,10 @@ impl Scripts {
     pub fn flush(&mut self) {
         *self = Scripts {
             evicted: self.evicted,
+            random: self
+                .machine
+                .as_ref()
+                .map_or(self.random, |machine| Some(machine.vm.random)),
             is_deprecated_api_open: self.is_deprecated_api_open,
             ..Scripts::new(self.seed.clone())
         };

@@ -1,7 +1,7 @@
 //! The globals of scripts: Lua's libraries as Redis offers them, the `redis` table, everything read-only.
 
 use crate::algorithms::bytes::{Append, Bytes};
-use crate::lua::value::TableId;
+use crate::lua::value::{Str, TableId};
 use crate::lua::{Call, Host, Thrown, Value, Vm, lib};
 
 use super::digest_of;
@@ -119,11 +119,57 @@ fn protect(vm: &mut Vm) {
 }
 
 fn no_such_global(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
+    if call.count != 2 {
+        let message = b"Wrong number of arguments to luaProtectedTableError";
+        return Err(vm.native_error(message));
+    }
+    if !matches!(call.arg(vm, 1), Value::String(_) | Value::Number(_)) {
+        let message = b"Second argument to luaProtectedTableError must be a string or number";
+        return Err(vm.native_error(message));
+    }
     let name = call.bytes(vm, 1)?;
     let mut message = b"Script attempted to access nonexistent global variable '".to_vec();
     message.put(&name);
     message.push(b'\'');
     Err(vm.native_error(&message))
+}
+
+/// The names of fields that results and replies have, made once for a machine.
+#[derive(Debug, Clone, Copy)]
+pub struct Fields {
+    pub err: Str,
+    pub ok: Str,
+    pub double: Str,
+    pub map: Str,
+    pub set: Str,
+    pub big_number: Str,
+    pub verbatim_string: Str,
+    pub format: Str,
+    pub string: Str,
+    pub is_counted: Str,
+}
+
+impl Fields {
+    /// Makes the names, and keeps them alive.
+    pub fn new(vm: &mut Vm) -> Fields {
+        let mut name = |text: &str| {
+            let name = vm.heap.name(text);
+            vm.roots.push(Value::String(name));
+            name
+        };
+        Fields {
+            err: name("err"),
+            ok: name("ok"),
+            double: name("double"),
+            map: name("map"),
+            set: name("set"),
+            big_number: name("big_number"),
+            verbatim_string: name("verbatim_string"),
+            format: name("format"),
+            string: name("string"),
+            is_counted: name("ignore_error_stats_update"),
+        }
+    }
 }
 
 /// A table with one field.
@@ -160,18 +206,33 @@ fn error_reply(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, 
         let table = with_field(vm, "err", b"ERR wrong number or type of arguments")?;
         return call.give(vm, Value::Table(table));
     };
-    let mut message = Vec::new();
-    match text.strip_prefix(b"-") {
-        Some(rest) => message.put(rest),
-        // A text of one word is no code and a message, but a message.
-        None if !text.contains(&b' ') => {
-            message.put(b"ERR ");
-            message.put(&text);
-        }
-        None => message.put(&text),
-    }
+    let message = coded(&text);
     let table = with_field(vm, "err", &message)?;
     call.give(vm, Value::Table(table))
+}
+
+/// The text of an error as a script gave it: its first word is the code; a text of one word is no code and a message, but
+/// a message.
+fn coded(text: &[u8]) -> Vec<u8> {
+    let text = text.strip_prefix(b"-").unwrap_or(text);
+    let text = text.split(|&byte| byte == 0).next().unwrap_or(&[]);
+    let text = trim_breaks(text, false);
+    let (code, message) = match text.iter().position(|&byte| byte == b' ') {
+        Some(at) => (&text[..at], trim_breaks(&text[at + 1..], true)),
+        None => (&b"ERR"[..], text),
+    };
+    [code, b" ", message].concat()
+}
+
+/// A text without line breaks at its end, and at its beginning.
+fn trim_breaks(mut text: &[u8], at_start_too: bool) -> &[u8] {
+    while let [rest @ .., b'\r' | b'\n'] = text {
+        text = rest;
+    }
+    while let ([b'\r' | b'\n', rest @ ..], true) = (text, at_start_too) {
+        text = rest;
+    }
+    text
 }
 
 fn status_reply(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
@@ -269,17 +330,25 @@ fn os_clock(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thr
     call.give(vm, Value::Number(seconds))
 }
 
-/// What the host does with an error of a script, for scripts that ask for it.
-fn error_handler(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
+/// What Redis does with an error of a script before it replies, for scripts that ask for it: a table with the message and
+/// the place.
+fn error_handler(vm: &mut Vm, host: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
     let value = call.arg(vm, 0);
-    if matches!(value, Value::Table(_)) {
-        return call.give(vm, value);
+    let table = match value {
+        Value::Table(table) => table,
+        _ => {
+            let mut message = b"ERR ".to_vec();
+            if let Value::String(text) = lib::to_text(vm, host, value)? {
+                message.put(vm.heap.bytes(text));
+            }
+            with_field(vm, "err", &message)?
+        }
+    };
+    if let Some((source, line)) = vm.caller() {
+        let (key, source) = (Value::String(vm.heap.name("source")), vm.text(&source)?);
+        vm.heap.set(table, key, source)?;
+        let key = Value::String(vm.heap.name("line"));
+        vm.heap.set(table, key, Value::Number(line as f64))?;
     }
-    let mut message = b"ERR ".to_vec();
-    match value {
-        Value::String(_) | Value::Number(_) => message.put(&call.bytes(vm, 0)?),
-        other => message.put(other.type_name().as_bytes()),
-    }
-    let table = with_field(vm, "err", &message)?;
     call.give(vm, Value::Table(table))
 }

@@ -1,7 +1,7 @@
 //! The first line of a script: `#!lua flags=no-writes,allow-oom`.
 
-use crate::algorithms::bytes::Bytes;
 use crate::resp::Error;
+use crate::state::config::split_words;
 
 /// What a script says of itself, or-ed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -61,39 +61,49 @@ impl<'a> Shebang<'a> {
                 body: source,
             });
         }
-        let Some(end) = source.iter().position(|&byte| byte == b'\n') else {
+        let end = source.iter().position(|byte| matches!(byte, b'\n' | 0));
+        let Some(end) = end.filter(|&end| source[end] == b'\n') else {
             return Err(Error::new("ERR Invalid script shebang"));
         };
         let (line, body) = source.split_at(end);
-        let mut words = line
-            .split(u8::is_ascii_whitespace)
-            .filter(|word| !word.is_empty());
-        let engine = words.next().unwrap_or(&[]);
+        let words = split_words(line).unwrap_or_default();
+        let Some((engine, options)) = words.split_first() else {
+            return Err(Error::new("ERR Invalid engine in script shebang"));
+        };
         if engine != b"#!lua" {
             let start = b"ERR Unexpected engine in script shebang: ";
             return Err(Error::concat(&[start, engine]));
         }
         let mut flags = ScriptFlags::default();
-        for word in words {
-            let Some(names) = word.strip_prefix(b"flags=") else {
-                return Err(Error::concat(&[b"ERR Unknown lua shebang option: ", word]));
+        for option in options {
+            let Some(names) = option.strip_prefix(b"flags=") else {
+                return Err(Error::concat(&[
+                    b"ERR Unknown lua shebang option: ",
+                    option,
+                ]));
             };
-            for name in names
-                .split(|&byte| byte == b',')
-                .filter(|name| !name.is_empty())
-            {
-                match ScriptFlags::named(name) {
-                    Some(flag) => flags.0 |= flag,
-                    // Sent by limiters that hosted services run; where there is one thread it changes nothing.
-                    None if name == b"allow-key-locking" => {}
-                    None => {
-                        let name = name.owned();
-                        let start = b"ERR Unexpected flag in script shebang: ";
-                        return Err(Error::concat(&[start, &name]));
-                    }
-                }
-            }
+            flags.0 |= flags_of(names)?;
         }
         Ok(Shebang { flags, body })
     }
+}
+
+/// Flags between commas.
+fn flags_of(names: &[u8]) -> Result<u8, ShebangError> {
+    let mut flags = 0;
+    if names.is_empty() {
+        return Ok(flags);
+    }
+    for name in names.split(|&byte| byte == b',') {
+        match ScriptFlags::named(name) {
+            Some(flag) => flags |= flag,
+            // Sent by limiters that hosted services run; where there is one thread it changes nothing.
+            None if name == b"allow-key-locking" => {}
+            None => {
+                let start = b"ERR Unexpected flag in script shebang: ";
+                return Err(Error::concat(&[start, name]));
+            }
+        }
+    }
+    Ok(flags)
 }
