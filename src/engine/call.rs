@@ -142,13 +142,8 @@ impl Engine {
     /// Counts a command that was refused before it ran, and spoils the transaction it should have been part of.
     fn reject(&mut self, session: &mut Session, row: Option<Resolved>, error: &Error) {
         self.server.count_error(error.code());
-        if let Some(stats) = row.and_then(|row| {
-            self.server
-                .stats
-                .by_command
-                .get_mut(usize::from(row.number))
-        }) {
-            stats.rejected += 1;
+        if let Some(row) = row {
+            self.server.count_rejection(row.number);
         }
         if let Some(multi) = &mut session.multi {
             multi.is_broken = true;

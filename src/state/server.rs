@@ -234,6 +234,13 @@ impl Server {
         }
     }
 
+    /// Counts a command that was refused before it ran.
+    pub fn count_rejection(&mut self, number: u16) {
+        if let Some(stats) = self.stats.by_command.get_mut(usize::from(number)) {
+            stats.rejected += 1;
+        }
+    }
+
     /// Counts an error reply.
     pub fn count_error(&mut self, code: &[u8]) {
         /// A script could make up codes without end; Redis stops counting them by name too.

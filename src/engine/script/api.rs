@@ -112,8 +112,12 @@ impl ScriptHost<'_> {
         fill(vm, call, &scratch, args);
         match self.admit(args) {
             Ok(row) => self.run(row, args),
-            Err(message) => {
-                self.engine.server.count_error(code_of(message));
+            Err((message, row)) => {
+                let server = &mut self.engine.server;
+                server.count_error(convert::code_of(message));
+                if let Some(row) = row {
+                    server.count_rejection(row.number);
+                }
                 return fail(vm, call, message, is_protected, true);
             }
         }
@@ -127,28 +131,30 @@ impl ScriptHost<'_> {
     }
 
     /// The row to run, or why a script may not run it.
-    fn admit(&self, args: &[&[u8]]) -> Result<Resolved, &'static [u8]> {
+    fn admit(&self, args: &[&[u8]]) -> Result<Resolved, (&'static [u8], Option<Resolved>)> {
         const UNKNOWN: &[u8] = b"ERR Unknown Redis command called from script";
         const WRONG_ARITY: &[u8] = b"ERR Wrong number of args calling Redis command from script";
+        const NOT_ALLOWED: &[u8] = b"ERR This Redis command is not allowed from script";
         let engine = &self.engine;
         let name = args.first().copied().unwrap_or(&[]);
-        let mut row = engine.lookup.find(name).ok_or(UNKNOWN)?;
+        let mut row = engine.lookup.find(name).ok_or((UNKNOWN, None))?;
         if !row.row.subs.is_empty()
             && let Some(word) = args.get(1)
         {
-            row = engine.lookup.find_sub(row, word).ok_or(UNKNOWN)?;
+            row = engine.lookup.find_sub(row, word).ok_or((UNKNOWN, None))?;
         }
         if !row.row.accepts(args.len()) {
-            return Err(WRONG_ARITY);
+            return Err((WRONG_ARITY, Some(row)));
         }
         if row.row.is(Flags::NOSCRIPT) {
-            return Err(b"ERR This Redis command is not allowed from script");
+            return Err((NOT_ALLOWED, Some(row)));
         }
         if row
             .row
             .is(Flags::WRITE | Flags::MAY_REPLICATE | Flags::DENYOOM)
         {
-            self.admit_write(row)?;
+            self.admit_write(row)
+                .map_err(|message| (message, Some(row)))?;
         }
         Ok(row)
     }
@@ -246,17 +252,6 @@ impl ScriptHost<'_> {
             return Err(throw_table(vm, message));
         }
         call.give(vm, Value::Bool(true))
-    }
-}
-
-/// The code of an error, by which it is counted: its first word.
-pub fn code_of(message: &[u8]) -> &[u8] {
-    /// A longer word is taken for a message without a code.
-    const LONGEST_CODE: usize = 31;
-    let mut words = message.splitn(2, |&byte| byte == b' ');
-    match (words.next(), words.next()) {
-        (Some(code), Some(_)) if code.len() < LONGEST_CODE => code,
-        _ => b"ERR",
     }
 }
 

@@ -219,8 +219,9 @@ fn set_in(vm: &mut Vm, table: TableId, key: Value, value: Value) -> Result<(), T
 // ---- values to replies ----
 
 /// The result of a script as a reply. `resp3` is the version the script chose, which only booleans depend on.
-pub fn write(machine: &Machine, value: Value, resp3: bool, reply: &mut Reply) {
+pub fn write(machine: &Machine, value: Value, resp3: bool, reply: &mut Reply, errors: &mut Errors) {
     let mut writer = Writer {
+        errors,
         vm: &machine.vm,
         fields: &machine.fields,
         resp3,
@@ -229,7 +230,35 @@ pub fn write(machine: &Machine, value: Value, resp3: bool, reply: &mut Reply) {
     writer.value(value, 0);
 }
 
+/// The errors in a reply.
+#[derive(Debug, Default)]
+pub struct Errors {
+    pub has_any: bool,
+    /// The codes of those that are to be counted.
+    pub codes: Vec<Vec<u8>>,
+}
+
+impl Errors {
+    pub fn add(&mut self, message: &[u8], is_counted: bool) {
+        self.has_any = true;
+        if !is_counted {
+            self.codes.push(code_of(message).owned());
+        }
+    }
+}
+
+/// The code of an error, by which it is counted: its first word.
+pub fn code_of(message: &[u8]) -> &[u8] {
+    /// A longer word is taken for a message without a code.
+    const LONGEST_CODE_BYTES: usize = 30;
+    match message.iter().position(|&byte| byte == b' ') {
+        Some(end) if end <= LONGEST_CODE_BYTES => &message[..end],
+        _ => b"ERR",
+    }
+}
+
 struct Writer<'a> {
+    errors: &'a mut Errors,
     vm: &'a Vm,
     fields: &'a Fields,
     resp3: bool,
@@ -259,6 +288,11 @@ impl Writer<'_> {
         }
     }
 
+    /// Whether the table of an error says that it has been counted.
+    fn is_counted(&self, table: TableId) -> bool {
+        is_true(self.field(table, self.fields.is_counted))
+    }
+
     fn table(&mut self, table: TableId, depth: usize) {
         if depth >= MAX_DEPTH {
             return self.reply.error(b"ERR reached lua stack limit");
@@ -272,6 +306,8 @@ impl Writer<'_> {
     fn tagged(&mut self, table: TableId, depth: usize) -> bool {
         if let Some(message) = self.text_field(table, self.fields.err) {
             let message = one_line(without_breaks(until_zero(message)));
+            let is_counted = self.is_counted(table);
+            self.errors.add(&message, is_counted);
             self.reply.error(&message);
         } else if let Some(message) = self.text_field(table, self.fields.ok) {
             let message = one_line(until_zero(message));
@@ -344,6 +380,10 @@ impl Writer<'_> {
             }
         }
     }
+}
+
+fn is_true(value: Value) -> bool {
+    value == Value::Bool(true)
 }
 
 /// A text as C reads it: up to its first zero byte.

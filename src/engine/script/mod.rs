@@ -17,11 +17,14 @@ use crate::resp::{Encoding, Reply};
 use crate::state::Session;
 use crate::state::scripts::{Fields, Machine, ScriptCall};
 use crate::table::Resolved;
+use convert::Errors;
 
 /// A script that runs, and what it has done so far.
 #[derive(Debug)]
 pub(super) struct Running {
     call: Box<ScriptCall>,
+    /// The row of the command that runs it.
+    number: u16,
     /// The machine's names of fields.
     fields: Fields,
     /// What its commands reply, one at a time.
@@ -64,6 +67,7 @@ impl Engine {
         };
         let mut running = Running {
             call,
+            number: row.number,
             fields: machine.fields,
             reply: Reply::new(Encoding::Cells, false),
             db: session.db,
@@ -128,16 +132,23 @@ impl Engine {
         result: Result<Ran, Thrown>,
         reply: &mut Reply,
     ) {
+        let mut errors = Errors::default();
         match result {
-            Ok(Ran::Done(value)) => convert::write(&machine, value, running.resp3, reply),
+            Ok(Ran::Done(value)) => {
+                convert::write(&machine, value, running.resp3, reply, &mut errors);
+            }
             Ok(Ran::Paused) => machine.vm.abandon(),
             Err(Thrown) => {
                 let (text, is_counted) = convert::failure(&mut machine, running);
-                if !is_counted {
-                    self.server.count_error(api::code_of(&text));
-                }
+                errors.add(&text, is_counted);
                 reply.error(&text);
             }
+        }
+        for code in &errors.codes {
+            self.server.count_error(code);
+        }
+        if errors.has_any {
+            self.server.count_failure(running.number);
         }
         machine.settle();
         *self.machine_of(&running.call) = Some(machine);
