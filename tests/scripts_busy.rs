@@ -322,6 +322,23 @@ fn native_callers_wait_only_if_they_can() {
 }
 
 #[test]
+fn pcall_neither_catches_a_kill_nor_keeps_a_script_from_pausing() {
+    let mut host = Host::new();
+    let (caller, other) = (host.wire(), host.wire());
+    for script in [
+        "while true do pcall(function() while true do end end) end",
+        "return pcall(function() while true do end end)",
+    ] {
+        host.ask(caller, &format!("EVAL '{script}' 0"));
+        host.pass(100);
+        assert_eq!(host.ask(other, "SCRIPT KILL"), "+OK\r\n", "{script}");
+        host.pass(1);
+        let killed = "-ERR Script killed by user with SCRIPT KILL... script: ";
+        assert!(host.read(caller).starts_with(killed), "{script}");
+    }
+}
+
+#[test]
 fn a_transaction_does_not_pause() {
     let mut host = Host::new();
     let caller = host.wire();

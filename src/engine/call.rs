@@ -232,6 +232,11 @@ impl Engine {
             Ok(Outcome::Exec) => self.run_queue(session, reply),
             #[cfg(feature = "scripting")]
             Ok(Outcome::Script(script)) => self.run_script(session, row, args, script, reply),
+            #[cfg(feature = "scripting")]
+            Ok(Outcome::KillScript) => {
+                self.kill_script();
+                Called::Replied
+            }
             Ok(Outcome::Reload) => self.reload(reply),
             Ok(Outcome::Block(block)) => self.wait(session, row, args, *block, reply),
             Err(error) => {

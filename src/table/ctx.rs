@@ -23,6 +23,9 @@ pub enum Outcome {
     /// Run a script, or a function of a library.
     #[cfg(feature = "scripting")]
     Script(Box<crate::state::scripts::ScriptCall>),
+    /// End the script that is paused; the reply is there already.
+    #[cfg(feature = "scripting")]
+    KillScript,
     /// Save the data set and load it again (DEBUG RELOAD), then reply OK.
     Reload,
 }

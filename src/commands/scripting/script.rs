@@ -113,9 +113,9 @@ fn exists(ctx: &mut Ctx) -> Result {
 }
 
 fn kill(ctx: &mut Ctx) -> Result {
-    ctx.server.scripts.kill(false)?;
+    ctx.server.scripts.check_kill(false)?;
     ctx.reply.ok();
-    Ok(Outcome::Done)
+    Ok(Outcome::KillScript)
 }
 
 fn debug(ctx: &mut Ctx) -> Result {

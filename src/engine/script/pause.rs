@@ -89,7 +89,6 @@ impl Engine {
         self.server.scripts.busy = Some(Box::new(Busy {
             is_function: running.call.is_function,
             has_written: running.has_written,
-            is_killed: false,
             name: running.call.name.clone(),
             command: args.iter().map(|arg| arg.owned()).collect(),
             started_ms: self.now_ms,
@@ -135,7 +134,7 @@ impl Engine {
         let Some(paused) = self.pauses.paused.take() else {
             return false;
         };
-        self.run_paused(*paused);
+        self.run_paused(*paused, false);
         if self.has_aftermath() {
             self.settle();
         }
@@ -175,7 +174,15 @@ impl Engine {
         self.resume_all();
     }
 
-    fn run_paused(&mut self, mut paused: Paused) {
+    /// Ends the script that is paused; what its caller reads goes out when the command that did it is over.
+    #[cold]
+    pub(in crate::engine) fn kill_script(&mut self) {
+        if let Some(paused) = self.pauses.paused.take() {
+            self.run_paused(*paused, true);
+        }
+    }
+
+    fn run_paused(&mut self, mut paused: Paused, is_killed: bool) {
         let busy = self.server.scripts.busy.take();
         let (Some(busy), Some(mut session)) = (busy, self.sessions.take(paused.session)) else {
             return self.end_pauses();
@@ -188,7 +195,7 @@ impl Engine {
         }
         // What the script sees of time stands still.
         let now_ms = std::mem::replace(&mut self.now_ms, busy.started_ms);
-        let result = match busy.is_killed {
+        let result = match is_killed {
             true => {
                 let text = b"Lua script killed by user with SCRIPT KILL.";
                 self.server.request(&[b"log", b"notice", text]);

@@ -30,8 +30,6 @@ pub struct Busy {
     pub is_function: bool,
     /// It has changed something: it cannot be killed any more.
     pub has_written: bool,
-    /// SCRIPT KILL was called.
-    pub is_killed: bool,
     /// The digest, or the function's name.
     pub name: Vec<u8>,
     /// The command that runs it.
@@ -54,12 +52,12 @@ impl Busy {
 }
 
 impl super::Scripts {
-    /// Ends the script that is paused; `is_function` when it is to be a function.
+    /// Whether the script that is paused may be ended; `is_function` when it is to be a function.
     ///
     /// # Errors
     /// NOTBUSY, UNKILLABLE; BUSY when it is of the other sort.
-    pub fn kill(&mut self, is_function: bool) -> Result<(), Error> {
-        let Some(busy) = &mut self.busy else {
+    pub fn check_kill(&self, is_function: bool) -> Result<(), Error> {
+        let Some(busy) = &self.busy else {
             return Err(Error::new("NOTBUSY No scripts in execution right now."));
         };
         if busy.has_written {
@@ -71,7 +69,6 @@ impl super::Scripts {
         if busy.is_function != is_function {
             return Err(busy.refusal());
         }
-        busy.is_killed = true;
         Ok(())
     }
 }
