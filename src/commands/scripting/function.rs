@@ -241,9 +241,9 @@ fn write_function(reply: &mut Reply, function: &Function) {
 }
 
 fn kill(ctx: &mut Ctx) -> Result {
-    ctx.server.scripts.kill(true)?;
+    ctx.server.scripts.check_kill(true)?;
     ctx.reply.ok();
-    Ok(Outcome::Done)
+    Ok(Outcome::KillScript)
 }
 
 fn stats(ctx: &mut Ctx) -> Result {
