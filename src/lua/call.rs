@@ -1,6 +1,6 @@
 //! What a function of the host sees of its call: arguments, results, and the errors about arguments.
 
-use super::value::{Str, TableId, Value};
+use super::value::{Packed, Str, TableId, Value};
 use super::vm::{Thrown, Vm};
 use crate::algorithms::bytes::Append;
 use crate::algorithms::num::write_u64;
@@ -54,6 +54,20 @@ impl Call {
     /// When the stack cannot grow.
     pub fn give(&self, vm: &mut Vm, value: Value) -> Result<usize, Thrown> {
         self.push(vm, value)?;
+        Ok(1)
+    }
+
+    /// A number as the one result.
+    ///
+    /// # Errors
+    /// When the stack cannot grow.
+    pub fn give_number(&self, vm: &mut Vm, number: f64) -> Result<usize, Thrown> {
+        let top = vm.thread.top;
+        if top >= vm.thread.stack.len() {
+            vm.ensure(top + 1)?;
+        }
+        vm.set_packed(top, Packed::number(number));
+        vm.thread.top = top + 1;
         Ok(1)
     }
 
@@ -148,12 +162,14 @@ impl Call {
     /// # Errors
     /// When it is neither.
     pub fn number(&self, vm: &mut Vm, at: usize) -> Result<f64, Thrown> {
-        match self.arg(vm, at) {
-            Value::Number(number) => Ok(number),
-            other => match vm.to_number(other) {
-                Some(number) => Ok(number),
-                None => Err(self.bad_type(vm, at, "number")),
-            },
+        let value = vm.packed(self.base + at);
+        if at < self.count && value.is_number() {
+            return Ok(value.float());
+        }
+        let value = self.arg(vm, at);
+        match vm.to_number(value) {
+            Some(number) => Ok(number),
+            None => Err(self.bad_type(vm, at, "number")),
         }
     }
 

@@ -136,7 +136,10 @@ impl Vm {
 /// The function of a frame, and the instruction that runs.
 fn place<'a>(heap: &'a Heap, frame: &Frame) -> Option<(&'a Proto, usize)> {
     let closure = heap.closures.get(frame.function.as_closure()?.0)?;
-    Some((&closure.proto, (frame.pc as usize).saturating_sub(1)))
+    Some((
+        closure.proto.as_deref()?,
+        (frame.pc as usize).saturating_sub(1),
+    ))
 }
 
 /// Puts an [`Op::Line`] before every instruction where another line may begin, here and in all inner functions.

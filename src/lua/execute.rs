@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use super::code::{FIELDS_A_FLUSH, Ins, Op, Proto};
 use super::compiler::arithmetic::{modulo, power};
-use super::function::{Closure, Function};
+use super::function::{Closure, Function, Special};
 use super::meta::Arithmetic;
 use super::stack::WINDOW;
 use super::value::{ClosureId, Packed, TableId, Value};
@@ -46,7 +46,7 @@ impl Vm {
 
     fn run_frames(&mut self, host: &mut dyn Host, stop: usize) -> Result<(), Thrown> {
         let mut closure = ClosureId(u32::MAX);
-        let mut function: Rc<Proto> = Rc::default();
+        let mut function: Option<Rc<Proto>> = None;
         // Takes up the last frame.
         'frame: loop {
             let Some(frame) = self.thread.frames.last() else {
@@ -69,7 +69,9 @@ impl Vm {
                 function = found.proto.clone();
                 closure = id;
             }
-            let proto: &Proto = &function;
+            let Some(proto) = function.as_deref() else {
+                return Err(self.error(b"not a function"));
+            };
             let code = proto.code.as_slice();
             let constants = proto.constants.as_slice();
 
@@ -287,8 +289,13 @@ impl Vm {
                     Op::Not => r!(ins.a) = Packed::bool(!r!(ins.b).is_true()),
                     Op::Length => {
                         let operand = r!(ins.b);
-                        let value = slow!(self.length(host, operand.value(), ins));
-                        r!(ins.a) = value.into();
+                        if let Some(id) = operand.as_table() {
+                            let length = self.heap.table_of(id).length();
+                            r!(ins.a) = Packed::calculated(length as f64);
+                        } else {
+                            let value = slow!(self.length(host, operand.value(), ins));
+                            r!(ins.a) = value.into();
+                        }
                     }
                     Op::Concat => {
                         let (first, last) = (base + usize::from(ins.b), base + ins.c as usize);
@@ -489,6 +496,10 @@ impl Vm {
         ins: Ins,
         base: usize,
     ) -> Result<(), Thrown> {
+        if let Some(value) = self.find_field(object, key) {
+            self.set_packed(base + usize::from(ins.a), value);
+            return Ok(());
+        }
         let about = Some(ins).filter(|ins| ins.op != Op::GetGlobal);
         let value = self.index(host, object.value(), key.value(), about)?;
         self.set_stack(base + usize::from(ins.a), value);
@@ -573,10 +584,19 @@ impl Vm {
         at: usize,
         count: usize,
     ) -> Result<(), Thrown> {
+        if let Some((key, value)) = self.next_pair(at) {
+            self.burn(host)?;
+            self.set_packed(at + 3, key);
+            self.set_packed(at + 4, value);
+            for more in 2..count {
+                self.set_packed(at + 3 + more, Packed::NIL);
+            }
+            return Ok(());
+        }
         self.ensure(at + 6 + count)?;
         for offset in 0..3 {
-            let value = self.stack(at + offset);
-            self.set_stack(at + 3 + offset, value);
+            let value = self.packed(at + offset);
+            self.set_packed(at + 3 + offset, value);
         }
         // A loop of its own runs the iterator: PUC does the same, so that a yield in it is refused there as well.
         self.call_at(host, at + 3, 2, Some(count))?;
@@ -584,8 +604,32 @@ impl Vm {
         Ok(())
     }
 
+    /// What the iterator of a generic loop gives, when that is one of those that `pairs` and `ipairs` give and nothing is
+    /// wrong.
+    fn next_pair(&self, at: usize) -> Option<(Packed, Packed)> {
+        let native = self.heap.natives.get(self.packed(at).as_native()?.0)?;
+        if native.special == Special::No {
+            return None;
+        }
+        let table = self.heap.table_of(self.packed(at + 1).as_table()?);
+        let control = self.packed(at + 2);
+        match native.special {
+            Special::Next => table.next_pair(control).ok(),
+            Special::NextIndex => {
+                let index = control.float() + 1.0;
+                let value = table.fetch(Packed::number(index));
+                let is_index = (1.0..f64::from(i32::MAX)).contains(&index) && index.fract() == 0.0;
+                match value.is_nil() {
+                    true => is_index.then_some((Packed::NIL, Packed::NIL)),
+                    false => is_index.then_some((Packed::number(index), value)),
+                }
+            }
+            _ => None,
+        }
+    }
+
     fn set_list(&mut self, at: usize, ins: Ins) -> Result<(), Thrown> {
-        let Value::Table(id) = self.stack(at) else {
+        let Some(id) = self.packed(at).as_table() else {
             return Ok(());
         };
         let count = match ins.b {
@@ -595,9 +639,11 @@ impl Vm {
         let first = (ins.c.max(1) as usize - 1) * FIELDS_A_FLUSH;
         self.heap.reserve_array(id, first + count)?;
         for offset in 1..=count {
-            let value = self.stack(at + offset);
-            let key = Value::Number((first + offset) as f64);
-            self.heap.set(id, key, value)?;
+            let value = self.packed(at + offset);
+            let key = Packed::number((first + offset) as f64);
+            if !self.heap.set_quickly(id, key, value) {
+                return Err(Thrown);
+            }
         }
         Ok(())
     }
@@ -629,7 +675,7 @@ impl Vm {
             .get(running.0)
             .map_or(self.globals, |closure| closure.environment);
         let closure = Closure {
-            proto: inner,
+            proto: Some(inner),
             upvalues: upvalues.into(),
             environment,
         };
@@ -654,10 +700,10 @@ impl Vm {
         };
         for offset in 0..wanted {
             let value = match offset < extra {
-                true => self.stack(first + offset),
-                false => Value::Nil,
+                true => self.packed(first + offset),
+                false => Packed::NIL,
             };
-            self.set_stack(to + offset, value);
+            self.set_packed(to + offset, value);
         }
         Ok(())
     }

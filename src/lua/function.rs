@@ -11,7 +11,8 @@ use super::vm::{Host, Thrown, Vm};
 /// A function written in Lua.
 #[derive(Debug)]
 pub struct Closure {
-    pub proto: Rc<Proto>,
+    /// None in a place that is free.
+    pub proto: Option<Rc<Proto>>,
     pub upvalues: Box<[UpvalueId]>,
     pub environment: TableId,
 }
@@ -19,7 +20,7 @@ pub struct Closure {
 impl Default for Closure {
     fn default() -> Closure {
         Closure {
-            proto: Rc::default(),
+            proto: None,
             upvalues: Box::default(),
             environment: TableId(u32::MAX),
         }
@@ -35,6 +36,19 @@ impl Closure {
 /// What a function of the host does: its arguments are in the call, it pushes its results and says how many.
 pub type Run = fn(&mut Vm, &mut dyn Host, &mut Call) -> Result<usize, Thrown>;
 
+/// What the machine does by itself where it calls a function of the host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Special {
+    #[default]
+    No,
+    /// `pcall`: the frame protects.
+    Protected,
+    /// `next`, in a loop.
+    Next,
+    /// What `ipairs` gives, in a loop.
+    NextIndex,
+}
+
 /// A function of the host.
 #[derive(Debug)]
 pub struct Native {
@@ -42,8 +56,7 @@ pub struct Native {
     pub upvalues: Vec<Value>,
     /// None for the globals.
     pub environment: Option<TableId>,
-    /// This is `pcall`: the machine does what it does.
-    pub protects: bool,
+    pub special: Special,
 }
 
 fn nothing(_: &mut Vm, _: &mut dyn Host, _: &mut Call) -> Result<usize, Thrown> {
@@ -56,7 +69,7 @@ impl Default for Native {
             run: nothing,
             upvalues: Vec::new(),
             environment: None,
-            protects: false,
+            special: Special::No,
         }
     }
 }

@@ -113,13 +113,21 @@ impl<T: Default> Arena<T> {
 
 #[derive(Debug, Default)]
 struct Text {
-    bytes: Rc<[u8]>,
+    /// None in a place that is free.
+    bytes: Option<Rc<[u8]>>,
     /// The hash of all bytes, by which it is found among the others.
     hash: u32,
     /// The hash that decides on its place in tables.
     place: u32,
     /// The next string of the same bucket, plus one.
     next: u32,
+}
+
+impl Text {
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        self.bytes.as_deref().unwrap_or(&[])
+    }
 }
 
 /// What a collection starts from, besides what the heap itself holds on to.
@@ -283,7 +291,7 @@ impl Heap {
         let mut link = *self.buckets.get(hash as usize & (self.buckets.len() - 1))?;
         while link > 0 {
             let text = self.strings.get(link - 1)?;
-            if text.hash == hash && *text.bytes == *bytes {
+            if text.hash == hash && text.bytes() == bytes {
                 return Some(Str {
                     id: link - 1,
                     hash: text.place,
@@ -302,7 +310,7 @@ impl Heap {
         let at = hash as usize & (self.buckets.len() - 1);
         let next = self.buckets[at];
         let id = self.strings.add(Text {
-            bytes,
+            bytes: Some(bytes),
             hash,
             place,
             next,
@@ -328,13 +336,14 @@ impl Heap {
     pub fn shared(&self, text: Str) -> Rc<[u8]> {
         self.strings
             .get(text.id)
-            .map_or_else(Rc::default, |text| text.bytes.clone())
+            .and_then(|text| text.bytes.clone())
+            .unwrap_or_default()
     }
 
     /// The bytes of a string. O(1).
     #[inline]
     pub fn bytes(&self, text: Str) -> &[u8] {
-        self.strings.get(text.id).map_or(&[], |text| &text.bytes)
+        self.strings.get(text.id).map_or(&[], Text::bytes)
     }
 
     // ---- objects ----
@@ -600,7 +609,9 @@ impl Heap {
             }
         }
         self.mark(Value::Table(environment));
-        proto.for_each_constant(&mut |value| self.mark(value));
+        if let Some(proto) = proto {
+            proto.for_each_constant(&mut |value| self.mark(value));
+        }
     }
 
     /// Which variable an upvalue of a function is.
@@ -752,7 +763,7 @@ impl Heap {
         }
         let mut gone = 0;
         self.strings.sweep(|text| {
-            freed += text_bytes(text.bytes.len());
+            freed += text_bytes(text.bytes().len());
             gone += 1;
         });
         self.string_count -= gone;

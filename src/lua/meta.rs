@@ -57,6 +57,37 @@ impl Vm {
         }
     }
 
+    /// What an object has under a key, by itself or by the tables it inherits from. None when there is more to it: a
+    /// function is to be asked, or there is nothing to index.
+    #[inline(never)]
+    pub(super) fn find_field(&self, object: Packed, key: Packed) -> Option<Packed> {
+        let mut object = object;
+        for _ in 0..MAX_CHAIN {
+            let metatable = match object.as_table() {
+                Some(id) => {
+                    let table = self.heap.table_of(id);
+                    let value = table.fetch(key);
+                    if !value.is_nil() {
+                        return Some(value);
+                    }
+                    match table.metatable {
+                        Some(metatable) => metatable,
+                        None => return Some(Packed::NIL),
+                    }
+                }
+                None if object.is_string() => self.string_metatable?,
+                None => return None,
+            };
+            let name = Packed::string(self.names.index);
+            let method = self.heap.table_of(metatable).fetch_string(name);
+            if method.is_nil() && !object.is_string() {
+                return Some(Packed::NIL);
+            }
+            object = method;
+        }
+        None
+    }
+
     /// `object[key]`. `ins` tells an error what was indexed.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use super::call::Call;
 use super::code::Proto;
-use super::function::{Frame, Function, Run, Upvalue, wanted_code};
+use super::function::{Frame, Function, Run, Special, Upvalue, wanted_code};
 use super::value::{ClosureId, Packed, UpvalueId, Value};
 use super::vm::{Host, Thrown, Unwinding, Vm};
 
@@ -64,12 +64,38 @@ impl Vm {
     ) -> Result<Value, Thrown> {
         let at = self.thread.limit();
         self.ensure(at + 1 + args.len())?;
-        self.set_stack(at, function);
         for (offset, arg) in args.iter().enumerate() {
             self.set_stack(at + 1 + offset, *arg);
         }
-        self.call_at(host, at, args.len(), Some(1))?;
-        Ok(self.stack(at))
+        let result = self.call_above(host, at, function.into(), args.len())?;
+        Ok(result.value())
+    }
+
+    /// The same.
+    pub(super) fn call_packed(
+        &mut self,
+        host: &mut dyn Host,
+        function: Packed,
+        args: &[Packed],
+    ) -> Result<Packed, Thrown> {
+        let at = self.thread.limit();
+        self.ensure(at + 1 + args.len())?;
+        for (offset, arg) in args.iter().enumerate() {
+            self.set_packed(at + 1 + offset, *arg);
+        }
+        self.call_above(host, at, function, args.len())
+    }
+
+    fn call_above(
+        &mut self,
+        host: &mut dyn Host,
+        at: usize,
+        function: Packed,
+        count: usize,
+    ) -> Result<Packed, Thrown> {
+        self.set_packed(at, function);
+        self.call_at(host, at, count, Some(1))?;
+        Ok(self.packed(at))
     }
 
     /// Calls the function at a place of the stack with the arguments behind it; the results are in its place then. With
@@ -117,27 +143,24 @@ impl Vm {
         wanted: Option<usize>,
     ) -> Result<bool, Thrown> {
         self.burn(host)?;
-        match Function::of(self.stack(at)) {
-            Some(Function::Closure(id)) => {
-                self.enter(id, at, count, wanted)?;
-                Ok(true)
+        let function = self.packed(at);
+        if let Some(id) = function.as_native() {
+            let Some(native) = self.heap.natives.get(id.0) else {
+                return Err(self.error(b"not a function"));
+            };
+            let run = native.run;
+            if native.special == Special::Protected {
+                return self.begin_protected(host, at, count, wanted);
             }
-            Some(Function::Native(id)) => {
-                let Some(native) = self.heap.natives.get(id.0) else {
-                    return Err(self.error(b"not a function"));
-                };
-                let run = native.run;
-                if native.protects {
-                    return self.begin_protected(host, at, count, wanted);
-                }
-                self.call_native(host, run, at, count, wanted)?;
-                Ok(false)
-            }
-            None => {
-                let count = self.make_callable(at, count)?;
-                self.begin_call(host, at, count, wanted)
-            }
+            self.call_native(host, run, at, count, wanted)?;
+            return Ok(false);
         }
+        if let Some(id) = function.as_closure() {
+            self.enter(id, at, count, wanted)?;
+            return Ok(true);
+        }
+        let count = self.make_callable(at, count)?;
+        self.begin_call(host, at, count, wanted)
     }
 
     /// Puts the `__call` metamethod of a value before it.
@@ -170,13 +193,15 @@ impl Vm {
         let Some(closure) = self.heap.closures.get(id.0) else {
             return Err(self.error(b"not a function"));
         };
-        let (is_vararg, size) = (closure.proto.is_vararg, closure.proto.frame_size);
-        if !is_vararg {
+        let Some(proto) = closure.proto.clone() else {
+            return Err(self.error(b"not a function"));
+        };
+        let size = proto.frame_size;
+        if !proto.is_vararg {
             self.ensure(at + 1 + usize::from(size))?;
             self.push_frame(id, at, count, wanted_code(wanted));
             return Ok(());
         }
-        let proto = closure.proto.clone();
         let base = self.spread(at, count, &proto)?;
         self.ensure(base + usize::from(size))?;
         let first = usize::from(proto.params) + usize::from(proto.needs_arg);
@@ -208,10 +233,10 @@ impl Vm {
         count: usize,
         wanted: u16,
     ) -> bool {
-        let Some(closure) = self.heap.closures.get(id.0) else {
+        let closure = self.heap.closures.get(id.0);
+        let Some(proto) = closure.and_then(|closure| closure.proto.as_deref()) else {
             return false;
         };
-        let proto = &*closure.proto;
         if proto.is_vararg || self.thread.frames.len() >= MAX_FRAMES {
             return false;
         }
@@ -221,8 +246,10 @@ impl Vm {
         if limit + WINDOW > self.thread.stack.len() {
             return false;
         }
-        for place in given..limit {
-            self.set_packed(place, Packed::NIL);
+        if let Some(rest) = self.thread.stack.get_mut(given..limit) {
+            for register in rest {
+                *register = Packed::NIL;
+            }
         }
         self.thread.frames.push(Frame {
             function: self.packed(at),
@@ -273,7 +300,8 @@ impl Vm {
     }
 
     /// Runs a function of the host.
-    pub(super) fn call_native(
+    #[inline(always)]
+    fn call_native(
         &mut self,
         host: &mut dyn Host,
         run: Run,
@@ -291,6 +319,7 @@ impl Vm {
     }
 
     /// Makes the frame of a function of the host.
+    #[inline(always)]
     fn push_native(
         &mut self,
         at: usize,

@@ -474,25 +474,29 @@ impl Table {
 
     /// The pair after `key` in traversal order (nil: the first); None at the end. Err when there is no such key.
     pub fn next(&self, key: Value) -> Result<Option<(Value, Value)>, ()> {
-        let start = match key {
-            Value::Nil => 0,
-            Value::Number(number)
-                if array_index(number).is_some_and(|index| index <= self.array.len()) =>
-            {
-                array_index(number).unwrap_or(0)
-            }
-            key => self.array.len() + self.find(key.into()).ok_or(())? + 1,
+        let (key, value) = self.next_pair(key.into())?;
+        Ok((!key.is_nil()).then(|| (key.value(), value.value())))
+    }
+
+    /// The same; two nils at the end.
+    pub(super) fn next_pair(&self, key: Packed) -> Result<(Packed, Packed), ()> {
+        let index = array_index(key.float()).filter(|index| *index <= self.array.len());
+        let start = match index {
+            Some(index) => index,
+            None if key.is_nil() => 0,
+            None if key.is_string() => self.array.len() + self.find_string(key).ok_or(())? + 1,
+            None => self.array.len() + self.find(key).ok_or(())? + 1,
         };
         for at in start..self.array.len() {
             let value = self.array[at];
             if !value.is_nil() {
-                return Ok(Some((Value::Number((at + 1) as f64), value.value())));
+                return Ok((Packed::calculated((at + 1) as f64), value));
             }
         }
         let from = start.saturating_sub(self.array.len());
         let rest = self.nodes.get(from..).unwrap_or(&[]);
         let node = rest.iter().find(|node| !node.value.is_nil());
-        Ok(node.map(|node| (node.key.value(), node.value.value())))
+        Ok(node.map_or((Packed::NIL, Packed::NIL), |node| (node.key, node.value)))
     }
 
     /// Every value, and every key of the hash part.

@@ -257,7 +257,7 @@ impl Vm {
     fn function(&mut self, proto: Rc<Proto>, environment: TableId) -> Result<Value, Thrown> {
         self.heap.charge(proto.heap_bytes())?;
         let closure = Closure {
-            proto,
+            proto: Some(proto),
             upvalues: Box::default(),
             environment,
         };
@@ -481,7 +481,7 @@ impl Vm {
     /// What a function that is being called was compiled to, if it is written in Lua.
     pub(super) fn proto_of(&self, frame: &Frame) -> Option<&Proto> {
         let id = frame.function.as_closure()?;
-        Some(&*self.heap.closures.get(id.0)?.proto)
+        self.heap.closures.get(id.0)?.proto.as_deref()
     }
 
     // ---- fuel and memory ----

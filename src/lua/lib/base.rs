@@ -1,7 +1,7 @@
 //! The functions without a library's name.
 
 use super::super::call::Call;
-use super::super::function::{Function, Native, Userdata};
+use super::super::function::{Function, Native, Run, Special, Userdata};
 use super::super::lexer::c_length;
 use super::super::table::Table;
 use super::super::value::{TableId, Value};
@@ -17,12 +17,9 @@ const FUNCTIONS: &Functions = &[
     ("gcinfo", gcinfo),
     ("getfenv", getfenv),
     ("getmetatable", getmetatable),
-    ("ipairs", ipairs),
     ("load", load),
     ("loadstring", loadstring),
     ("newproxy", newproxy),
-    ("next", next),
-    ("pairs", pairs),
     ("rawequal", rawequal),
     ("rawget", rawget),
     ("rawset", rawset),
@@ -44,15 +41,51 @@ pub fn open(vm: &mut Vm, globals: TableId) {
         vm.register(globals, name, *run);
     }
     let pcall = vm.heap.native(Native {
-        protects: true,
+        special: Special::Protected,
         ..Native::default()
     });
     if let Ok(pcall) = pcall {
         vm.set_field(globals, "pcall", Value::Native(pcall));
     }
+    for (name, run, special, iterator) in [
+        ("pairs", pairs as Run, Special::Next, next as Run),
+        ("ipairs", ipairs, Special::NextIndex, ipairs_step),
+    ] {
+        open_traversal(vm, globals, name, run, special, iterator);
+    }
     vm.set_field(globals, "_G", Value::Table(globals));
     let version = Value::String(vm.heap.name("Lua 5.1"));
     vm.set_field(globals, "_VERSION", version);
+}
+
+/// A function that begins a traversal, with the one that goes on with it as its upvalue.
+fn open_traversal(
+    vm: &mut Vm,
+    globals: TableId,
+    name: &str,
+    run: Run,
+    special: Special,
+    iterator: Run,
+) {
+    let iterator = vm.heap.native(Native {
+        run: iterator,
+        special,
+        ..Native::default()
+    });
+    let Ok(iterator) = iterator.map(Value::Native) else {
+        return;
+    };
+    if special == Special::Next {
+        vm.set_field(globals, "next", iterator);
+    }
+    let begin = vm.heap.native(Native {
+        run,
+        upvalues: vec![iterator],
+        ..Native::default()
+    });
+    if let Ok(begin) = begin {
+        vm.set_field(globals, name, Value::Native(begin));
+    }
 }
 
 fn assert(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
@@ -94,12 +127,12 @@ fn collectgarbage(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usiz
             return Err(call.bad(vm, 0, &why));
         }
     };
-    call.give(vm, Value::Number(result))
+    call.give_number(vm, result)
 }
 
 fn gcinfo(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
     let kilobytes = (vm.heap.used_bytes / 1024) as f64;
-    call.give(vm, Value::Number(kilobytes))
+    call.give_number(vm, kilobytes)
 }
 
 fn error(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
@@ -260,19 +293,10 @@ fn next(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown>
 fn pairs(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
     let table = call.table(vm, 0)?;
     let iterator = call.upvalue(vm, 0);
-    let iterator = match iterator {
-        Value::Nil => global(vm, "next"),
-        found => found,
-    };
     call.push(vm, iterator)?;
     call.push(vm, Value::Table(table))?;
     call.push(vm, Value::Nil)?;
     Ok(3)
-}
-
-fn global(vm: &mut Vm, name: &str) -> Value {
-    let name = vm.heap.name(name);
-    vm.heap.table_of(vm.globals).get_str(name)
 }
 
 fn ipairs_step(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
@@ -289,16 +313,7 @@ fn ipairs_step(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, 
 
 fn ipairs(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
     let table = call.table(vm, 0)?;
-    let step = match call.upvalue(vm, 0) {
-        Value::Nil => {
-            let made = vm.heap.native(Native {
-                run: ipairs_step,
-                ..Native::default()
-            })?;
-            Value::Native(made)
-        }
-        step => step,
-    };
+    let step = call.upvalue(vm, 0);
     call.push(vm, step)?;
     call.push(vm, Value::Table(table))?;
     call.push(vm, Value::Number(0.0))?;
@@ -309,7 +324,7 @@ fn select(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Throw
     if let Value::String(text) = call.arg(vm, 0)
         && vm.heap.bytes(text).first() == Some(&b'#')
     {
-        return call.give(vm, Value::Number((call.count - 1) as f64));
+        return call.give_number(vm, (call.count - 1) as f64);
     }
     let count = call.count as i64;
     let mut index = call.int(vm, 0)?;

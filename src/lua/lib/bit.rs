@@ -1,7 +1,6 @@
 //! The `bit` library: operations on 32-bit integers.
 
 use super::super::call::Call;
-use super::super::value::Value;
 use super::super::vm::{Host, Thrown, Vm};
 use super::Functions;
 
@@ -33,7 +32,7 @@ fn bits(vm: &mut Vm, call: &Call, at: usize) -> Result<u32, Thrown> {
 
 #[inline(never)]
 fn give(vm: &mut Vm, call: &Call, bits: u32) -> Result<usize, Thrown> {
-    call.give(vm, Value::Number(f64::from(bits as i32)))
+    call.give_number(vm, f64::from(bits as i32))
 }
 
 fn tobit(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {

@@ -54,7 +54,7 @@ macro_rules! functions {
 
 fn unary(vm: &mut Vm, call: &Call, function: fn(f64) -> f64) -> Result<usize, Thrown> {
     let number = call.number(vm, 0)?;
-    call.give(vm, Value::Number(function(number)))
+    call.give_number(vm, function(number))
 }
 
 functions! {
@@ -90,17 +90,17 @@ fn two(vm: &mut Vm, call: &Call) -> Result<(f64, f64), Thrown> {
 
 fn atan2(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
     let (y, x) = two(vm, call)?;
-    call.give(vm, Value::Number(y.atan2(x)))
+    call.give_number(vm, y.atan2(x))
 }
 
 fn fmod(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
     let (x, y) = two(vm, call)?;
-    call.give(vm, Value::Number(x % y))
+    call.give_number(vm, x % y)
 }
 
 fn pow(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
     let (x, y) = two(vm, call)?;
-    call.give(vm, Value::Number(x.powf(y)))
+    call.give_number(vm, x.powf(y))
 }
 
 fn modf(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
@@ -148,7 +148,7 @@ fn ldexp(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown
         number *= f64::from_bits(((step + 1023) as u64) << 52);
         left -= step;
     }
-    call.give(vm, Value::Number(number))
+    call.give_number(vm, number)
 }
 
 fn extreme(vm: &mut Vm, call: &Call, is_better: fn(f64, f64) -> bool) -> Result<usize, Thrown> {
@@ -159,7 +159,7 @@ fn extreme(vm: &mut Vm, call: &Call, is_better: fn(f64, f64) -> bool) -> Result<
             best = number;
         }
     }
-    call.give(vm, Value::Number(best))
+    call.give_number(vm, best)
 }
 
 fn max(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
@@ -201,7 +201,7 @@ fn random(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Throw
         }
         _ => return Err(vm.native_error(b"wrong number of arguments")),
     };
-    call.give(vm, Value::Number(result))
+    call.give_number(vm, result)
 }
 
 fn randomseed(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {

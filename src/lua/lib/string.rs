@@ -67,7 +67,7 @@ fn span(text: &[u8], from: i64, to: i64) -> &[u8] {
 fn len(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
     let text = call.string(vm, 0)?;
     let length = vm.heap.bytes(text).len();
-    call.give(vm, Value::Number(length as f64))
+    call.give_number(vm, length as f64)
 }
 
 fn sub(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {

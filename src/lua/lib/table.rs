@@ -2,7 +2,7 @@
 
 use super::super::call::Call;
 use super::super::function::Function;
-use super::super::value::{TableId, Value};
+use super::super::value::{Packed, TableId, Value};
 use super::super::vm::{Host, Thrown, Vm};
 use super::Functions;
 
@@ -115,7 +115,7 @@ fn foreachi(vm: &mut Vm, host: &mut dyn Host, call: &mut Call) -> Result<usize, 
 fn getn(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
     let table = call.table(vm, 0)?;
     let count = length(vm, table);
-    call.give(vm, Value::Number(count as f64))
+    call.give_number(vm, count as f64)
 }
 
 fn setn(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
@@ -135,7 +135,7 @@ fn maxn(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown>
             most = number;
         }
     }
-    call.give(vm, Value::Number(most))
+    call.give_number(vm, most)
 }
 
 fn insert(vm: &mut Vm, host: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
@@ -181,7 +181,11 @@ fn remove(vm: &mut Vm, host: &mut dyn Host, call: &mut Call) -> Result<usize, Th
 /// A sort under way.
 struct Sort {
     table: TableId,
-    order: Value,
+    order: Packed,
+}
+
+fn element(vm: &Vm, table: TableId, index: i64) -> Packed {
+    vm.heap.table_of(table).fetch(Packed::number(index as f64))
 }
 
 impl Sort {
@@ -189,19 +193,31 @@ impl Sort {
         &self,
         vm: &mut Vm,
         host: &mut dyn Host,
-        one: Value,
-        two: Value,
+        one: Packed,
+        two: Packed,
     ) -> Result<bool, Thrown> {
-        if self.order.is_nil() {
-            return vm.less(host, one, two);
+        if !self.order.is_nil() {
+            let result = vm.call_packed(host, self.order, &[one, two])?;
+            return Ok(result.is_true());
         }
-        Ok(vm.call_values(host, self.order, &[one, two])?.is_true())
+        if one.is_number() && two.is_number() {
+            return Ok(one.float() < two.float());
+        }
+        vm.less(host, one.value(), two.value())
     }
 
     fn exchange(&self, vm: &mut Vm, one: i64, two: i64) -> Result<(), Thrown> {
-        let (first, second) = (get(vm, self.table, one), get(vm, self.table, two));
-        set(vm, self.table, one, second)?;
-        set(vm, self.table, two, first)
+        let (first, second) = (element(vm, self.table, one), element(vm, self.table, two));
+        self.put(vm, one, second)?;
+        self.put(vm, two, first)
+    }
+
+    fn put(&self, vm: &mut Vm, index: i64, value: Packed) -> Result<(), Thrown> {
+        let key = Packed::number(index as f64);
+        if vm.heap.set_quickly(self.table, key, value) {
+            return Ok(());
+        }
+        set(vm, self.table, index, value.value())
     }
 
     /// Exchanges two elements if the one behind is the less one.
@@ -212,7 +228,7 @@ impl Sort {
         low: i64,
         high: i64,
     ) -> Result<bool, Thrown> {
-        let (one, two) = (get(vm, self.table, high), get(vm, self.table, low));
+        let (one, two) = (element(vm, self.table, high), element(vm, self.table, low));
         let is_less = self.less(vm, host, one, two)?;
         if is_less {
             self.exchange(vm, low, high)?;
@@ -240,7 +256,7 @@ impl Sort {
             if high - low == 2 {
                 return Ok(());
             }
-            let pivot = get(vm, self.table, middle);
+            let pivot = element(vm, self.table, middle);
             self.exchange(vm, middle, high - 1)?;
             let border = self.partition(vm, host, pivot, low, high)?;
             if border - low < high - border {
@@ -258,7 +274,7 @@ impl Sort {
         &self,
         vm: &mut Vm,
         host: &mut dyn Host,
-        pivot: Value,
+        pivot: Packed,
         low: i64,
         high: i64,
     ) -> Result<i64, Thrown> {
@@ -266,7 +282,7 @@ impl Sort {
         loop {
             loop {
                 from += 1;
-                let value = get(vm, self.table, from);
+                let value = element(vm, self.table, from);
                 if !self.less(vm, host, value, pivot)? {
                     break;
                 }
@@ -276,7 +292,7 @@ impl Sort {
             }
             loop {
                 to -= 1;
-                let value = get(vm, self.table, to);
+                let value = element(vm, self.table, to);
                 if !self.less(vm, host, pivot, value)? {
                     break;
                 }
@@ -302,6 +318,7 @@ fn sort(vm: &mut Vm, host: &mut dyn Host, call: &mut Call) -> Result<usize, Thro
         _ => function(vm, call, 1)?,
     };
     // The pivot stays alive: it is in the table.
+    let order = order.into();
     let sort = Sort { table, order };
     vm.burn_many(host, count as usize)?;
     sort.run(vm, host, 1, count)?;
