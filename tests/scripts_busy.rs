@@ -383,10 +383,45 @@ fn the_slow_log_and_the_counters_know_the_whole_script() {
     host.read(caller);
     assert_eq!(host.ask(caller, "SLOWLOG LEN"), ":1\r\n");
     let stats = host.ask(caller, "INFO commandstats");
-    let line = stats.lines().find(|line| line.starts_with("cmdstat_eval:"));
-    assert!(
-        line.is_some_and(|line| line.contains("calls=1,")),
-        "{stats}"
+    assert!(stats.contains("cmdstat_eval:calls=1,"), "{stats}");
+    // A script's commands are in the slow log, too.
+    host.ask(caller, "CONFIG SET slowlog-log-slower-than 0");
+    host.ask(caller, "SLOWLOG RESET");
+    host.ask(caller, "EVAL 'redis.call(\"PING\") return 1' 0");
+    assert_eq!(host.ask(caller, "SLOWLOG LEN"), ":3\r\n");
+}
+
+#[test]
+fn monitors_see_a_script_before_its_commands() {
+    let mut host = Host::new();
+    let (caller, monitor, other) = (host.wire(), host.wire(), host.wire());
+    host.ask(monitor, "MONITOR");
+    host.engine.set_addresses(caller, b"there:1", b"here:2");
+    let script = "EVAL \"redis.call('SELECT', 3) redis.call('GET', 'k') for i = 1, 300000 do end redis.call('PING')\" 0";
+    host.ask(caller, script);
+    // It goes out while the script runs.
+    let lines = |text: String| -> Vec<String> {
+        let line = |line: &str| line.split_once(' ').map(|(_, rest)| rest.to_owned());
+        text.lines().filter_map(line).collect()
+    };
+    let first = lines(host.read(monitor));
+    host.finish();
+    host.ask(other, "SCRIPT EXISTS x");
+    let last = lines(host.read(monitor));
+    let source = script
+        .trim_start_matches("EVAL \"")
+        .trim_end_matches("\" 0");
+    assert_eq!(
+        first,
+        [
+            &format!("[0 there:1] \"EVAL\" \"{source}\" \"0\""),
+            "[3 lua] \"SELECT\" \"3\"",
+            "[3 lua] \"GET\" \"k\"",
+        ]
+    );
+    assert_eq!(
+        last,
+        ["[3 lua] \"PING\"", "[0 ] \"SCRIPT\" \"EXISTS\" \"x\""]
     );
 }
 

@@ -39,8 +39,9 @@ impl Engine {
                 at_s: self.now_ms / 1000,
                 spent_usec,
                 args: shortened(&shown),
-                address: session.address.clone(),
-                name: session.name.clone(),
+                // The commands of scripts come from nowhere.
+                address: shown_name(session, &session.address),
+                name: shown_name(session, &session.name),
             };
             self.server
                 .slowlog
@@ -50,6 +51,14 @@ impl Engine {
             let line = monitor_line(session, &shown, self.now_ms);
             self.server.monitored.push(line);
         }
+    }
+
+    /// Shows a script to the monitors before its commands.
+    #[cfg(feature = "scripting")]
+    #[cold]
+    pub(super) fn show_script(&mut self, session: &Session, args: &[&[u8]]) {
+        let line = monitor_line(session, args, self.now_ms);
+        self.server.monitored.push(line);
     }
 
     /// Sends what was noted to the monitors that are still there.
@@ -83,7 +92,10 @@ fn monitor_line(session: &Session, args: &[&[u8]], now_ms: i64) -> Vec<u8> {
     line.put(b" [");
     num::write_u64(&mut line, session.db as u64);
     line.push(b' ');
-    line.put(&session.address);
+    line.put(match session.is_scripting {
+        true => b"lua",
+        false => &session.address,
+    });
     line.push(b']');
     for arg in args {
         line.push(b' ');
@@ -152,4 +164,12 @@ fn shortened(args: &[&[u8]]) -> Vec<Vec<u8>> {
         all.push(more(rest.len(), b"arguments"));
     }
     all
+}
+
+/// A client's address or name; empty for the commands of its script.
+fn shown_name(session: &Session, name: &[u8]) -> Vec<u8> {
+    match session.is_scripting {
+        true => Vec::new(),
+        false => name.owned(),
+    }
 }

@@ -78,6 +78,9 @@ impl Engine {
             asked: 0,
             end_text: "",
         };
+        if !self.server.monitors.is_empty() {
+            self.show_script(session, args);
+        }
         let log_start = self.log.len();
         let result = self.run_slice(session, &mut machine, &mut running, Some(args));
         if result == Ok(Ran::Paused) {
