@@ -4,12 +4,14 @@ import "./style/base.css";
 import "./style/frame.css";
 import "./style/console.css";
 import "./style/keys.css";
+import "./style/lua.css";
 import type { Redstart, RedstartError } from "redstart";
 import { KeyBrowser } from "./browser/keys.ts";
 import { byId, formatCount, press } from "./dom.ts";
 import { DATABASE, openDatabase } from "./engine/open.ts";
 import { PUBLISH_LINE } from "./examples.ts";
-import { wireMenu } from "./menu.ts";
+import type { LuaPanel } from "./lua/panel.ts";
+import { showView, wireMenu } from "./menu.ts";
 import { StatusBar } from "./status.ts";
 import { fillStrip } from "./strip.ts";
 import { History } from "./terminal/history.ts";
@@ -110,8 +112,47 @@ function makeParts(database: Redstart, view: TerminalView): Parts {
 	return { database, view, keys, status, look };
 }
 
+/** Makes the Lua view when it is first looked at: its editor is no part of what a visitor loads. */
+class LuaView {
+	panel: LuaPanel | undefined;
+	private loading: Promise<void> | undefined;
+	private readonly parts: Parts;
+	private readonly shell: Shell;
+
+	constructor(parts: Parts, shell: Shell) {
+		this.parts = parts;
+		this.shell = shell;
+	}
+
+	async show(): Promise<void> {
+		this.loading ??= this.load();
+		await this.loading;
+		this.panel?.focus();
+	}
+
+	private async load(): Promise<void> {
+		try {
+			const { LuaPanel } = await import("./lua/panel.ts");
+			const { database, view, look } = this.parts;
+			this.panel = new LuaPanel({
+				database,
+				shell: this.shell,
+				store: textStore(),
+				changed: look,
+				showTerminal: () => {
+					showView("terminal");
+					view.focus();
+				},
+			});
+		} catch (error) {
+			this.loading = undefined;
+			notice(`The editor cannot be loaded: ${(error as Error).message}`);
+		}
+	}
+}
+
 /** Follows what happens to the database as a whole. */
-function watch({ database, keys, status }: Parts, shell: Shell): void {
+function watch({ database, keys, status }: Parts, shell: Shell, lua: LuaView): void {
 	database.on("persistence-gained", () => {
 		status.regain();
 		notice("The other tab is closed: what is here is stored from now on.");
@@ -120,6 +161,7 @@ function watch({ database, keys, status }: Parts, shell: Shell): void {
 		notice("The engine stopped and was started again from storage.");
 		shell.renew();
 		keys.renew();
+		lua.panel?.renew();
 	});
 	database.on("close", () => {
 		keys.stop();
@@ -146,10 +188,11 @@ async function main(): Promise<void> {
 	};
 	for (const error of losses) onLost(error);
 	const shell = makeShell(parts);
-	watch(parts, shell);
+	const lua = new LuaView(parts, shell);
+	watch(parts, shell, lua);
 	view.attach(shell);
 	fillStrip(byId("strip"), shell, () => view.focus());
-	wireMenu({ database, shell, view, notice, changed: look });
+	wireMenu({ database, shell, view, notice, changed: look, showLua: () => void lua.show() });
 	const isCopy = losses.some((error) => /another tab/.test(error.message));
 	await shell.start(greeting(start.keys, isCopy, view.terminal.cols));
 	setInterval(() => {

@@ -122,6 +122,16 @@ export const EXAMPLES: readonly Example[] = [
 		],
 	},
 	{
+		title: "Scripts",
+		about: "EVAL, SCRIPT LOAD: logic that runs where the data is, in one step; more in the Lua view",
+		lines: [
+			"SET stock 3",
+			"EVAL \"local left = redis.call('GET', KEYS[1]) - ARGV[1]\\nif left < 0 then return redis.error_reply('SOLDOUT only ' .. left + ARGV[1] .. ' left') end\\nredis.call('SET', KEYS[1], left)\\nreturn left\" 1 stock 2",
+			"SCRIPT LOAD \"return redis.call('INCRBY', KEYS[1], ARGV[1])\"",
+			"EVALSHA 8cd00688c05c46bde4a2e60658ef20a2e5c0b248 1 stock 5",
+		],
+	},
+	{
 		title: "Pub/Sub",
 		about: "SUBSCRIBE here, then publish from a second tab",
 		lines: ["SUBSCRIBE news"],

@@ -19,6 +19,8 @@ interface Parts {
 	readonly view: TerminalView;
 	readonly notice: (text: string) => void;
 	readonly changed: () => void;
+	/** The Lua view is there to be seen. */
+	readonly showLua: () => void;
 }
 
 export function wireMenu(parts: Parts): void {
@@ -49,7 +51,7 @@ export function wireMenu(parts: Parts): void {
 	wireTouchKeys(shell, view);
 	wireData(parts, close);
 	wireInstall();
-	wireViews(view);
+	wireViews(view, parts.showLua);
 }
 
 const TOUCH_KEYS: Readonly<Record<string, string>> = {
@@ -149,14 +151,23 @@ function wireInstall(): void {
 	});
 }
 
-/** On narrow screens: the terminal or the keys. */
-function wireViews(view: TerminalView): void {
+/** What the page shows: the terminal, Lua, or on narrow screens the keys. */
+export function showView(name: string): void {
 	const buttons = [...document.querySelectorAll<HTMLElement>(".views button")];
-	for (const button of buttons) {
+	document.body.dataset.view = name;
+	press(
+		buttons,
+		buttons.find((button) => button.dataset.view === name),
+	);
+}
+
+function wireViews(view: TerminalView, showLua: () => void): void {
+	for (const button of document.querySelectorAll<HTMLElement>(".views button")) {
 		button.addEventListener("click", () => {
-			document.body.dataset.view = button.dataset.view;
-			press(buttons, button);
-			if (button.dataset.view === "terminal") view.focus();
+			const { view: name = "" } = button.dataset;
+			showView(name);
+			if (name === "terminal") view.focus();
+			if (name === "lua") showLua();
 		});
 	}
 }

@@ -1,7 +1,9 @@
 /** The line being typed: text, cursor, history and search; no screen. */
 
+import { quoteBytes } from "./format.ts";
 import type { History } from "./history.ts";
 import type { Key } from "./keys.ts";
+import { quoteWord, splitLine, type Word } from "./split.ts";
 
 /** What a key asks of the terminal, beyond a changed line. */
 export type Action =
@@ -33,9 +35,39 @@ interface Search {
 const COPIED_PROMPT =
 	/^\s*(?:(?:redis(?:-cli)? )?(?:[\w.-]+:\d+)|redis(?:-cli)?|redstart)(?:\[\d+\])?(?:\(TX\))?>\s?|^\s*(?:>|\$ redis-cli)\s+/i;
 
+/** So many lines a quoted word may go over. */
+const MOST_QUOTED_LINES = 1000;
+
+/** Lines that one quoted word goes over become one, with escapes for what cannot be typed: scripts are pasted that way. */
+function joinQuoted(lines: readonly string[]): string[] {
+	const joined: string[] = [];
+	for (let at = 0; at < lines.length; at++) {
+		let line = lines[at] as string;
+		const end = Math.min(lines.length, at + MOST_QUOTED_LINES);
+		let to = at;
+		if (!line.trimStart().startsWith("#")) {
+			let all = line;
+			while (splitLine(all) === null && to + 1 < end) all += `\n${lines[++to]}`;
+			const words = to > at ? splitLine(all) : null;
+			// Quotes that never close belong to lines that stand for themselves.
+			if (words) line = words.map((word) => requote(word, all.slice(word.from, word.to))).join(" ");
+			else to = at;
+		}
+		joined.push(line.replaceAll("\t", " "));
+		at = to;
+	}
+	return joined;
+}
+
+/** A word that was typed as `typed`, on one line. */
+function requote(word: Word, typed: string): string {
+	if (!typed.includes("\n")) return typed;
+	return word.text.includes("\ufffd") ? quoteBytes(word.bytes) : quoteWord(word.text);
+}
+
 /** Pasted text as lines to run; prompts are cut, comments and empty lines left out. */
 export function pastedLines(text: string): string[] {
-	const lines = text.replaceAll(/\r\n?/g, "\n").replaceAll("\t", " ").split("\n");
+	const lines = joinQuoted(text.replaceAll(/\r\n?/g, "\n").split("\n"));
 	const last = lines.pop() ?? "";
 	const isBlock = lines.length > 0;
 	const clean = lines
