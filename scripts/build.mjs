@@ -1,9 +1,10 @@
 // Builds pkg/: the engine as wasm (cargo, wasm-bindgen, wasm-opt) and the TypeScript face around it.
 // Each half is rebuilt only when its sources changed. `--dev` builds a debug engine: quick to compile, slow to run.
-// There are two modules with the same exports: redstart_bg.wasm for applications, without the prose of COMMAND DOCS, and
-// redstart_docs_bg.wasm with it, for people: `npx redstart` and the playground. A debug build is one module, with prose.
+// There are three modules with the same exports: redstart_bg.wasm for applications, without the prose of COMMAND DOCS;
+// redstart_no_scripts_bg.wasm, which also has no Lua; and redstart_docs_bg.wasm with everything, for people: `npx redstart`
+// and the playground. A debug build is one module, with everything.
 
-import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { brotliCompressSync, gzipSync } from "node:zlib";
@@ -11,6 +12,7 @@ import { ask, cacheDir, hashOf, isMain, isStamped, root, run, seconds, stamp } f
 
 const WASM = join(root, "pkg", "redstart_bg.wasm");
 const WASM_WITH_DOCS = join(root, "pkg", "redstart_docs_bg.wasm");
+const WASM_WITHOUT_SCRIPTS = join(root, "pkg", "redstart_no_scripts_bg.wasm");
 const WASM_SOURCES = [
 	".cargo",
 	"Cargo.toml",
@@ -22,23 +24,32 @@ const WASM_SOURCES = [
 
 async function buildWasm(dev) {
 	const hash = hashOf(WASM_SOURCES, ask("rustc", ["--version"]) ?? "", dev ? "dev" : "release");
-	if (existsSync(WASM) && existsSync(WASM_WITH_DOCS) && isStamped("wasm", hash)) return "up to date";
+	const made = dev ? [WASM, WASM_WITH_DOCS] : [WASM, WASM_WITH_DOCS, WASM_WITHOUT_SCRIPTS];
+	if (made.every((path) => existsSync(path)) && isStamped("wasm", hash)) return "up to date";
 	mkdirSync(join(root, "pkg"), { recursive: true });
+	// One of an earlier build would not fit the others.
+	rmSync(WASM_WITHOUT_SCRIPTS, { force: true });
 	if (dev) {
 		await makeModule("pkg", true, []);
 		copyFileSync(WASM, WASM_WITH_DOCS);
 	} else {
-		const withDocs = join(cacheDir, "with-docs");
-		await makeModule(withDocs, false, []);
+		await makeVariant("with-docs", [], WASM_WITH_DOCS);
+		await makeVariant("no-scripts", ["--no-default-features"], WASM_WITHOUT_SCRIPTS);
 		await makeModule("pkg", false, ["--no-default-features", "--features", "scripting"]);
-		copyFileSync(join(withDocs, "redstart_bg.wasm"), WASM_WITH_DOCS);
-		const scripts = [join(withDocs, "redstart.js"), join(root, "pkg", "redstart.js")];
-		const [one, other] = scripts.map((path) => readFileSync(path, "utf8"));
-		if (one !== other) throw new Error("the two modules need different scripts");
+		const folders = [join(cacheDir, "with-docs"), join(cacheDir, "no-scripts"), join(root, "pkg")];
+		const scripts = folders.map((folder) => readFileSync(join(folder, "redstart.js"), "utf8"));
+		if (new Set(scripts).size > 1) throw new Error("the modules need different scripts");
 	}
 	stamp("wasm", hash);
 	if (dev) return `debug, ${statSync(WASM).size} bytes`;
-	return `${sizes(WASM)}; with docs ${sizes(WASM_WITH_DOCS)}`;
+	return `${sizes(WASM)}; without scripts ${sizes(WASM_WITHOUT_SCRIPTS)}; with docs ${sizes(WASM_WITH_DOCS)}`;
+}
+
+/** A module with other features, made in a folder of the cache and kept as `path`. */
+async function makeVariant(name, cargoArgs, path) {
+	const folder = join(cacheDir, name);
+	await makeModule(folder, false, cargoArgs);
+	copyFileSync(join(folder, "redstart_bg.wasm"), path);
 }
 
 /**

@@ -25,6 +25,10 @@ export const CHECKS = [
 			"warnings",
 		],
 	],
+	[
+		"clippy (without scripting)",
+		["cargo", "clippy", "--quiet", "--no-default-features", "--all-targets", "--", "-D", "warnings"],
+	],
 	["biome", ["biome", "check", "--error-on-warnings", ...(fix ? ["--write"] : []), "."]],
 	[
 		"tsc",

@@ -1,7 +1,7 @@
 /** The tarball, installed into an empty project and run in each kind of host. */
 
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, readFileSync, symlinkSync } from "node:fs";
+import { existsSync, readFileSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { Miniflare } from "miniflare";
 import type { Browser } from "playwright-core";
@@ -132,6 +132,40 @@ redis.disconnect();
 		const config = project.write("connected/tsconfig.json", JSON.stringify({ compilerOptions: options }));
 		const { stdout } = spawnSync(tool("tsc"), ["--project", config], { encoding: "utf8" });
 		expect(stdout).toBe("");
+	});
+});
+
+describe("the module without scripts", () => {
+	const text = `
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { Redstart } from "redstart";
+const wasm = readFileSync(fileURLToPath(import.meta.resolve("redstart/no-scripts.wasm")));
+const db = await Redstart.open("memory://", { wasm });
+const replies = [db.set("a", "1"), db.incr("a")];
+for (const words of [["EVAL", "return 1", 0], ["SCRIPT", "LOAD", "return 1"], ["FCALL", "f", 0]]) {
+	try { replies.push(db.call(...words)); } catch (error) { replies.push(error.message); }
+}
+try { replies.push(db.script("return 1")()); } catch (error) { replies.push(error.message); }
+replies.push(db.info("everything").includes("redis_version"));
+console.log(JSON.stringify(replies));
+`;
+
+	it("does all the rest", () => {
+		const file = project.write("no-scripts.js", text);
+		const [set, incr, ...errors] = JSON.parse(execFileSync("node", [file], { encoding: "utf8" }));
+		expect([set, incr, errors.pop()]).toEqual(["OK", 2, true]);
+		expect(errors).toEqual([
+			"ERR unknown command 'EVAL', with args beginning with: 'return 1' '0' ",
+			"ERR unknown command 'SCRIPT', with args beginning with: 'LOAD' 'return 1' ",
+			"ERR unknown command 'FCALL', with args beginning with: 'f' '0' ",
+			"ERR unknown command 'SCRIPT', with args beginning with: 'LOAD' 'return 1' ",
+		]);
+	});
+
+	it("is smaller", () => {
+		const bytes = (name: string) => statSync(join(project.installed, "pkg", name)).size;
+		expect(bytes("redstart_no_scripts_bg.wasm")).toBeLessThan(0.85 * bytes("redstart_bg.wasm"));
 	});
 });
 

@@ -44,10 +44,21 @@ export async function run() {
 	} catch (error) {
 		replies.push(error instanceof ReplyError ? error.message : String(error));
 	}
+	replies.push(db.eval("return {KEYS[1], #ARGV, math.floor(7 / 2)}", ["k"], ["a", "b"]));
+	const add = db.script("return redis.call('INCRBY', KEYS[1], ARGV[1])", { keys: 1 });
+	replies.push(add(["n"], [8]));
 	await db.close();
 	return replies;
 }
 `;
 
 /** What the program returns. */
-export const EXPECTED = ["h\u00e9llo", 1, 42, "h", "ERR value is not an integer or out of range"];
+export const EXPECTED = [
+	"h\u00e9llo",
+	1,
+	42,
+	"h",
+	"ERR value is not an integer or out of range",
+	["k", 2, 3],
+	50,
+];
