@@ -150,7 +150,7 @@ export class LuaPanel {
 	/** A library is loaded, a script is run. */
 	private drawMode(): void {
 		const isLibrary = libraryName(this.editor.text) !== undefined;
-		this.runButton.firstElementChild?.replaceChildren(isLibrary ? "Load library" : "Run");
+		this.runButton.textContent = isLibrary ? "Load library" : "Run";
 		this.keepButton.hidden = isLibrary;
 		this.readOnly.disabled = isLibrary;
 		this.saveSoon();
