@@ -192,6 +192,17 @@ describe("on the page", () => {
 		await expect.poll(result).toBe('"again"\n');
 	});
 
+	test("Ctrl-C ends a script of the terminal", async () => {
+		visit = await playground.open();
+		const { page } = visit;
+		await page.keyboard.type("EVAL 'while true do end' 0\r");
+		await page.waitForTimeout(300);
+		await page.keyboard.press("Control+c");
+		await expect.poll(() => screenText(page)).toMatch(/Script killed by user with SCRIPT KILL/);
+		await page.keyboard.type("PING\r");
+		await expect.poll(() => screenText(page)).toMatch(/redstart> PING\nPONG/);
+	});
+
 	for (const colorScheme of ["light", "dark"] as const) {
 		test(`can be read in ${colorScheme}, and fits a phone`, async () => {
 			visit = await playground.open({

@@ -34,12 +34,15 @@ export class KeyBrowser {
 	private isScanning = false;
 	private isDue = false;
 	private isStopped = false;
+	/** The refresh that waits for a script to end. */
+	private afterScript: Promise<void> | undefined;
 
 	constructor(database: Redstart, onRun: () => void) {
 		this.database = database;
 		this.session = new KeySession(this.database, this.db);
 		this.panel = new ValuePanel(byId("value"), {
 			run: (words) => {
+				if (this.isMute) return;
 				const [name, ...args] = words;
 				this.session.call(String(name), ...args);
 				this.refresh();
@@ -49,8 +52,11 @@ export class KeyBrowser {
 		});
 		this.list = new RowList(byId("rows"), {
 			facts: (row) => this.factsOf(row.key),
-			open: (row) => this.panel.open(this.session, row.key),
+			open: (row) => {
+				if (!this.isMute) this.panel.open(this.session, row.key);
+			},
 			remove: (row) => {
+				if (this.isMute) return;
 				this.session.call("DEL", row.key.arg);
 				this.refresh();
 				onRun();
@@ -102,7 +108,7 @@ export class KeyBrowser {
 
 	/** Shows another database. */
 	select(db: number): void {
-		if (db === this.db || this.isStopped) return;
+		if (db === this.db || this.isMute) return;
 		this.db = db;
 		this.session.call("SELECT", db);
 		byId("keys-db").textContent = `db ${db}`;
@@ -121,16 +127,29 @@ export class KeyBrowser {
 	}
 
 	private factsOf(key: KeyName): RowFacts | undefined {
-		if (this.isStopped || this.facts.has(key.label)) return this.facts.get(key.label);
+		if (this.isMute || this.facts.has(key.label)) return this.facts.get(key.label);
 		const type = this.session.text("TYPE", key.arg);
 		const facts = type === "none" ? undefined : { type, expires_ms: this.session.expires_ms(key.arg) };
 		this.facts.set(key.label, facts);
 		return facts;
 	}
 
+	/** Nothing can be asked now: there is no engine, or a script is running. */
+	private get isMute(): boolean {
+		return this.isStopped || this.database.engine.isBusy;
+	}
+
 	/** Something was written: what is seen at once, the whole as soon as it is cheap. */
 	refresh(): void {
 		if (this.isStopped) return;
+		if (this.isMute) {
+			// One refresh, however much is asked for meanwhile.
+			this.afterScript ??= this.database.engine.whenIdle().then(() => {
+				this.afterScript = undefined;
+				this.refresh();
+			});
+			return;
+		}
 		this.facts.clear();
 		this.list.schedule();
 		this.panel.refresh(this.session);
@@ -158,6 +177,7 @@ export class KeyBrowser {
 		this.isScanning = true;
 		try {
 			while (this.isDue) {
+				await this.database.engine.whenIdle();
 				this.isDue = false;
 				const { generation } = this;
 				const options = { match: patternOf(this.filter.value), type: this.typeFilter.value };
@@ -199,7 +219,7 @@ export class KeyBrowser {
 
 	/** Each second: countdowns, and keys that expired meanwhile. */
 	tick(): void {
-		if (this.isStopped) return;
+		if (this.isMute) return;
 		const now_ms = Date.now();
 		let hasExpired = false;
 		for (const [label, facts] of this.facts) {

@@ -190,8 +190,25 @@ export class Shell {
 		this.isInterrupted = true;
 		for (const job of this.jobs.splice(0)) if (job.name === "call") job.run();
 		this.stopWaiting?.();
-		if (this.session.isWaiting) this.session.close();
-		else if (!this.isRunning) this.jobs.push({ name: "interrupt" });
+		if (this.session.isWaiting) {
+			if (this.options.engine().isBusy) this.endScript();
+			else this.session.close();
+		} else if (!this.isRunning) this.jobs.push({ name: "interrupt" });
+	}
+
+	/** Ends the script that runs, which redis-cli would leave to another client; its caller reads so. */
+	private endScript(): void {
+		const other = new WireSession(this.options.engine(), {
+			onPush: () => undefined,
+			onClosed: () => undefined,
+		});
+		for (const kind of ["SCRIPT", "FUNCTION"]) {
+			void other.call([kind, "KILL"].map(encodeText)).then(({ replies: [reply] }) => {
+				// It has written: only its own end ends it.
+				if (reply?.kind === "error" && reply.text.startsWith("UNKILLABLE")) this.showPush(reply);
+			});
+		}
+		other.close();
 	}
 
 	private async work(): Promise<void> {
