@@ -8,6 +8,7 @@ import "./style/lua.css";
 import type { Redstart, RedstartError } from "redstart";
 import { KeyBrowser } from "./browser/keys.ts";
 import { byId, formatCount, press } from "./dom.ts";
+import { killScript } from "./engine/kill.ts";
 import { DATABASE, openDatabase } from "./engine/open.ts";
 import { PUBLISH_LINE } from "./examples.ts";
 import type { LuaPanel } from "./lua/panel.ts";
@@ -91,6 +92,7 @@ function makeShell({ database, view, keys, status, look }: Parts): Shell {
 			status.showCommand(words[0] ?? "", elapsed_us);
 			look();
 		},
+		killScript: () => killScript(database),
 		onState: (state) => {
 			press([byId("resp2"), byId("resp3")], byId(`resp${state.protocol}`));
 			keys.select(state.db);

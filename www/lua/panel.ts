@@ -2,6 +2,7 @@
 
 import type { Redstart } from "redstart";
 import { byId, make } from "../dom.ts";
+import { killScript } from "../engine/kill.ts";
 import { textOf } from "../engine/resp.ts";
 import { quoteBytes } from "../terminal/format.ts";
 import type { Shell } from "../terminal/shell.ts";
@@ -237,17 +238,7 @@ export class LuaPanel {
 
 	/** Ends a script that runs long, if it has not written yet. */
 	private stop(): void {
-		for (const kind of ["SCRIPT", "FUNCTION"]) {
-			try {
-				this.parts.database.call(kind, "KILL");
-				return;
-			} catch (error) {
-				const { message } = error as Error;
-				if (message.startsWith("NOTBUSY")) continue;
-				this.status.textContent = message;
-				return;
-			}
-		}
+		this.status.textContent = killScript(this.parts.database) ?? "stopping";
 	}
 
 	/** Reads the list of libraries again. */

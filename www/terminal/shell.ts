@@ -23,6 +23,8 @@ export interface ShellOptions {
 	onSpoken(text: string): void;
 	/** A command has been answered. */
 	onDone(words: readonly string[], elapsed_us: number): void;
+	/** Ends a script; why that cannot be, or undefined. */
+	killScript?(): string | undefined;
 	/** Prompt, protocol or database may have changed. */
 	onState(state: SessionState): void;
 }
@@ -198,17 +200,8 @@ export class Shell {
 
 	/** Ends the script that runs, which redis-cli would leave to another client; its caller reads so. */
 	private endScript(): void {
-		const other = new WireSession(this.options.engine(), {
-			onPush: () => undefined,
-			onClosed: () => undefined,
-		});
-		for (const kind of ["SCRIPT", "FUNCTION"]) {
-			void other.call([kind, "KILL"].map(encodeText)).then(({ replies: [reply] }) => {
-				// It has written: only its own end ends it.
-				if (reply?.kind === "error" && reply.text.startsWith("UNKILLABLE")) this.showPush(reply);
-			});
-		}
-		other.close();
+		const refusal = this.options.killScript?.();
+		if (refusal) this.say(styled("error", `${refusal}\n`), refusal);
 	}
 
 	private async work(): Promise<void> {
