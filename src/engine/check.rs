@@ -84,7 +84,9 @@ impl Engine {
         let config = &self.server.config;
         let flags = self.flags_of(row, args);
         let is_write = flags & Flags::WRITE != 0;
-        if command.name == "debug" && !is_debug_open(session, config) {
+        // SCRIPT DEBUG is another one.
+        let is_debug = command.name == "debug" && row.container.is_none();
+        if is_debug && !is_debug_open(session, config) {
             return Some(Error::new(
                 "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it \
                  from a local connection, otherwise you need to set this option in the configuration file, and then \

@@ -135,7 +135,6 @@ impl Func {
         op: BinaryOp,
         left: &mut Exp,
         right: &mut Exp,
-        line: u32,
     ) -> Result<(), Refusal> {
         match op {
             BinaryOp::And => {
@@ -148,10 +147,10 @@ impl Func {
                 right.when_true = self.concat_jumps(right.when_true, left.when_true);
                 *left = *right;
             }
-            BinaryOp::Concat => self.concat(left, right, line)?,
+            BinaryOp::Concat => self.concat(left, right)?,
             _ => {
                 if let Some(forms) = op.arithmetic() {
-                    return self.arithmetic(op, forms, left, right, line);
+                    return self.arithmetic(op, forms, left, right);
                 }
                 if op == BinaryOp::Equal || op == BinaryOp::NotEqual {
                     // A constant is compared on the right.
@@ -172,7 +171,6 @@ impl Func {
         forms: [Op; 3],
         left: &mut Exp,
         right: &mut Exp,
-        line: u32,
     ) -> Result<(), Refusal> {
         if let (Some(one), Some(two)) = (left.number(), right.number())
             && let Some(result) = op.fold(one, two)
@@ -183,13 +181,12 @@ impl Func {
         let operands = self.operands(left, right)?;
         let (b, c) = operands.fields();
         let pc = self.emit(forms[operands.form()], 0, b, c);
-        self.fix_line(line);
         *left = Exp::new(Kind::Open(pc));
         Ok(())
     }
 
     /// A chain of `..` is one instruction: the right operand may be the rest of the chain.
-    fn concat(&mut self, left: &mut Exp, right: &mut Exp, line: u32) -> Result<(), Refusal> {
+    fn concat(&mut self, left: &mut Exp, right: &mut Exp) -> Result<(), Refusal> {
         self.settle(right)?;
         let first = match left.kind {
             Kind::Register(register) => usize::from(register),
@@ -213,7 +210,6 @@ impl Func {
         self.free_exp(right);
         self.free_exp(left);
         let pc = self.emit(Op::Concat, 0, first, last);
-        self.fix_line(line);
         left.kind = Kind::Open(pc);
         Ok(())
     }

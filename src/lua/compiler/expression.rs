@@ -72,11 +72,10 @@ impl Compiler<'_> {
         };
         let mut next = binary_op(self.token);
         while let Some(op) = next.filter(|op| op.priority().0 > limit) {
-            let line = self.line();
             self.advance()?;
             self.try_emit(|func| func.infix(op, &mut exp))?;
             let (mut right, following) = self.operators(op.priority().1)?;
-            self.try_emit(|func| func.binary(op, &mut exp, &mut right, line))?;
+            self.try_emit(|func| func.binary(op, &mut exp, &mut right))?;
             next = following;
         }
         self.leave();
