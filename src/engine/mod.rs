@@ -92,6 +92,9 @@ pub struct Engine {
     is_holding: bool,
     #[cfg(feature = "scripting")]
     pauses: script::Pauses,
+    /// Scripts that are debugged and whose clients think.
+    #[cfg(feature = "debugger")]
+    debuggers: Vec<script::Debugger>,
 }
 
 /// A write as AOF and replicas are to see it.
@@ -129,6 +132,8 @@ impl Engine {
             is_holding: false,
             #[cfg(feature = "scripting")]
             pauses: script::Pauses::default(),
+            #[cfg(feature = "debugger")]
+            debuggers: Vec::new(),
         }
     }
 
@@ -188,6 +193,8 @@ impl Engine {
 
     /// Takes a session off every list it stands on.
     fn forget(&mut self, session: &mut Session) {
+        #[cfg(feature = "debugger")]
+        self.leave_debugger(session);
         self.stop_waiting(session);
         self.keys.unwatch_all(&mut session.watched, session.handle);
         commands::pubsub::forget(&mut self.server.pubsub, session);

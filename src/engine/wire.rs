@@ -111,6 +111,11 @@ impl Engine {
                 bulk_bytes: self.server.config.proto_max_bulk_len_bytes,
                 authenticated: session.is_authenticated,
             };
+            #[cfg(feature = "debugger")]
+            if session.is_debugging {
+                self.hear_debugger(session, parser, reply);
+                return false;
+            }
             if self.is_paused(session, parser) {
                 return false;
             }

@@ -34,6 +34,12 @@ impl Call {
         self.base + at
     }
 
+    /// What was pushed last.
+    #[cfg(feature = "debugger")]
+    pub fn last_result(&self, vm: &Vm) -> Value {
+        vm.stack(vm.thread.top.saturating_sub(1))
+    }
+
     /// Adds a result.
     ///
     /// # Errors

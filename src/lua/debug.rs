@@ -10,7 +10,7 @@ use super::code::{Ins, Op, Proto};
 use super::function::Frame;
 use super::heap::Heap;
 use super::value::Value;
-use super::vm::{Host, Interrupt, Thrown, Unwinding, Vm};
+use super::vm::{Host, Thrown, Unwinding, Vm};
 
 /// So many functions may be between two of their lines; more of them can only be coroutines that were left.
 const MAX_MARKS: usize = 1 << 16;
@@ -85,7 +85,57 @@ impl Vm {
         }
     }
 
-    /// Ends the run, past every `pcall`; the host has to answer [`Interrupt::Kill`] when it is asked from now on.
+    /// Compiles code; a syntax error's message is the inner result.
+    ///
+    /// # Errors
+    /// When there is no memory for it.
+    pub fn try_load(&mut self, source: &[u8], name: &[u8]) -> Result<Result<Value, Value>, Thrown> {
+        match self.load(source, name) {
+            Ok(function) => Ok(Ok(function)),
+            Err(thrown) if self.unwinding != Unwinding::Error => Err(thrown),
+            Err(_) => {
+                self.unwinding = Unwinding::No;
+                Ok(Err(std::mem::take(&mut self.thrown)))
+            }
+        }
+    }
+
+    /// Calls a function while another one runs; what it throws is the inner result.
+    ///
+    /// # Errors
+    /// When the host ends the script meanwhile.
+    pub fn try_call(
+        &mut self,
+        host: &mut dyn Host,
+        function: Value,
+    ) -> Result<Result<Value, Value>, Thrown> {
+        let at = self.thread.limit();
+        self.ensure(at + 1)?;
+        self.set_stack(at, function);
+        // What lies above is not in use while a line begins; a call leaves it as it is.
+        let top = self.thread.top;
+        let is_ok = super::lib::protected(self, host, at, 0)?;
+        let result = match self.thread.top > at {
+            true => self.stack(at),
+            false => Value::Nil,
+        };
+        self.thread.top = top;
+        Ok(if is_ok { Ok(result) } else { Err(result) })
+    }
+
+    /// A number that tells functions, coroutines and the like apart.
+    pub fn address(&self, value: Value) -> u32 {
+        match value {
+            Value::Table(id) => id.0,
+            Value::Closure(id) => id.0,
+            Value::Native(id) => id.0 | 1 << 28,
+            Value::Coroutine(id) => id.0,
+            Value::Userdata(id) => id.0,
+            _ => 0,
+        }
+    }
+
+    /// Ends the run, past every `pcall`; the host has to answer [`super::vm::Interrupt::Kill`] when it is asked from now on.
     pub fn end(&mut self) -> Thrown {
         self.unwinding = Unwinding::Kill;
         self.fuel = 0;
@@ -234,7 +284,7 @@ fn beginnings(proto: &Proto) -> Vec<bool> {
 mod tests {
     use super::*;
     use crate::algorithms::hash::HashSeed;
-    use crate::lua::{Call, lib};
+    use crate::lua::{Call, Interrupt, lib};
 
     /// Notes the lines it is told of, and variables.
     #[derive(Default)]

@@ -73,6 +73,14 @@ impl Parser {
         self.buffer.extend_from_slice(bytes);
     }
 
+    /// Moves the bytes that were not consumed yet, for another reader.
+    #[cfg(feature = "debugger")]
+    pub fn take_rest(&mut self, to: &mut Vec<u8>) {
+        to.extend_from_slice(self.buffer.get(self.at..).unwrap_or(&[]));
+        self.at = self.buffer.len();
+        self.searched = self.at;
+    }
+
     /// Bytes received and not consumed yet.
     pub fn pending_bytes(&self) -> usize {
         self.buffer.len() - self.at

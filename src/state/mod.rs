@@ -19,6 +19,8 @@ pub use block::{Block, BlockOn, TimeoutReply};
 pub use config::{Config, SaveRule};
 pub use pubsub::{PubSub, Scope};
 pub use server::{CommandStats, Hindrance, Published, REDIS_VERSION, Request, Server, Stats};
+#[cfg(feature = "debugger")]
+pub use session::DebugMode;
 pub use session::{Kind, Message, Multi, Queued, ReplyMode, Session, Sessions, Waiting};
 pub use slowlog::{SlowEntry, Slowlog};
 pub use tracking::{Invalidation, Tracking, TrackingTable};

@@ -29,6 +29,18 @@ pub enum ReplyMode {
     Skip,
 }
 
+/// What SCRIPT DEBUG asked for.
+#[cfg(feature = "debugger")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DebugMode {
+    #[default]
+    Off,
+    /// YES: scripts work on a copy of the data.
+    Copy,
+    /// SYNC: they work on the data, and everybody else waits.
+    Sync,
+}
+
 /// A command waiting in a transaction.
 #[derive(Debug)]
 pub struct Queued {
@@ -116,6 +128,11 @@ pub struct Session {
     pub is_monitor: bool,
     /// CLIENT TRACKING is on.
     pub tracking: Option<Box<Tracking>>,
+    #[cfg(feature = "debugger")]
+    pub debug: DebugMode,
+    /// A script of it is debugged: its input is for the debugger.
+    #[cfg(feature = "debugger")]
+    pub is_debugging: bool,
     /// A pause holds its input back.
     pub is_paused: bool,
     /// Close the connection once the output is flushed.
@@ -170,6 +187,10 @@ impl Session {
             no_touch: false,
             is_monitor: false,
             tracking: None,
+            #[cfg(feature = "debugger")]
+            debug: DebugMode::Off,
+            #[cfg(feature = "debugger")]
+            is_debugging: false,
             is_paused: false,
             is_closing: false,
             is_ready: false,

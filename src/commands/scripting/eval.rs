@@ -4,6 +4,8 @@
 
 use crate::algorithms::bytes::Bytes;
 use crate::resp::Error;
+#[cfg(feature = "debugger")]
+use crate::state::DebugMode;
 use crate::state::scripts::{Digest, ScriptCall, ScriptFlags, digest_of};
 use crate::table::{
     Acl, BASE, Command, Ctx, Flags, Group, KeyFlags, KeySpec, Outcome, Result, args, integer, key,
@@ -95,6 +97,18 @@ pub(super) fn key_count(ctx: &Ctx) -> core::result::Result<usize, Error> {
 }
 
 fn evaluate(ctx: &mut Ctx, is_read_only: bool) -> Result {
+    let result = evaluate_source(ctx, is_read_only);
+    #[cfg(feature = "debugger")]
+    if result.is_err() && ctx.session.debug != DebugMode::Off {
+        // The debugging is over before it has begun.
+        ctx.reply.array(1);
+        ctx.reply.status("<endsession>");
+        ctx.session.is_closing = true;
+    }
+    result
+}
+
+fn evaluate_source(ctx: &mut Ctx, is_read_only: bool) -> Result {
     let keys = key_count(ctx)?;
     let source = ctx.arg(1);
     let sha = digest_of(source);
@@ -104,6 +118,12 @@ fn evaluate(ctx: &mut Ctx, is_read_only: bool) -> Result {
 
 fn evaluate_loaded(ctx: &mut Ctx, is_read_only: bool) -> Result {
     let sha: Option<Digest> = ctx.arg(1).to_ascii_lowercase().try_into().ok();
+    #[cfg(feature = "debugger")]
+    if sha.is_some() && ctx.session.debug != DebugMode::Off {
+        return Err(Error::new(
+            "ERR Please use EVAL instead of EVALSHA for debugging",
+        ));
+    }
     let Some(sha) = sha else {
         return Err(NO_SCRIPT);
     };

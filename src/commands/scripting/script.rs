@@ -4,6 +4,8 @@
 
 use crate::resp::Error;
 use crate::state::scripts::{Digest, digest_of};
+#[cfg(feature = "debugger")]
+use crate::state::{DebugMode, Kind};
 use crate::table::{
     Acl, BASE, Command, Ctx, Flags, Group, Outcome, Result, args, flag, oneof, prose, string,
 };
@@ -118,18 +120,40 @@ fn kill(ctx: &mut Ctx) -> Result {
     Ok(Outcome::KillScript)
 }
 
+#[cfg(feature = "debugger")]
 fn debug(ctx: &mut Ctx) -> Result {
-    let mode = ctx.arg(2);
-    if mode.eq_ignore_ascii_case(b"no") {
-        ctx.reply.ok();
-        return Ok(Outcome::Done);
-    }
-    if mode.eq_ignore_ascii_case(b"yes") || mode.eq_ignore_ascii_case(b"sync") {
+    if !ctx.reply.is_empty() {
         return Err(Error::new(
             "ERR SCRIPT DEBUG must be called outside a pipeline",
         ));
     }
-    Err(Error::new("ERR Use SCRIPT DEBUG YES/SYNC/NO"))
+    let mode = ctx.arg(2);
+    let is = |word: &[u8]| mode.eq_ignore_ascii_case(word);
+    let mode = match () {
+        () if is(b"no") => DebugMode::Off,
+        () if is(b"yes") => DebugMode::Copy,
+        () if is(b"sync") => DebugMode::Sync,
+        () => return Err(Error::new("ERR Use SCRIPT DEBUG YES/SYNC/NO")),
+    };
+    if mode != DebugMode::Off && ctx.session.kind != Kind::Wire {
+        return Err(Error::new(
+            "ERR SCRIPT DEBUG is for connections that speak RESP",
+        ));
+    }
+    ctx.session.debug = mode;
+    ctx.reply.ok();
+    Ok(Outcome::Done)
+}
+
+#[cfg(not(feature = "debugger"))]
+fn debug(ctx: &mut Ctx) -> Result {
+    if !ctx.arg(2).eq_ignore_ascii_case(b"no") {
+        return Err(Error::new(
+            "ERR this build has no debugger for scripts: it is for applications",
+        ));
+    }
+    ctx.reply.ok();
+    Ok(Outcome::Done)
 }
 
 fn help(ctx: &mut Ctx) -> Result {

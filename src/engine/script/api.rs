@@ -21,10 +21,39 @@ const MISCONF: &[u8] = Error::MISCONF_TEXT.as_bytes();
 
 impl Host for ScriptHost<'_> {
     fn interrupt(&mut self) -> Interrupt {
+        #[cfg(feature = "debugger")]
+        if self.running.debug.is_some() {
+            return self.interrupt_debugged();
+        }
         self.running.interrupt(self.engine.pauses.limits)
     }
 
     fn call(&mut self, vm: &mut Vm, call: &mut Call, function: u32) -> Result<usize, Thrown> {
+        #[cfg(feature = "debugger")]
+        if self.running.debug.is_some() {
+            return self.call_debugged(vm, call, function);
+        }
+        self.call_plainly(vm, call, function)
+    }
+
+    #[cfg(feature = "debugger")]
+    fn line(&mut self, vm: &mut Vm, line: u32) -> Result<(), Thrown> {
+        self.line_debugged(vm, line)
+    }
+}
+
+impl ScriptHost<'_> {
+    /// Calls a function of the `redis` table.
+    ///
+    /// # Errors
+    /// What it throws.
+    #[inline]
+    pub(super) fn call_plainly(
+        &mut self,
+        vm: &mut Vm,
+        call: &mut Call,
+        function: u32,
+    ) -> Result<usize, Thrown> {
         const CALL: u32 = HostFunction::Call as u32;
         const PROTECTED_CALL: u32 = HostFunction::ProtectedCall as u32;
         const LOG: u32 = HostFunction::Log as u32;
@@ -110,16 +139,15 @@ impl ScriptHost<'_> {
             }
         };
         fill(vm, call, &scratch, args);
-        match self.admit(args) {
-            Ok(row) => self.run(row, args),
-            Err((message, row)) => {
-                let server = &mut self.engine.server;
-                server.count_error(convert::code_of(message));
-                if let Some(row) = row {
-                    server.count_rejection(row.number);
-                }
-                return fail(vm, call, message, is_protected, true);
-            }
+        #[cfg(feature = "debugger")]
+        let done = match self.running.debug {
+            Some(_) => self.carry_out_debugged(args),
+            None => self.carry_out(args),
+        };
+        #[cfg(not(feature = "debugger"))]
+        let done = self.carry_out(args);
+        if let Err(message) = done {
+            return fail(vm, call, message, is_protected, true);
         }
         let is_error = self.running.reply.cells().first() == Some(&(Cell::Error as u32));
         vm.pay(pause::STEPS_A_COMMAND + self.running.reply.cells().len());
@@ -127,6 +155,27 @@ impl ScriptHost<'_> {
         match is_error && !is_protected {
             true => Err(vm.throw(value)),
             false => call.give(vm, value),
+        }
+    }
+
+    /// Runs a command if it may run; its reply is in the running script's.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub(super) fn carry_out(&mut self, args: &[&[u8]]) -> Result<(), &'static [u8]> {
+        match self.admit(args) {
+            Ok(row) => {
+                self.run(row, args);
+                Ok(())
+            }
+            Err((message, row)) => {
+                let server = &mut self.engine.server;
+                server.count_error(convert::code_of(message));
+                if let Some(row) = row {
+                    server.count_rejection(row.number);
+                }
+                Err(message)
+            }
         }
     }
 

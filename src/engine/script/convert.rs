@@ -74,7 +74,7 @@ pub fn write_number(out: &mut Vec<u8>, number: f64) {
 // ---- replies to values ----
 
 /// A reply being read: cells, and the text they refer to in order.
-struct Cells<'a> {
+pub(super) struct Cells<'a> {
     cells: &'a [u32],
     text: &'a [u8],
     fields: &'a Fields,
@@ -82,14 +82,23 @@ struct Cells<'a> {
 }
 
 impl<'a> Cells<'a> {
-    fn next(&mut self) -> Option<(u32, u32)> {
+    pub(super) fn of(reply: &'a Reply, fields: &'a Fields) -> Cells<'a> {
+        Cells {
+            cells: reply.cells(),
+            text: reply.text(),
+            fields,
+            resp3: reply.is_resp3(),
+        }
+    }
+
+    pub(super) fn next(&mut self) -> Option<(u32, u32)> {
         let (&[kind, value], rest) = self.cells.split_first_chunk()?;
         self.cells = rest;
         Some((kind & 0xff, value))
     }
 
     /// The 64 bits behind the cell that was read last.
-    fn wide(&mut self) -> u64 {
+    pub(super) fn wide(&mut self) -> u64 {
         match self.cells.split_first_chunk() {
             Some((&[low, high], rest)) => {
                 self.cells = rest;
@@ -99,7 +108,7 @@ impl<'a> Cells<'a> {
         }
     }
 
-    fn take(&mut self, length: u32) -> &'a [u8] {
+    pub(super) fn take(&mut self, length: u32) -> &'a [u8] {
         let (text, rest) = self
             .text
             .split_at_checked(length as usize)
@@ -117,13 +126,7 @@ pub fn read(vm: &mut Vm, fields: &Fields, reply: &Reply) -> Result<Value, Thrown
     /// About what a value takes besides its text.
     const BYTES_A_CELL: usize = 24;
     vm.make_room(reply.text().len() + reply.cells().len() * BYTES_A_CELL)?;
-    let mut cells = Cells {
-        cells: reply.cells(),
-        text: reply.text(),
-        fields,
-        resp3: reply.is_resp3(),
-    };
-    read_value(vm, &mut cells)
+    read_value(vm, &mut Cells::of(reply, fields))
 }
 
 fn read_value(vm: &mut Vm, cells: &mut Cells) -> Result<Value, Thrown> {

@@ -4,9 +4,13 @@
 
 mod api;
 mod convert;
+#[cfg(feature = "debugger")]
+mod debug;
 mod flags;
 mod pause;
 
+#[cfg(feature = "debugger")]
+pub(super) use debug::Debugger;
 pub(super) use flags::flags_of;
 pub(super) use pause::Pauses;
 
@@ -14,6 +18,8 @@ use super::{Called, Engine};
 use crate::lua::Thrown;
 use crate::lua::vm::Ran;
 use crate::resp::{Encoding, Reply};
+#[cfg(feature = "debugger")]
+use crate::state::DebugMode;
 use crate::state::Session;
 use crate::state::scripts::{Fields, Machine, ScriptCall};
 use crate::table::Resolved;
@@ -43,6 +49,28 @@ pub(super) struct Running {
     asked: u32,
     /// What to say of a script that was killed.
     end_text: &'static str,
+    #[cfg(feature = "debugger")]
+    debug: Option<Box<debug::Debugging>>,
+}
+
+impl Running {
+    fn new(call: Box<ScriptCall>, number: u16, fields: Fields, db: usize) -> Running {
+        Running {
+            call,
+            number,
+            fields,
+            reply: Reply::new(Encoding::Cells, false),
+            db,
+            resp3: false,
+            replication: api::REPLICATE_ALL,
+            has_written: false,
+            may_pause: false,
+            asked: 0,
+            end_text: "",
+            #[cfg(feature = "debugger")]
+            debug: None,
+        }
+    }
 }
 
 /// What the machine talks to.
@@ -62,22 +90,16 @@ impl Engine {
         call: Box<ScriptCall>,
         reply: &mut Reply,
     ) -> Called {
+        #[cfg(feature = "debugger")]
+        if session.debug != DebugMode::Off && !call.is_function && session.exec_length.is_none() {
+            return self.start_debugging(session, row, args, call, reply);
+        }
         let Some(mut machine) = self.machine_of(&call).take() else {
             return Called::Silent;
         };
-        let mut running = Running {
-            call,
-            number: row.number,
-            fields: machine.fields,
-            reply: Reply::new(Encoding::Cells, false),
-            db: session.db,
-            resp3: false,
-            replication: api::REPLICATE_ALL,
-            has_written: false,
-            may_pause: session.may_pause && !session.is_in_exec && self.pauses.limits.slice > 0,
-            asked: 0,
-            end_text: "",
-        };
+        let mut running = Running::new(call, row.number, machine.fields, session.db);
+        running.may_pause =
+            session.may_pause && !session.is_in_exec && self.pauses.limits.slice > 0;
         if !self.server.monitors.is_empty() {
             self.show_script(session, args);
         }
@@ -135,14 +157,25 @@ impl Engine {
         result: Result<Ran, Thrown>,
         reply: &mut Reply,
     ) {
+        self.write_end(&mut machine, running, result, reply);
+        *self.machine_of(&running.call) = Some(machine);
+    }
+
+    fn write_end(
+        &mut self,
+        machine: &mut Machine,
+        running: &Running,
+        result: Result<Ran, Thrown>,
+        reply: &mut Reply,
+    ) {
         let mut errors = Errors::default();
         match result {
             Ok(Ran::Done(value)) => {
-                convert::write(&machine, value, running.resp3, reply, &mut errors);
+                convert::write(machine, value, running.resp3, reply, &mut errors);
             }
             Ok(Ran::Paused) => machine.vm.abandon(),
             Err(Thrown) => {
-                let (text, is_counted) = convert::failure(&mut machine, running);
+                let (text, is_counted) = convert::failure(machine, running);
                 errors.add(&text, is_counted);
                 reply.error(&text);
             }
@@ -154,7 +187,6 @@ impl Engine {
             self.server.count_failure(running.number);
         }
         machine.settle();
-        *self.machine_of(&running.call) = Some(machine);
     }
 
     /// Where the machine that runs this is, when nothing runs.

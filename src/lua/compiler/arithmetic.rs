@@ -130,12 +130,7 @@ impl Func {
     }
 
     /// Both operands are read; the result is in `left`.
-    pub fn binary(
-        &mut self,
-        op: BinaryOp,
-        left: &mut Exp,
-        right: &mut Exp,
-    ) -> Result<(), Refusal> {
+    pub fn binary(&mut self, op: BinaryOp, left: &mut Exp, right: &mut Exp) -> Result<(), Refusal> {
         match op {
             BinaryOp::And => {
                 self.discharge(right)?;

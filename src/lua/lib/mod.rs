@@ -12,6 +12,8 @@ mod pattern;
 mod string;
 mod table;
 
+#[cfg(feature = "debugger")]
+pub(super) use base::protected;
 pub use base::{plain_text, to_text};
 
 use super::function::Run;

@@ -18,6 +18,8 @@ pub use sandbox::{
     Fields, HostFunction, LogLine, error_table, log_line, open as open_sandbox,
     redis_register_function, text_of, throw_table,
 };
+#[cfg(feature = "debugger")]
+pub use sandbox::{error_reply, open_debugging, sha1hex, status_reply};
 pub use shebang::{ScriptFlags, Shebang, ShebangError};
 
 use crate::algorithms::bytes::{Append, Bytes};
@@ -199,6 +201,18 @@ impl Scripts {
             machine.vm.random = random.unwrap_or(machine.vm.random);
             machine
         })
+    }
+
+    /// A machine that no script has used.
+    #[cfg(feature = "debugger")]
+    pub fn fresh_machine(&self) -> Box<Machine> {
+        Box::new(Machine::new(self.seed.clone(), self.is_deprecated_api_open))
+    }
+
+    /// What hash tables are keyed with.
+    #[cfg(feature = "debugger")]
+    pub fn seed(&self) -> &HashSeed {
+        &self.seed
     }
 
     /// How many scripts there are.

@@ -17,6 +17,16 @@ pub enum HostFunction {
     SetReplication,
     AclCheck,
     RegisterFunction,
+    #[cfg(feature = "debugger")]
+    ErrorReply,
+    #[cfg(feature = "debugger")]
+    StatusReply,
+    #[cfg(feature = "debugger")]
+    Sha1,
+    #[cfg(feature = "debugger")]
+    Breakpoint,
+    #[cfg(feature = "debugger")]
+    Debug,
 }
 
 /// The version scripts see, and as a number.
@@ -42,6 +52,33 @@ host_functions! {
     redis_set_repl = SetReplication,
     redis_acl_check = AclCheck,
     redis_register_function = RegisterFunction,
+}
+
+#[cfg(feature = "debugger")]
+host_functions! {
+    told_error_reply = ErrorReply,
+    told_status_reply = StatusReply,
+    told_sha1hex = Sha1,
+    told_breakpoint = Breakpoint,
+    told_debug = Debug,
+}
+
+/// Lets the host take part in functions of the `redis` table that need no engine otherwise.
+#[cfg(feature = "debugger")]
+pub fn open_debugging(vm: &mut Vm) {
+    let functions: [(&str, Run); 5] = [
+        ("error_reply", told_error_reply),
+        ("status_reply", told_status_reply),
+        ("sha1hex", told_sha1hex),
+        ("breakpoint", told_breakpoint),
+        ("debug", told_debug),
+    ];
+    let key = Value::String(vm.heap.name("redis"));
+    if let Value::Table(redis) = vm.heap.table_of(vm.globals).get(key) {
+        for (name, run) in functions {
+            vm.register(redis, name, run);
+        }
+    }
 }
 
 const REDIS: &[(&str, Run)] = &[
@@ -201,7 +238,11 @@ fn only_text(vm: &Vm, call: &Call) -> Option<Vec<u8>> {
     }
 }
 
-fn error_reply(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
+/// `redis.error_reply(text)`.
+///
+/// # Errors
+/// As every function of the `redis` table.
+pub fn error_reply(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
     let Some(text) = only_text(vm, call) else {
         let table = with_field(vm, "err", b"ERR wrong number or type of arguments")?;
         return call.give(vm, Value::Table(table));
@@ -235,7 +276,11 @@ fn trim_breaks(mut text: &[u8], at_start_too: bool) -> &[u8] {
     text
 }
 
-fn status_reply(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
+/// `redis.status_reply(text)`.
+///
+/// # Errors
+/// As every function of the `redis` table.
+pub fn status_reply(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
     let (name, text) = match only_text(vm, call) {
         Some(text) => ("ok", text),
         None => ("err", b"ERR wrong number or type of arguments".to_vec()),
@@ -244,7 +289,11 @@ fn status_reply(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize,
     call.give(vm, Value::Table(table))
 }
 
-fn sha1hex(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
+/// `redis.sha1hex(text)`.
+///
+/// # Errors
+/// As every function of the `redis` table.
+pub fn sha1hex(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
     if call.count != 1 {
         return Err(throw_table(vm, b"ERR wrong number of arguments"));
     }
