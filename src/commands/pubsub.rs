@@ -291,6 +291,7 @@ fn send(ctx: &mut Ctx, is_sharded: bool, word: &str, receivers: usize) -> Result
     let (channel, payload) = (ctx.arg(1), ctx.arg(2));
     if receivers > 0 {
         let message = Published {
+            events_before: ctx.keys.event_count(),
             is_sharded,
             channel: channel.owned(),
             payload: payload.owned(),

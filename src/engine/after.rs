@@ -44,7 +44,6 @@ impl Engine {
     pub(super) fn settle(&mut self) {
         if self.is_busy() {
             // Nobody else touches the data: only what was said goes out.
-            self.deliver_events();
             self.deliver_published();
             self.deliver_monitored();
             return;
@@ -57,7 +56,6 @@ impl Engine {
             }
             self.note_changes_for_caches(0);
             self.deliver_invalidations();
-            self.deliver_events();
             self.deliver_published();
             self.deliver_monitored();
             for id in std::mem::take(&mut self.server.kills) {

@@ -231,7 +231,10 @@ impl Engine {
             Ok(Outcome::Done) => Called::Replied,
             Ok(Outcome::Exec) => self.run_queue(session, reply),
             #[cfg(feature = "scripting")]
-            Ok(Outcome::Script(script)) => self.run_script(session, row, args, script, reply),
+            Ok(Outcome::Script(script)) => {
+                self.observe_script(session, row, args);
+                self.run_script(session, row, args, script, reply)
+            }
             #[cfg(feature = "scripting")]
             Ok(Outcome::KillScript) => {
                 self.kill_script();
@@ -240,6 +243,7 @@ impl Engine {
             Ok(Outcome::Reload) => self.reload(reply),
             Ok(Outcome::Block(block)) => self.wait(session, row, args, *block, reply),
             Err(error) => {
+                self.observe_script(session, row, args);
                 self.server.count_error(error.code());
                 self.server.count_failure(row.number);
                 reply.error(error.text());

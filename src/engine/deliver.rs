@@ -1,33 +1,36 @@
 //! Messages from publishers, the keyspace and other tabs to subscribers.
 
 use super::{Engine, SessionId};
-use crate::state::{Published, Scope};
+use crate::keyspace::Event;
+use crate::state::Scope;
 
 impl Engine {
-    /// Publishes the keyspace events of the request: `__keyspace@<db>__:<key>` and `__keyevent@<db>__:<event>`.
-    pub(super) fn deliver_events(&mut self) {
-        for event in self.keys.take_events() {
-            let db = event.db.to_string();
-            if event.to_key_channel {
-                let channel = [b"__keyspace@", db.as_bytes(), b"__:", &event.key].concat();
-                self.deliver(false, &channel, event.name.as_bytes());
+    /// Publishes the keyspace events of the request and its messages, in the order in which they came.
+    pub(super) fn deliver_published(&mut self) {
+        let mut published = std::mem::take(&mut self.server.published).into_iter();
+        let mut message = published.next();
+        for (at, event) in self.keys.take_events().into_iter().enumerate() {
+            while let Some(next) = message.take_if(|next| next.events_before <= at) {
+                self.deliver(next.is_sharded, &next.channel, &next.payload);
+                message = published.next();
             }
-            if event.to_event_channel {
-                let channel =
-                    [b"__keyevent@", db.as_bytes(), b"__:", event.name.as_bytes()].concat();
-                self.deliver(false, &channel, &event.key);
-            }
+            self.deliver_event(&event);
+        }
+        for next in message.into_iter().chain(published) {
+            self.deliver(next.is_sharded, &next.channel, &next.payload);
         }
     }
 
-    pub(super) fn deliver_published(&mut self) {
-        for Published {
-            is_sharded,
-            channel,
-            payload,
-        } in std::mem::take(&mut self.server.published)
-        {
-            self.deliver(is_sharded, &channel, &payload);
+    /// `__keyspace@<db>__:<key>` and `__keyevent@<db>__:<event>`.
+    fn deliver_event(&mut self, event: &Event) {
+        let db = event.db.to_string();
+        if event.to_key_channel {
+            let channel = [b"__keyspace@", db.as_bytes(), b"__:", &event.key].concat();
+            self.deliver(false, &channel, event.name.as_bytes());
+        }
+        if event.to_event_channel {
+            let channel = [b"__keyevent@", db.as_bytes(), b"__:", event.name.as_bytes()].concat();
+            self.deliver(false, &channel, &event.key);
         }
     }
 

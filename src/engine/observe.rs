@@ -4,7 +4,7 @@ use super::Engine;
 use crate::algorithms::bytes::{Append, Bytes};
 use crate::algorithms::num;
 use crate::state::{Session, SlowEntry};
-use crate::table::{Flags, Resolved};
+use crate::table::{Flags, Group, Resolved};
 
 /// What stands in the place of a password.
 const REDACTED: &[u8] = b"(redacted)";
@@ -53,12 +53,13 @@ impl Engine {
         }
     }
 
-    /// Shows a script to the monitors before its commands.
-    #[cfg(feature = "scripting")]
-    #[cold]
-    pub(super) fn show_script(&mut self, session: &Session, args: &[&[u8]]) {
-        let line = monitor_line(session, args, self.now_ms);
-        self.server.monitored.push(line);
+    /// Shows monitors a command that runs a script, before what the script calls.
+    pub(super) fn observe_script(&mut self, session: &Session, row: Resolved, args: &[&[u8]]) {
+        let runs_scripts = row.row.is(Flags::SKIP_MONITOR) && row.row.group == Group::Scripting;
+        if runs_scripts && !self.server.monitors.is_empty() {
+            let line = monitor_line(session, args, self.now_ms);
+            self.server.monitored.push(line);
+        }
     }
 
     /// Sends what was noted to the monitors that are still there.

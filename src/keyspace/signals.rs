@@ -408,6 +408,11 @@ impl Keyspace {
         std::mem::take(&mut self.signals.expired)
     }
 
+    /// How many events there are since they were taken.
+    pub fn event_count(&self) -> usize {
+        self.signals.events.len()
+    }
+
     /// The events since the last call.
     pub fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.signals.events)

@@ -132,6 +132,8 @@ impl ScriptingMemory {
 /// A published message.
 #[derive(Debug)]
 pub struct Published {
+    /// So many keyspace events of the request came first.
+    pub events_before: usize,
     pub is_sharded: bool,
     pub channel: Vec<u8>,
     pub payload: Vec<u8>,

@@ -157,6 +157,10 @@ fn resetstat(ctx: &mut Ctx) -> Result {
         ..Stats::default()
     };
     ctx.keys.stats = KeyStats::default();
+    #[cfg(feature = "scripting")]
+    {
+        ctx.server.scripts.evicted = 0;
+    }
     ctx.reply.ok();
     Ok(Outcome::Done)
 }

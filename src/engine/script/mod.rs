@@ -100,9 +100,6 @@ impl Engine {
         let mut running = Running::new(call, row.number, machine.fields, session.db);
         running.may_pause =
             session.may_pause && !session.is_in_exec && self.pauses.limits.slice > 0;
-        if !self.server.monitors.is_empty() {
-            self.show_script(session, args);
-        }
         let log_start = self.log.len();
         let result = self.run_slice(session, &mut machine, &mut running, Some(args));
         if result == Ok(Ran::Paused) {

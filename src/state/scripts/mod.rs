@@ -260,15 +260,13 @@ impl Scripts {
         Some((machine.kept(root), flags))
     }
 
-    /// Compiles a script, if it is not there already. `is_kept` is SCRIPT LOAD's: it stays until SCRIPT FLUSH.
+    /// Compiles a script, if it is not there already. `is_kept` is SCRIPT LOAD's: it stays until SCRIPT FLUSH. One that
+    /// EVAL brought before may be dropped still.
     ///
     /// # Errors
     /// What the first line or the compiler says.
     pub fn load(&mut self, sha: Digest, source: &[u8], is_kept: bool) -> Result<(), Error> {
-        if let Some(script) = self.by_sha.get_mut(&sha) {
-            if is_kept && let Some(ticket) = script.ticket.take() {
-                self.by_use.remove(&ticket);
-            }
+        if self.by_sha.contains_key(&sha) {
             return Ok(());
         }
         let shebang = Shebang::of_script(source)?;
