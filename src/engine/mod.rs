@@ -154,6 +154,12 @@ impl Engine {
         }
         self.keys.set_db_count(config.databases);
         config.apply_to(&mut self.keys);
+        #[cfg(feature = "scripting")]
+        {
+            let is_open = config.value("lua-enable-deprecated-api") == b"yes";
+            self.server.scripts.is_deprecated_api_open = is_open;
+            self.server.functions.is_deprecated_api_open = is_open;
+        }
         self.server.config = config;
         Ok(())
     }

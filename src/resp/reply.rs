@@ -119,6 +119,11 @@ impl Reply {
         self.text.is_empty() && self.cells.is_empty()
     }
 
+    /// What the reply takes so far.
+    pub fn used_bytes(&self) -> usize {
+        self.text.len() + size_of_val(self.cells.as_slice())
+    }
+
     pub fn clear(&mut self) {
         self.text.clear();
         self.cells.clear();

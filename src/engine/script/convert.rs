@@ -9,8 +9,14 @@ use crate::lua::{Thrown, Value, Vm};
 use crate::resp::{Cell, Reply};
 use crate::state::scripts::{Fields, Machine, error_table};
 
-/// A table nested deeper than this in a reply is an error.
-const MAX_DEPTH: usize = 2000;
+/// Places on the stack of Redis' machine: deeper nesting in a reply is an error.
+const MAX_SLOTS: u32 = 8000;
+/// How many stand there when the reply begins, the result among them.
+const SLOTS_BEFORE: u32 = 2;
+/// How many more a value wants to be free.
+const SLOTS_OF_A_VALUE: u32 = 4;
+/// A table that holds others many times over could make a reply without end.
+const MAX_REPLY_BYTES: usize = 256 << 20;
 
 const INT: u32 = Cell::Int as u32;
 const INT64: u32 = Cell::Int64 as u32;
@@ -223,6 +229,7 @@ fn set_in(vm: &mut Vm, table: TableId, key: Value, value: Value) -> Result<(), T
 
 /// The result of a script as a reply. `resp3` is the version the script chose, which only booleans depend on.
 pub fn write(machine: &Machine, value: Value, resp3: bool, reply: &mut Reply, errors: &mut Errors) {
+    let start = reply.mark();
     let mut writer = Writer {
         errors,
         vm: &machine.vm,
@@ -230,7 +237,19 @@ pub fn write(machine: &Machine, value: Value, resp3: bool, reply: &mut Reply, er
         resp3,
         reply,
     };
-    writer.value(value, 0);
+    let mut levels: Vec<Level> = Vec::new();
+    levels.extend(writer.value(value, SLOTS_BEFORE));
+    while let Some(level) = levels.last_mut() {
+        match level.next(&machine.vm) {
+            Some((value, slots)) => levels.extend(writer.value(value, slots)),
+            None => drop(levels.pop()),
+        }
+        if writer.reply.used_bytes() > MAX_REPLY_BYTES {
+            writer.reply.rewind(start);
+            writer.error(b"ERR the reply of the script is too large");
+            return;
+        }
+    }
 }
 
 /// The errors in a reply.
@@ -268,16 +287,69 @@ struct Writer<'a> {
     reply: &'a mut Reply,
 }
 
+/// A table whose elements are being written.
+struct Level {
+    table: TableId,
+    kind: Elements,
+    /// What its elements find on the stack of Redis' machine.
+    slots: u32,
+}
+
+enum Elements {
+    /// The last written, of so many.
+    Places(usize, usize),
+    /// The key written last, and its value if that is to be written.
+    Pairs(Value, Option<Value>),
+    /// The key written last.
+    Keys(Value),
+}
+
+impl Level {
+    /// The next to be written, and what stands on the stack with it.
+    fn next(&mut self, vm: &Vm) -> Option<(Value, u32)> {
+        let table = vm.heap.table_of(self.table);
+        match &mut self.kind {
+            Elements::Places(at, count) => {
+                *at += 1;
+                (*at <= *count).then(|| (table.get_index(*at), self.slots + 1))
+            }
+            Elements::Pairs(key, value) => {
+                if let Some(value) = value.take() {
+                    return Some((value, self.slots + 3));
+                }
+                let (next, found) = table.next(*key).ok()??;
+                (*key, *value) = (next, Some(found));
+                Some((next, self.slots + 4))
+            }
+            Elements::Keys(key) => {
+                (*key, _) = table.next(*key).ok()??;
+                Some((*key, self.slots + 3))
+            }
+        }
+    }
+}
+
 impl Writer<'_> {
-    fn value(&mut self, value: Value, depth: usize) {
+    /// Writes a value, of a table the header: its elements are to follow.
+    fn value(&mut self, value: Value, slots: u32) -> Option<Level> {
+        if slots + SLOTS_OF_A_VALUE > MAX_SLOTS {
+            self.error(b"ERR reached lua stack limit");
+            return None;
+        }
         match value {
             Value::String(text) => self.reply.bulk(self.vm.heap.bytes(text)),
             Value::Number(number) => self.reply.int(to_integer(number)),
             Value::Bool(value) if self.resp3 => self.reply.bool(value),
             Value::Bool(true) => self.reply.int(1),
-            Value::Table(table) => self.table(table, depth),
+            Value::Table(table) => return self.table(table, slots),
             _ => self.reply.nil(),
         }
+        None
+    }
+
+    fn error(&mut self, message: &[u8]) {
+        self.errors.add(message, false);
+        self.reply.error(message);
     }
 
     fn field(&self, table: TableId, name: Str) -> Value {
@@ -296,17 +368,11 @@ impl Writer<'_> {
         is_true(self.field(table, self.fields.is_counted))
     }
 
-    fn table(&mut self, table: TableId, depth: usize) {
-        if depth >= MAX_DEPTH {
-            return self.reply.error(b"ERR reached lua stack limit");
+    /// Writes a table with a field that says what it stands for, the first of those in this order; others are arrays.
+    fn table(&mut self, table: TableId, slots: u32) -> Option<Level> {
+        if !self.vm.heap.table_of(table).has_nodes() {
+            return self.elements(table, slots);
         }
-        if !self.vm.heap.table_of(table).has_nodes() || !self.tagged(table, depth) {
-            self.elements(table, depth);
-        }
-    }
-
-    /// A table with a field that says what it stands for, the first of those in this order. False when it is an array.
-    fn tagged(&mut self, table: TableId, depth: usize) -> bool {
         if let Some(message) = self.text_field(table, self.fields.err) {
             let message = one_line(without_breaks(until_zero(message)));
             let is_counted = self.is_counted(table);
@@ -323,13 +389,13 @@ impl Writer<'_> {
         } else if let Some((format, text)) = self.verbatim(table) {
             self.reply.verbatim_bytes(&format, self.vm.heap.bytes(text));
         } else if let Value::Table(map) = self.field(table, self.fields.map) {
-            self.pairs(map, depth, true);
+            return self.pairs(map, slots, true);
         } else if let Value::Table(set) = self.field(table, self.fields.set) {
-            self.pairs(set, depth, false);
+            return self.pairs(set, slots, false);
         } else {
-            return false;
+            return self.elements(table, slots);
         }
-        true
+        None
     }
 
     /// `{verbatim_string = {format = ..., string = ...}}`: formats have three letters, or are made to.
@@ -349,39 +415,34 @@ impl Writer<'_> {
     }
 
     /// What stands from 1 on, up to the first nil.
-    fn elements(&mut self, table: TableId, depth: usize) {
-        let mark = self.reply.mark();
+    fn elements(&mut self, table: TableId, slots: u32) -> Option<Level> {
+        let elements = self.vm.heap.table_of(table);
         let mut count = 0;
-        loop {
-            let element = self.vm.heap.table_of(table).get_index(count + 1);
-            if element.is_nil() {
-                break;
-            }
-            self.value(element, depth + 1);
+        while !elements.get_index(count + 1).is_nil() {
             count += 1;
         }
-        self.reply.close_array(mark, count);
+        self.reply.array(count);
+        let kind = Elements::Places(0, count);
+        Some(Level { table, kind, slots })
     }
 
     /// Keys and values, or the keys alone.
-    fn pairs(&mut self, table: TableId, depth: usize, with_values: bool) {
-        let table = self.vm.heap.table_of(table);
-        let mut pairs = Vec::new();
-        let mut before = Value::Nil;
-        while let Ok(Some((key, value))) = table.next(before) {
-            pairs.push((key, value));
-            before = key;
+    fn pairs(&mut self, table: TableId, slots: u32, with_values: bool) -> Option<Level> {
+        let (pairs, mut count, mut key) = (self.vm.heap.table_of(table), 0, Value::Nil);
+        while let Ok(Some((next, _))) = pairs.next(key) {
+            (key, count) = (next, count + 1);
         }
-        match with_values {
-            true => self.reply.map(pairs.len()),
-            false => self.reply.set(pairs.len()),
-        }
-        for (key, value) in pairs {
-            self.value(key, depth + 1);
-            if with_values {
-                self.value(value, depth + 1);
+        let kind = match with_values {
+            true => {
+                self.reply.map(count);
+                Elements::Pairs(Value::Nil, None)
             }
-        }
+            false => {
+                self.reply.set(count);
+                Elements::Keys(Value::Nil)
+            }
+        };
+        Some(Level { table, kind, slots })
     }
 }
 

@@ -115,9 +115,7 @@ const DEPRECATED: [&str; 3] = ["getfenv", "setfenv", "newproxy"];
 pub fn open(vm: &mut Vm, is_deprecated_api_open: bool) {
     lib::open(vm);
     let globals = vm.globals;
-    if is_deprecated_api_open {
-        vm.register(globals, "print", print);
-    } else {
+    if !is_deprecated_api_open {
         for name in DEPRECATED {
             vm.set_field(globals, name, Value::Nil);
         }
@@ -365,10 +363,6 @@ fn breakpoint(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, T
 }
 
 fn debug(_: &mut Vm, _: &mut dyn Host, _: &mut Call) -> Result<usize, Thrown> {
-    Ok(0)
-}
-
-fn print(_: &mut Vm, _: &mut dyn Host, _: &mut Call) -> Result<usize, Thrown> {
     Ok(0)
 }
 
