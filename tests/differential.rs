@@ -7,6 +7,8 @@
 
 #[path = "differential/judge.rs"]
 mod judge;
+#[path = "differential/libraries.rs"]
+mod libraries;
 #[path = "differential/pair.rs"]
 mod pair;
 #[path = "differential/report.rs"]
@@ -24,6 +26,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use pair::{Difference, Pair};
+use redstart::algorithms::rng::Rng;
 use stream::{Args, Repertoire};
 use value::Value;
 use vocabulary::Vocabulary;
@@ -80,6 +83,35 @@ fn payloads(pair: &mut Pair) -> Vec<Vec<u8>> {
         }
     }
     let mut broken = found[0].clone();
+    broken.pop();
+    found.extend([broken, b"".to_vec(), b"\x00\x01x\x0b\x00".to_vec()]);
+    found
+}
+
+/// Payloads of function libraries, and damaged ones.
+fn library_payloads(pair: &mut Pair) -> Vec<Vec<u8>> {
+    let words = |text: &str| -> Args {
+        text.split(' ')
+            .map(|word| word.as_bytes().to_vec())
+            .collect()
+    };
+    let mut dice = vocabulary::Dice(Rng::new([5, 6]));
+    let mut found = Vec::new();
+    while found.len() < 30 {
+        let mut commands = vec![words("FUNCTION FLUSH")];
+        for _ in 0..dice.below(4) {
+            let mut load = words("FUNCTION LOAD REPLACE");
+            load.push(libraries::source(&mut dice));
+            commands.push(load);
+        }
+        commands.push(words("FUNCTION DUMP"));
+        if let Some(Some(Value::Leaf { kind: "$", text })) =
+            pair.ask_oracle(&commands).into_iter().last()
+        {
+            found.push(text);
+        }
+    }
+    let mut broken = found[found.len() - 1].clone();
     broken.pop();
     found.extend([broken, b"".to_vec(), b"\x00\x01x\x0b\x00".to_vec()]);
     found
@@ -175,6 +207,7 @@ fn main() -> ExitCode {
     };
     let vocabulary = Vocabulary {
         payloads: payloads(&mut campaign.pair),
+        library_payloads: library_payloads(&mut campaign.pair),
     };
     let end = Instant::now() + Duration::from_secs(seconds);
     let (mut passed, mut failed, mut steps, mut seed) = (0, 0, 0, first_seed);

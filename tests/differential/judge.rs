@@ -49,6 +49,11 @@ pub fn agree(args: &Args, want: &Value, got: &Value, is_ordered: bool) -> bool {
         {
             matches(want, got, Order::Unordered)
         }
+        b"FUNCTION" => {
+            alike_libraries(want, got)
+                || are_both_taken(want, got)
+                || matches(want, got, Order::Unordered)
+        }
         b"DUMP" => alike_payloads(want, got, is_ordered),
         _ => false,
     }
@@ -198,4 +203,35 @@ fn alike_payloads(want: &Value, got: &Value, is_ordered: bool) -> bool {
         _ => false,
     };
     one == two && may_vary
+}
+
+/// Libraries come in the order of a hash table.
+fn alike_libraries(want: &Value, got: &Value) -> bool {
+    const FOOTER_BYTES: usize = 10;
+    let (
+        Value::Leaf { kind: "$", text },
+        Value::Leaf {
+            kind: "$",
+            text: other,
+        },
+    ) = (want, got)
+    else {
+        return false;
+    };
+    let sorted = |text: &[u8]| {
+        let mut bytes = text
+            .get(..text.len().saturating_sub(FOOTER_BYTES))?
+            .to_vec();
+        bytes.sort_unstable();
+        Some(bytes)
+    };
+    text.first() == Some(&0xf5) && sorted(text) == sorted(other)
+}
+
+/// Which of several names that are taken is told is up to the hash table.
+fn are_both_taken(want: &Value, got: &Value) -> bool {
+    let is_taken = |value: &Value, start: &[u8]| matches!(value, Value::Leaf { kind: "-", text } if text.starts_with(start) && text.ends_with(b" already exists"));
+    [&b"ERR Library "[..], b"ERR Function "]
+        .iter()
+        .any(|start| is_taken(want, start) && is_taken(got, start))
 }

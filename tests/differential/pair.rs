@@ -239,12 +239,13 @@ impl Pair {
         let commands = [
             words("FLUSHALL SYNC"),
             words("FUNCTION FLUSH"),
+            words("SCRIPT FLUSH"),
             words("DEBUG SET-ACTIVE-EXPIRE 0"),
             configure,
         ];
         self.control.ask(&commands);
         let session = self.engine.connect(Kind::Wire);
-        commands[2..]
+        commands[3..]
             .iter()
             .for_each(|command| self.engine.feed(session, &encode(command)));
         self.engine.drain(session);
@@ -608,7 +609,15 @@ impl Pair {
                 self.ask_both(&questions)?;
             }
         }
-        self.ask_both(&[words("SELECT 0"), words("DEBUG DIGEST")])
+        self.ask_both(&[words("SELECT 0"), words("DEBUG DIGEST")])?;
+        if self.lookup().find(b"FUNCTION").is_none() {
+            return Ok(());
+        }
+        self.ask_both(&[
+            words("FUNCTION LIST WITHCODE"),
+            words("FUNCTION STATS"),
+            words("FUNCTION DUMP"),
+        ])
     }
 
     fn compare_field_lives(

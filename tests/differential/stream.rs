@@ -38,9 +38,9 @@ fn is_left_out(name: &str) -> bool {
     const LEFT_OUT: &str = " randomkey shutdown lastsave lolwut auth hello quit reset monitor save bgsave bgrewriteaof wait \
         waitaof migrate replicaof slaveof failover psync sync replconf role command readonly readwrite asking \
         restore-asking pfselftest pfdebug time info object|freq object|idletime object|refcount flushall swapdb ";
-    const FAMILIES: [&str; 12] = [
+    const FAMILIES: [&str; 11] = [
         "debug", "client", "config", "memory", "acl", "latency", "slowlog", "module", "command|",
-        "cluster", "script", "function",
+        "cluster", "script",
     ];
     LEFT_OUT.contains(&format!(" {name} "))
         || name.ends_with("|help")
@@ -98,11 +98,7 @@ impl Repertoire {
         let is_data = |group: Group| {
             !matches!(
                 group,
-                Group::Connection
-                    | Group::Server
-                    | Group::Pubsub
-                    | Group::Transactions
-                    | Group::Scripting
+                Group::Connection | Group::Server | Group::Pubsub | Group::Transactions
             )
         };
         let data: Vec<_> = self
@@ -117,7 +113,7 @@ impl Repertoire {
         };
         let row = rows[dice.below(rows.len())];
         // They empty everything: seldom.
-        let is_sweeping = matches!(row.row.name, "flushdb" | "select" | "move");
+        let is_sweeping = matches!(row.row.name, "flushdb" | "select" | "move" | "flush");
         (!is_sweeping || dice.chance(15)).then_some(row)
     }
 }
@@ -355,6 +351,11 @@ impl Writer<'_> {
         let (vocabulary, dice) = (self.vocabulary, &mut self.dice);
         let key = vocabulary.key(dice, group);
         let name = filler(group).unwrap_or("SET");
+        if group == Group::Scripting {
+            let mut args = words("FUNCTION LOAD REPLACE");
+            args.push(super::libraries::source(dice));
+            return args;
+        }
         let times = match group {
             Group::String | Group::Bitmap => 1,
             Group::Stream | Group::Geo => 1 + dice.below(4),
@@ -569,6 +570,7 @@ fn filler(group: Group) -> Option<&'static str> {
         Group::Stream => "XADD",
         Group::Geo => "GEOADD",
         Group::Hyperloglog => "PFADD",
+        Group::Scripting => "FUNCTION",
         _ => return None,
     })
 }

@@ -1,6 +1,7 @@
 //! The words of random streams: what stands for a key, an element, an id, ... by the name and type of the argument.
 
 use redstart::algorithms::rng::Rng;
+use redstart::algorithms::sha1::sha1;
 use redstart::table::Group;
 
 /// Decisions from a seed.
@@ -67,6 +68,8 @@ const LETTERS: &str = "slezhxgp";
 pub struct Vocabulary {
     /// DUMP payloads, some of them damaged.
     pub payloads: Vec<Vec<u8>>,
+    /// The same of FUNCTION DUMP.
+    pub library_payloads: Vec<Vec<u8>>,
 }
 
 impl Vocabulary {
@@ -167,6 +170,21 @@ impl Vocabulary {
 
     pub fn string(&self, dice: &mut Dice, name: &str, command: &str, group: Group) -> Vec<u8> {
         match name {
+            "function-code" if dice.chance(97) => super::libraries::source(dice),
+            "library-name" | "library-name-pattern" => {
+                dice.word("lib1|lib2|lib3|LIB1|Lib2|nosuch|lib*|*|?ib1|")
+            }
+            "script" if dice.chance(97) => super::libraries::script(dice),
+            "sha1" if dice.chance(90) => {
+                let script = super::libraries::script(dice);
+                let digest = sha1(&script).map(|byte| format!("{byte:02x}"));
+                digest.concat().into_bytes()
+            }
+            "function" => dice.word("f|g|h|i|j|k|l|m|n|f|g|h|i|j|k|l|F|G|nosuch|"),
+            "serialized-value" if command == "function|restore" => {
+                let at = dice.below(self.library_payloads.len());
+                self.library_payloads[at].clone()
+            }
             "serialized-value" if dice.chance(90) && !self.payloads.is_empty() => {
                 let at = dice.below(self.payloads.len());
                 self.payloads[at].clone()
