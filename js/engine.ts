@@ -49,6 +49,8 @@ const LONGEST_TIMER_MS = 0x7fffffff;
 const STEPS_A_UNIT = 100_000;
 const SLICE_STEPS = 200_000;
 const MOST_STEPS = 500_000_000;
+/** A tick that was asked for and does not come within this time is asked for again. */
+const TICK_PATIENCE_MS = 1000;
 
 /** Instead of a reply: the reply comes later, as a message. */
 export const BLOCKED = Symbol("blocked");
@@ -168,7 +170,8 @@ export class Engine {
 	private lastOp = NO_OP;
 	private lastName = "";
 	private isPumpDue = false;
-	private isTickDue = false;
+	/** When a tick was asked for that has not come. */
+	private tickAsked_ms = Number.NEGATIVE_INFINITY;
 	/** Who waits for scripts. */
 	private scriptWaiters: { isThere: () => boolean; resolve: () => void }[] = [];
 	private timer: Timer | undefined;
@@ -789,10 +792,12 @@ export class Engine {
 
 	/** Goes on with the script that is paused. */
 	private tickSoon(): void {
-		if (this.isTickDue) return;
-		this.isTickDue = true;
+		// In Workers a request may end, and its tasks with it.
+		const now_ms = this.now();
+		if (now_ms - this.tickAsked_ms < TICK_PATIENCE_MS) return;
+		this.tickAsked_ms = now_ms;
 		soon(() => {
-			this.isTickDue = false;
+			this.tickAsked_ms = Number.NEGATIVE_INFINITY;
 			if (!this.isDead) this.tell(() => this.tick());
 		});
 	}

@@ -170,6 +170,10 @@ impl Instance {
     #[inline]
     pub fn finish(&mut self, called: Called) -> i32 {
         self.publish();
+        if read_word(word::SCRIPT) != 0 {
+            // It may have been killed.
+            self.publish_all();
+        }
         match called {
             Called::Replied => encode(self.engine.reply()),
             Called::Blocked => {

@@ -182,4 +182,29 @@ describe("npx redstart", () => {
 		const second = await start(args);
 		expect(await second.redis.mget("saved", "unsaved")).toEqual(["yes", null]);
 	});
+
+	it("goes on serving while a script runs long, as redis-server does", async () => {
+		const server = await start(["--save", "", "--dir", folder(), "--busy-reply-threshold", "100"]);
+		const other = new Redis({ port: server.port, host: "127.0.0.1", maxRetriesPerRequest: 0 });
+		other.on("error", () => {});
+		cleanups.push(() => other.disconnect());
+		await other.ping();
+		const running = server.redis.eval("while true do end", 0).catch((error: Error) => error.message);
+		const refused = await other.get("k").catch((error: Error) => error.message);
+		expect(refused).toBe(
+			"BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+		);
+		expect(await other.script("KILL")).toBe("OK");
+		expect(await running).toMatch(
+			/^ERR Script killed by user with SCRIPT KILL\.\.\. script: \w{40}, on @user_script:1\.$/,
+		);
+		await expect.poll(server.log).toContain("* Lua script killed by user with SCRIPT KILL.");
+		expect(server.log()).toMatch(/# Slow script detected: still in execution after \d+ milliseconds\./);
+		// One that has written can only be ended with the server.
+		server.redis.eval("redis.call('SET', 'k', 'v') while true do end", 0).catch(() => {});
+		expect(await other.get("k").catch((error: Error) => error.message)).toMatch(/^BUSY/);
+		expect(await other.script("KILL").catch((error: Error) => error.message)).toMatch(/^UNKILLABLE/);
+		other.shutdown("NOSAVE").catch(() => {});
+		expect(await server.exit).toBe(0);
+	});
 });

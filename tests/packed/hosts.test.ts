@@ -253,6 +253,45 @@ describe("in a browser", () => {
 });
 
 describe("in workerd", () => {
+	it("goes on while a script runs long", async () => {
+		const pkg = join(project.installed, "pkg");
+		const main = `
+import { Redstart } from "./workerd.js";
+export default {
+	async fetch() {
+		const db = await Redstart.open("memory://", { config: { "busy-reply-threshold": 20 } });
+		const running = db.async.eval("while true do end").catch((error) => error.message);
+		await new Promise((resolve) => setTimeout(resolve, 50));
+		const told = await db.async.get("k").catch((error) => error.message);
+		db.scriptKill();
+		const whole = await db.async.eval("for i = 1, 500000 do end return 7");
+		return Response.json([told, await running, whole]);
+	},
+};`;
+		const worker = new Miniflare({
+			modulesRoot: "/",
+			modules: [
+				{ type: "ESModule", path: "/main.js", contents: main },
+				{ type: "ESModule", path: "/workerd.js", contents: readFileSync(join(pkg, "workerd.js"), "utf8") },
+				{
+					type: "CompiledWasm",
+					path: "/redstart_bg.wasm",
+					contents: readFileSync(join(pkg, "redstart_bg.wasm")),
+				},
+			],
+			compatibilityDate: "2026-07-01",
+		});
+		try {
+			const response = await worker.dispatchFetch("http://localhost/");
+			const [told, killed, whole] = (await response.json()) as [string, string, number];
+			expect(told).toMatch(/^BUSY Redis is busy running a script\./);
+			expect(killed).toMatch(/^ERR Script killed by user with SCRIPT KILL/);
+			expect(whole).toBe(7);
+		} finally {
+			await worker.dispose();
+		}
+	});
+
 	it("runs", async () => {
 		const pkg = join(project.installed, "pkg");
 		const text = (path: string) => readFileSync(join(pkg, path), "utf8");
