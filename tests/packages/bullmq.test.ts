@@ -9,8 +9,11 @@ import {
 	Worker,
 	type WorkerOptions,
 } from "bullmq";
+import { createClient } from "redis";
 import { describe, expect, it } from "vitest";
-import { atEnd, PLACES, type Place, pause } from "./places.ts";
+import { serve } from "../../js/serve/serve.ts";
+import { open } from "../js/open.ts";
+import { atEnd, isRedisServer, PLACES, type Place, pause } from "./places.ts";
 
 type Work = (job: Job) => Promise<unknown>;
 
@@ -225,4 +228,22 @@ describe.each(PLACES)("%s", (_, start) => {
 		await becomes(() => started).toEqual(["silent", "lively"]);
 		await becomes(() => queue.getCompletedCount()).toBe(1);
 	});
+});
+
+it.skipIf(isRedisServer)("works through node-redis as well", async () => {
+	const server = await serve(await open());
+	atEnd(() => server.close());
+	const client = createClient({ url: `redis://127.0.0.1:${server.port}` });
+	client.on("error", () => undefined);
+	await client.connect();
+	atEnd(() => client.destroy());
+	const connection = client as never;
+	const queue = new Queue("q", { connection });
+	atEnd(() => queue.close());
+	const worker = new Worker("q", async (job) => job.data.n * 2, { connection });
+	worker.on("error", () => undefined);
+	atEnd(() => worker.close(true));
+	const job = await queue.add("double", { n: 21 }, { delay: 50 });
+	await becomes(() => job.getState()).toBe("completed");
+	expect((await queue.getJob(job.id as string))?.returnvalue).toBe(42);
 });
