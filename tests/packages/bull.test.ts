@@ -51,8 +51,10 @@ describe.each(PLACES)("bull %s", (_, start) => {
 		const queue = queueAt(await start());
 		const done: string[] = [];
 		queue.process("*", async (job) => done.push(job.name));
-		await queue.add("later", {}, { delay: 250 });
-		await queue.add("now", {});
+		await queue.addBulk([
+			{ name: "later", data: {}, opts: { delay: 250 } },
+			{ name: "now", data: {} },
+		]);
 		const far = await queue.add("far", {}, { delay: 1_000_000 });
 		await becomes(() => done).toEqual(["now", "later"]);
 		await far.promote();
@@ -69,9 +71,12 @@ describe.each(PLACES)("bull %s", (_, start) => {
 		const queue = queueAt(await start(), { limiter: { max: 2, duration: 250 } });
 		const at: number[] = [];
 		await queue.addBulk(Array.from({ length: 6 }, () => ({ data: {} })));
-		queue.process(async () => at.push(Date.now()));
+		const from_ms = Date.now();
+		queue.process(async () => at.push(Date.now() - from_ms));
 		await becomes(() => at.length).toBe(6);
-		expect((at[5] as number) - (at[0] as number)).toBeGreaterThanOrEqual(400);
+		for (const [i, after_ms] of at.entries()) {
+			expect(after_ms).toBeGreaterThanOrEqual(Math.floor(i / 2) * 250 - 5);
+		}
 	});
 
 	it("tries again what failed, keeps what fails for good, orders by priority, pauses and cleans", async () => {
@@ -103,8 +108,9 @@ describe.each(PLACES)("bull %s", (_, start) => {
 
 	it("gives a job to another worker when the first has gone silent", async () => {
 		const place = await start();
-		const settings = { lockDuration: 100, lockRenewTime: 1_000_000, stalledInterval: 100 };
-		const silent = queueAt(place, { settings: { ...settings, stalledInterval: 0 } });
+		const silent = queueAt(place, {
+			settings: { lockDuration: 100, lockRenewTime: 1_000_000, stalledInterval: 0 },
+		});
 		const started: string[] = [];
 		silent.process(async () => {
 			started.push("silent");
@@ -112,7 +118,7 @@ describe.each(PLACES)("bull %s", (_, start) => {
 		});
 		await silent.add({});
 		await becomes(() => started).toEqual(["silent"]);
-		const lively = queueAt(place, { settings });
+		const lively = queueAt(place, { settings: { stalledInterval: 100 } });
 		lively.process(async () => started.push("lively"));
 		await becomes(() => started).toEqual(["silent", "lively"]);
 		await becomes(() => lively.getCompletedCount()).toBe(1);
@@ -159,11 +165,11 @@ describe("bee-queue over TCP", () => {
 			if (job.data === "bad") throw new Error("no");
 			if (job.data === "shaky" && job.options.retries === 1) throw new Error("once");
 		});
+		await queue.createJob("now").save();
 		await queue
 			.createJob("later")
 			.delayUntil(Date.now() + 250)
 			.save();
-		await queue.createJob("now").save();
 		await becomes(() => done).toEqual(["now", "later"]);
 		const far = await queue
 			.createJob("far")

@@ -96,12 +96,12 @@ describe.each(PLACES)("%s", (_, start) => {
 			const onLockLost = (error: LostLockError) => {
 				lost = error;
 			};
-			const options = { ...quick, lockTimeout: 400, refreshInterval: 20, onLockLost };
+			const options = { ...quick, lockTimeout: 1000, refreshInterval: 20, onLockLost };
 			const mutex = new Mutex(redis, "m", options);
 			const other = new Mutex(place.client(), "m", quick);
 			await mutex.acquire();
 			// Longer than the lock lives by itself.
-			await pause(600);
+			await pause(1300);
 			expect(mutex.isAcquired).toBe(true);
 			await expect(other.acquire()).rejects.toThrow(TimeoutError);
 			expect(await other.tryAcquire()).toBe(false);
