@@ -157,3 +157,197 @@ fn sessions_are_as_redis_has_them() {
     );
     assert!(compared > 300, "only {compared} were compared");
 }
+
+/// The sessions of one client each: the script, and what the client sends from EVAL on.
+fn sessions() -> Vec<(String, Vec<String>)> {
+    let mut sessions = Vec::new();
+    for part in include_str!("data/debug/sessions.txt").split("\n# ") {
+        let (mut script, mut sent) = (Vec::new(), Vec::new());
+        let mut is_alone = part.contains("> SCRIPT DEBUG SYNC\n");
+        for line in part.lines() {
+            if let Some(line) = line.strip_prefix('|') {
+                script.push(line.get(1..).unwrap_or_default());
+            } else if let Some(words) = line.strip_prefix("> ") {
+                sent.push(words.to_owned());
+            } else if !line.starts_with(' ') && (line.contains('>') || line.starts_with('@')) {
+                is_alone = false;
+            }
+        }
+        let begins = sent
+            .iter()
+            .position(|words| words.starts_with("EVAL SCRIPT!"));
+        if let (true, Some(begins)) = (is_alone, begins) {
+            sessions.push((script.join("\n"), sent.split_off(begins)));
+        }
+    }
+    sessions
+}
+
+#[test]
+fn it_is_the_same_how_often_the_client_is_waited_for() {
+    let mut compared = 0;
+    for (script, sent) in sessions() {
+        let mut outputs = Vec::new();
+        for is_at_once in [false, true] {
+            let mut play = Play::new();
+            play.script = script.clone();
+            play.send("1", false, "SCRIPT DEBUG SYNC");
+            let id = play.clients["1"];
+            play.engine.drain(id);
+            let mut output = Vec::new();
+            let mut bytes = Vec::new();
+            for words in &sent {
+                let mut words = split_arguments(words).expect("words");
+                if words.get(1).is_some_and(|word| word == b"SCRIPT!") {
+                    words[1] = script.clone().into_bytes();
+                }
+                bytes.extend(encode_command(&words));
+                if !is_at_once && !play.engine.is_closing(id) {
+                    play.engine.feed(id, &std::mem::take(&mut bytes));
+                    output.extend(play.engine.drain(id));
+                }
+            }
+            if is_at_once {
+                play.engine.feed(id, &bytes);
+                output.extend(play.engine.drain(id));
+            }
+            outputs.push(output.escape_ascii().to_string());
+        }
+        assert_eq!(outputs[0], outputs[1], "{script}");
+        compared += 1;
+    }
+    assert!(compared > 15, "only {compared} were compared");
+}
+
+#[test]
+fn what_is_done_to_a_copy_is_nobodys_business() {
+    let mut play = Play::new();
+    play.engine.set_logging(true);
+    play.script = "redis.call('set', 'k', 'new')\nredis.call('publish', 'channel', 'text')\nredis.log(redis.LOG_WARNING, 'said')\nreturn redis.call('incr', 'n')".into();
+    for setup in [
+        "CONFIG SET notify-keyspace-events KEA",
+        "SET k old",
+        "EVAL \"return redis.call('get', 'k')\" 0",
+    ] {
+        play.send("2", false, setup);
+    }
+    play.send("3", false, "PSUBSCRIBE *");
+    play.send("2", false, "WATCH k");
+    play.send("4", false, "HELLO 3");
+    play.send("4", false, "CLIENT TRACKING ON BCAST");
+    play.received("");
+    play.engine.take_log();
+    let dirty = play.engine.keys().dirty;
+    let mut requests = 0;
+    for words in ["SCRIPT DEBUG YES", "EVAL SCRIPT! 0", "s", "s", "s", "s"] {
+        play.send("1", false, words);
+        while play.engine.next_request().is_some() {
+            requests += 1;
+        }
+    }
+    let received = play.received("1");
+    assert_eq!(received.last().map(String::as_str), Some("  <closed>"));
+    assert!(received.contains(&"  :1".to_owned()), "{received:?}");
+    assert!(
+        received.iter().all(|line| line.get(2..4) != Some("3:")),
+        "{received:?}"
+    );
+    assert!(
+        received.iter().all(|line| line.get(2..4) != Some("4:")),
+        "{received:?}"
+    );
+    assert_eq!(requests, 1, "the script wrote to the log once");
+    assert_eq!(play.engine.keys().dirty, dirty);
+    assert_eq!(play.engine.take_log(), []);
+    for words in ["MULTI", "GET k", "EXISTS n", "EXEC"] {
+        play.send("2", false, words);
+    }
+    let received = play.received("2");
+    let exec = received.iter().skip_while(|line| *line != "  *2");
+    assert_eq!(exec.collect::<Vec<_>>(), ["  *2", "  $3", "  old", "  :0"]);
+}
+
+#[test]
+fn effects_are_logged_when_the_script_is_over() {
+    let mut play = Play::new();
+    play.engine.set_logging(true);
+    play.script = "redis.call('set', 'k', 1)\nredis.call('incr', 'k')\nreturn 1".into();
+    for words in ["SCRIPT DEBUG SYNC", "EVAL SCRIPT! 0", "s", "s"] {
+        play.send("1", false, words);
+    }
+    assert_eq!(play.engine.take_log(), []);
+    play.send("1", false, "s");
+    let names = play.engine.take_log().into_iter();
+    let names: Vec<Vec<u8>> = names.map(|mut record| record.command.remove(0)).collect();
+    assert_eq!(names, [b"MULTI".as_slice(), b"set", b"incr", b"EXEC"]);
+}
+
+#[test]
+fn a_loop_without_an_end_stops_by_itself() {
+    let mut play = Play::new();
+    play.script = "local i = 0\nwhile true do\n  i = i + 1\nend".into();
+    play.send("1", false, "CONFIG SET busy-reply-threshold 4");
+    for words in ["SCRIPT DEBUG SYNC", "EVAL SCRIPT! 0", "c"] {
+        play.received("1");
+        play.send("1", false, words);
+    }
+    let stop = "  +* Stopped at 3, stop reason = timeout reached, infinite loop?";
+    assert_eq!(play.received("1"), ["  *2", stop, "  +-> 3     i = i + 1"]);
+    play.send("1", false, "c");
+    assert_eq!(play.received("1"), ["  *2", stop, "  +-> 3     i = i + 1"]);
+    play.send("1", false, "abort");
+    assert_eq!(play.received("1").len(), 4);
+}
+
+/// What EVAL of a program replies, at once or through the debugger.
+fn reply_to(program: &str, is_debugged: bool) -> String {
+    let mut play = Play::new();
+    play.script = program.to_owned();
+    if is_debugged {
+        play.send("1", false, "SCRIPT DEBUG SYNC");
+        play.received("1");
+    }
+    play.send("1", false, "EVAL SCRIPT! 1 key arg");
+    if is_debugged {
+        play.send("1", false, "c");
+    }
+    let lines = play.received("1");
+    let end = lines.iter().position(|line| line == "  +<endsession>");
+    let reply = lines.get(end.map_or(0, |end| end + 1)..);
+    let reply = reply.unwrap_or_default().iter();
+    let reply = reply.filter(|line| *line != "  <closed>");
+    reply.cloned().collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn programs_reply_the_same_when_they_are_debugged() {
+    // Without optimisation a call takes ten times the stack that it takes with it.
+    let thread = std::thread::Builder::new().stack_size(32 << 20);
+    let thread = thread.spawn(|| {
+        let (mut compared, mut differences) = (0, Vec::new());
+        let programs = include_str!("data/lua/programs.txt").split("\n===\n");
+        let programs = programs.filter_map(|pair| Some(pair.split_once("\n---\n")?.0));
+        for program in programs.step_by(3) {
+            // A machine that is told of lines does more steps in the same program.
+            if program.contains("clock") {
+                continue;
+            }
+            let (plain, debugged) = (reply_to(program, false), reply_to(program, true));
+            compared += 1;
+            if plain != debugged {
+                differences.push(format!(
+                    "{program}\n  plain\n{plain}\n  debugged\n{debugged}"
+                ));
+            }
+        }
+        assert!(
+            differences.is_empty(),
+            "{} of {compared} differ\n{}",
+            differences.len(),
+            differences.join("\n")
+        );
+        assert!(compared > 200, "only {compared} were compared");
+    });
+    let result = thread.expect("a thread").join();
+    assert!(result.is_ok());
+}

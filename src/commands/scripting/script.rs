@@ -147,13 +147,18 @@ fn debug(ctx: &mut Ctx) -> Result {
 
 #[cfg(not(feature = "debugger"))]
 fn debug(ctx: &mut Ctx) -> Result {
-    if !ctx.arg(2).eq_ignore_ascii_case(b"no") {
-        return Err(Error::new(
-            "ERR this build has no debugger for scripts: it is for applications",
-        ));
+    let mode = ctx.arg(2);
+    if mode.eq_ignore_ascii_case(b"no") {
+        ctx.reply.ok();
+        return Ok(Outcome::Done);
     }
-    ctx.reply.ok();
-    Ok(Outcome::Done)
+    let is_known = [b"yes".as_slice(), b"sync"]
+        .iter()
+        .any(|word| mode.eq_ignore_ascii_case(word));
+    Err(Error::new(match is_known {
+        true => "ERR this build is for applications: it has no debugger for scripts",
+        false => "ERR Use SCRIPT DEBUG YES/SYNC/NO",
+    }))
 }
 
 fn help(ctx: &mut Ctx) -> Result {
