@@ -303,7 +303,10 @@ fn native_callers_wait_only_if_they_can() {
     }
     let called = host.engine.call(patient, &[b"EVAL", long, b"0"]);
     assert_eq!(called, Called::Blocked);
-    // Others are told at once.
+    // The program may ask for its settings; else others are told at once.
+    let setting: [&[u8]; 3] = [b"CONFIG", b"GET", b"maxclients"];
+    host.engine.call(native, &setting);
+    assert_eq!(host.engine.reply().text(), b"maxclients10000");
     host.engine.call(native, &[b"GET", b"k"]);
     let text = String::from_utf8_lossy(host.engine.reply().text()).into_owned();
     assert_eq!(format!("-{text}\r\n"), BUSY);

@@ -3,6 +3,8 @@
 use super::Engine;
 use crate::algorithms::bytes::Append;
 use crate::resp::Error;
+#[cfg(feature = "scripting")]
+use crate::state::Kind;
 use crate::state::{Config, Hindrance, ReplyMode, Session};
 #[cfg(feature = "scripting")]
 use crate::table::Group;
@@ -130,6 +132,7 @@ impl Engine {
         #[cfg(feature = "scripting")]
         if let Some(busy) = &self.server.scripts.busy
             && !command.is(Flags::ALLOW_BUSY)
+            && !reads_settings(session, row)
         {
             return Some(busy.refusal());
         }
@@ -170,6 +173,13 @@ impl Engine {
         let _ = args;
         row.row.flags
     }
+}
+
+/// Whether the program around the engine asks how it is configured: a server has to know for each new connection.
+#[cfg(feature = "scripting")]
+fn reads_settings(session: &Session, row: Resolved) -> bool {
+    let container = row.container.map_or("", |container| container.name);
+    session.kind != Kind::Wire && container == "config" && row.row.name == "get"
 }
 
 /// How much of a name, and of all arguments together, an error text quotes.
