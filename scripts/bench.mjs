@@ -1,5 +1,5 @@
 // `npm run bench`: the figures of the README, every one beside its peer in the same run. `npm run bench -- memory start`
-// runs only some parts: start, in-process, network, server, memory, types. Each part has a process of its own: what V8 learned
+// runs only some parts: start, in-process, network, server, memory, types, lua. Each part has a process of its own: what V8 learned
 // about the engines of one part must not slow the next.
 
 import { spawn, spawnSync } from "node:child_process";
@@ -9,7 +9,7 @@ import { build } from "./build.mjs";
 import { setUp } from "./setup.mjs";
 import { root } from "./shell.mjs";
 
-const PARTS = ["start", "in-process", "network", "server", "memory", "types"];
+const PARTS = ["start", "in-process", "network", "server", "memory", "types", "lua"];
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((part) => !PARTS.includes(part));
 if (unknown.length > 0) {
@@ -34,6 +34,7 @@ const { network, servers } = await import("../benches/js/network.mjs");
 const { memory } = await import("../benches/js/memory.mjs");
 const { start } = await import("../benches/js/start.mjs");
 const { types } = await import("../benches/js/types.mjs");
+const { lua } = await import("../benches/js/lua.mjs");
 const { reported } = await import("../benches/js/measure.mjs");
 const { NoOracle, startOracle } = await import("../tests/oracle/oracle.mjs");
 const { Redstart } = await import("../pkg/node.js");
@@ -76,6 +77,7 @@ if (isWanted("server")) {
 }
 if (isWanted("memory")) await withOracle((oracle) => memory(open, oracle.port));
 if (isWanted("types")) await withOracle((oracle) => types(open, oracle.port));
+if (isWanted("lua")) await withOracle((oracle) => lua(open, oracle.port));
 
 const missed = reported().filter((row) => row.isMet === false);
 console.log(`${reported().length} figures, ${missed.length} of those with a target missed it`);

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use super::code::{FIELDS_A_FLUSH, Ins, Op, Proto};
 use super::compiler::arithmetic::{modulo, power};
-use super::function::{Closure, Function, Special};
+use super::function::{Closure, Special};
 use super::meta::Arithmetic;
 use super::stack::WINDOW;
 use super::value::{ClosureId, Packed, TableId, Value};
@@ -64,13 +64,13 @@ impl Vm {
             };
             if id != closure {
                 let Some(found) = self.heap.closures.get(id.0) else {
-                    return Err(self.error(b"not a function"));
+                    return self.lost();
                 };
                 function = found.proto.clone();
                 closure = id;
             }
             let Some(proto) = function.as_deref() else {
-                return Err(self.error(b"not a function"));
+                return self.lost();
             };
             let code = proto.code.as_slice();
             let constants = proto.constants.as_slice();
@@ -85,7 +85,7 @@ impl Vm {
                         .and_then(|stack| stack.first_chunk_mut::<WINDOW>())
                     {
                         Some(registers) => registers,
-                        None => return Err(self.error(b"stack overflow")),
+                        None => return self.lost(),
                     }
                 };
             }
@@ -156,7 +156,7 @@ impl Vm {
                     let holds = if left.is_number() && right.is_number() {
                         left.float() $op right.float()
                     } else {
-                        slow!(self.$slow(host, left.value(), right.value()))
+                        slow!(self.$slow(host, left, right))
                     };
                     pc += usize::from(holds != ($ins.a != 0));
                 }};
@@ -188,7 +188,7 @@ impl Vm {
             }
             loop {
                 let Some(&ins) = code.get(pc) else {
-                    return Err(self.error(b"bad code"));
+                    return self.lost();
                 };
                 pc += 1;
                 match ins.op {
@@ -247,7 +247,7 @@ impl Vm {
                     Op::SetTableKR => set!(ins, k!(ins.b), r!(ins.c)),
                     Op::SetTableKK => set!(ins, k!(ins.b), k!(ins.c)),
                     Op::NewTable => {
-                        let table = slow!(self.new_table(usize::from(ins.b), ins.c as usize));
+                        let table = slow!(self.new_table(ins));
                         r!(ins.a) = Packed::table(table);
                     }
                     Op::SelfK | Op::SelfR => {
@@ -282,8 +282,7 @@ impl Vm {
                         if operand.is_number() {
                             r!(ins.a) = Packed::calculated(-operand.float());
                         } else {
-                            let value = slow!(self.negate(host, operand.value(), ins));
-                            r!(ins.a) = value.into();
+                            slow!(self.negate_slowly(host, operand, ins, base));
                         }
                     }
                     Op::Not => r!(ins.a) = Packed::bool(!r!(ins.b).is_true()),
@@ -293,14 +292,11 @@ impl Vm {
                             let length = self.heap.table_of(id).length();
                             r!(ins.a) = Packed::calculated(length as f64);
                         } else {
-                            let value = slow!(self.length(host, operand.value(), ins));
-                            r!(ins.a) = value.into();
+                            slow!(self.length_slowly(host, operand, ins, base));
                         }
                     }
                     Op::Concat => {
-                        let (first, last) = (base + usize::from(ins.b), base + ins.c as usize);
-                        let value = slow!(self.concat(host, first, last));
-                        r!(ins.a) = value.into();
+                        slow!(self.concat_slowly(host, ins, base));
                     }
                     Op::Jump => {
                         if ins.c < 0 {
@@ -317,16 +313,16 @@ impl Vm {
                         };
                         let mut holds = left.equals(right);
                         if !holds && left.may_equal(right) {
-                            holds = slow!(self.equal(host, left.value(), right.value()));
+                            holds = slow!(self.equal_slowly(host, left, right));
                         }
                         pc += usize::from(holds != (ins.a != 0));
                     }
-                    Op::Less => compare!(ins, r!(ins.b), r!(ins.c), <, less),
-                    Op::LessRK => compare!(ins, r!(ins.b), k!(ins.c), <, less),
-                    Op::LessKR => compare!(ins, k!(ins.b), r!(ins.c), <, less),
-                    Op::LessEqual => compare!(ins, r!(ins.b), r!(ins.c), <=, less_equal),
-                    Op::LessEqualRK => compare!(ins, r!(ins.b), k!(ins.c), <=, less_equal),
-                    Op::LessEqualKR => compare!(ins, k!(ins.b), r!(ins.c), <=, less_equal),
+                    Op::Less => compare!(ins, r!(ins.b), r!(ins.c), <, less_slowly),
+                    Op::LessRK => compare!(ins, r!(ins.b), k!(ins.c), <, less_slowly),
+                    Op::LessKR => compare!(ins, k!(ins.b), r!(ins.c), <, less_slowly),
+                    Op::LessEqual => compare!(ins, r!(ins.b), r!(ins.c), <=, less_equal_slowly),
+                    Op::LessEqualRK => compare!(ins, r!(ins.b), k!(ins.c), <=, less_equal_slowly),
+                    Op::LessEqualKR => compare!(ins, k!(ins.b), r!(ins.c), <=, less_equal_slowly),
                     Op::Test => pc += usize::from(r!(ins.a).is_true() != (ins.c != 0)),
                     Op::TestSet => {
                         let value = r!(ins.b);
@@ -361,7 +357,7 @@ impl Vm {
                         let at = base + usize::from(ins.a);
                         let mut count = argument_count(self.thread.top, at, ins.b);
                         save!();
-                        if Function::of(r!(ins.a).value()).is_none() {
+                        if !r!(ins.a).is_function() {
                             // A function behind `__call` takes the place of the running one as any other.
                             count = self.make_callable(at, count)?;
                         }
@@ -458,7 +454,15 @@ impl Vm {
         }
     }
 
+    /// What cannot be: a function or its registers are not where they were.
+    #[cold]
+    #[inline(never)]
+    fn lost(&mut self) -> Result<(), Thrown> {
+        Err(self.error(b"bad code"))
+    }
+
     /// A call of what is no simple function of Lua: true when a frame was made that is to be taken up.
+    #[inline(never)]
     fn call_slowly(
         &mut self,
         host: &mut dyn Host,
@@ -484,6 +488,70 @@ impl Vm {
         if self.heap.is_due() {
             self.collect();
         }
+    }
+
+    #[inline(never)]
+    fn negate_slowly(
+        &mut self,
+        host: &mut dyn Host,
+        operand: Packed,
+        ins: Ins,
+        base: usize,
+    ) -> Result<(), Thrown> {
+        let value = self.negate(host, operand.value(), ins)?;
+        self.set_stack(base + usize::from(ins.a), value);
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn length_slowly(
+        &mut self,
+        host: &mut dyn Host,
+        operand: Packed,
+        ins: Ins,
+        base: usize,
+    ) -> Result<(), Thrown> {
+        let value = self.length(host, operand.value(), ins)?;
+        self.set_stack(base + usize::from(ins.a), value);
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn concat_slowly(&mut self, host: &mut dyn Host, ins: Ins, base: usize) -> Result<(), Thrown> {
+        let (first, last) = (base + usize::from(ins.b), base + ins.c as usize);
+        let value = self.concat(host, first, last)?;
+        self.set_stack(base + usize::from(ins.a), value);
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn equal_slowly(
+        &mut self,
+        host: &mut dyn Host,
+        left: Packed,
+        right: Packed,
+    ) -> Result<bool, Thrown> {
+        self.equal(host, left.value(), right.value())
+    }
+
+    #[inline(never)]
+    fn less_slowly(
+        &mut self,
+        host: &mut dyn Host,
+        left: Packed,
+        right: Packed,
+    ) -> Result<bool, Thrown> {
+        self.less(host, left.value(), right.value())
+    }
+
+    #[inline(never)]
+    fn less_equal_slowly(
+        &mut self,
+        host: &mut dyn Host,
+        left: Packed,
+        right: Packed,
+    ) -> Result<bool, Thrown> {
+        self.less_equal(host, left.value(), right.value())
     }
 
     /// `object[key]` into the register of an instruction, metamethods and all.
@@ -520,12 +588,14 @@ impl Vm {
         self.set_index(host, object.value(), key.value(), value.value(), about)
     }
 
-    fn new_table(&mut self, array: usize, nodes: usize) -> Result<TableId, Thrown> {
+    #[inline(never)]
+    fn new_table(&mut self, ins: Ins) -> Result<TableId, Thrown> {
         self.collect_if_due();
-        Ok(self.heap.table(array, nodes)?)
+        Ok(self.heap.table(usize::from(ins.b), ins.c as usize)?)
     }
 
     /// A call in tail position: the new function takes the place of the running one.
+    #[inline(never)]
     fn replace_frame(&mut self, id: ClosureId, at: usize, count: usize) -> Result<(), Thrown> {
         let Some(frame) = self.thread.frames.pop() else {
             return Err(Thrown);
@@ -559,6 +629,7 @@ impl Vm {
     }
 
     /// Checks and converts what a numeric loop begins with.
+    #[inline(never)]
     fn prepare_loop(&mut self, at: usize) -> Result<(), Thrown> {
         let mut numbers = [0.0; 3];
         let messages: [&[u8]; 3] = [
@@ -578,6 +649,7 @@ impl Vm {
     }
 
     /// Calls the iterator of a generic loop.
+    #[inline(never)]
     fn step_iterator(
         &mut self,
         host: &mut dyn Host,
@@ -628,6 +700,7 @@ impl Vm {
         }
     }
 
+    #[inline(never)]
     fn set_list(&mut self, at: usize, ins: Ins) -> Result<(), Thrown> {
         let Some(id) = self.packed(at).as_table() else {
             return Ok(());
@@ -648,6 +721,7 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     fn make_closure(
         &mut self,
         proto: &Proto,
@@ -684,6 +758,7 @@ impl Vm {
     }
 
     /// Copies the variable arguments to where they are wanted.
+    #[inline(never)]
     fn spread_arguments(&mut self, base: usize, proto: &Proto, ins: Ins) -> Result<(), Thrown> {
         let frame = self.thread.frames.last();
         let at = frame.map_or(0, |frame| frame.at as usize);

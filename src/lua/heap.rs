@@ -13,6 +13,7 @@
 
 use std::rc::Rc;
 
+use super::arena::{Arena, Mark};
 use super::function::{Closure, Coroutine, Native, Upvalue, Userdata};
 use super::table::Table;
 use super::value::{
@@ -25,91 +26,6 @@ use crate::algorithms::hash::HashSeed;
 const LEAST_PACE_BYTES: usize = 256 * 1024;
 /// Bookkeeping of the allocator, about, for every allocation.
 const ALLOCATION_BYTES: usize = 8;
-
-/// A list of values of one kind with places to be used again.
-#[derive(Debug)]
-pub struct Arena<T> {
-    items: Vec<T>,
-    marks: Vec<Mark>,
-    free: Vec<u32>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mark {
-    Free,
-    White,
-    Black,
-}
-
-impl<T: Default> Arena<T> {
-    const fn new() -> Arena<T> {
-        Arena {
-            items: Vec::new(),
-            marks: Vec::new(),
-            free: Vec::new(),
-        }
-    }
-
-    fn add(&mut self, item: T) -> u32 {
-        if let Some(id) = self.free.pop()
-            && let (Some(place), Some(mark)) = (
-                self.items.get_mut(id as usize),
-                self.marks.get_mut(id as usize),
-            )
-        {
-            *place = item;
-            *mark = Mark::White;
-            return id;
-        }
-        self.items.push(item);
-        self.marks.push(Mark::White);
-        (self.items.len() - 1) as u32
-    }
-
-    #[inline(always)]
-    pub fn get(&self, id: u32) -> Option<&T> {
-        self.items.get(id as usize)
-    }
-
-    #[inline(always)]
-    pub fn get_mut(&mut self, id: u32) -> Option<&mut T> {
-        self.items.get_mut(id as usize)
-    }
-
-    /// Marks a value; true when it was not marked before.
-    fn mark(&mut self, id: u32) -> bool {
-        match self.marks.get_mut(id as usize) {
-            Some(mark) if *mark == Mark::White => {
-                *mark = Mark::Black;
-                true
-            }
-            _ => false,
-        }
-    }
-
-    fn is_white(&self, id: u32) -> bool {
-        self.marks
-            .get(id as usize)
-            .is_none_or(|mark| *mark != Mark::Black)
-    }
-
-    /// Takes out what is not marked, and unmarks the rest.
-    fn sweep(&mut self, mut bury: impl FnMut(T)) {
-        for (id, mark) in self.marks.iter_mut().enumerate() {
-            match *mark {
-                Mark::Free => {}
-                Mark::Black => *mark = Mark::White,
-                Mark::White => {
-                    *mark = Mark::Free;
-                    self.free.push(id as u32);
-                    if let Some(item) = self.items.get_mut(id) {
-                        bury(std::mem::take(item));
-                    }
-                }
-            }
-        }
-    }
-}
 
 #[derive(Debug, Default)]
 struct Text {
@@ -390,6 +306,18 @@ impl Heap {
             }
             Err(super::table::BadKey::Memory) => Err(OutOfMemory),
             Err(_) => Ok(()),
+        }
+    }
+
+    /// Stores an element, without metamethods.
+    ///
+    /// # Errors
+    /// When there is no memory for it.
+    pub fn set_index(&mut self, id: TableId, index: u32, value: Value) -> Result<(), OutOfMemory> {
+        let key = Packed::calculated(f64::from(index));
+        match self.set_quickly(id, key, value.into()) {
+            true => Ok(()),
+            false => Err(OutOfMemory),
         }
     }
 

@@ -458,9 +458,7 @@ impl Vm {
         }
         self.append_text(&mut text, tail);
         let result = self.heap.string(&text);
-        if text.capacity() <= 1 << 16 {
-            self.scratch = text;
-        }
+        self.keep_scratch(text);
         Ok(Value::String(result?))
     }
 

@@ -5,6 +5,7 @@
 //! numbers, `names` what things are called in messages. Libraries are functions of the host on `call`. The host is asked
 //! every so often whether to go on, so that no script can run away, and decides how much memory there is.
 
+mod arena;
 pub mod call;
 pub mod code;
 mod compiler;

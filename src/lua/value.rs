@@ -91,18 +91,28 @@ impl Value {
         !matches!(self, Value::Nil | Value::Bool(false))
     }
 
+    /// What `type` may say.
+    pub const TYPES: [&'static str; 8] = [
+        "nil", "boolean", "number", "string", "table", "function", "thread", "userdata",
+    ];
+
+    /// The place among [`Value::TYPES`].
+    pub fn kind(self) -> usize {
+        match self {
+            Value::Nil => 0,
+            Value::Bool(_) => 1,
+            Value::Number(_) => 2,
+            Value::String(_) => 3,
+            Value::Table(_) => 4,
+            Value::Closure(_) | Value::Native(_) => 5,
+            Value::Coroutine(_) => 6,
+            Value::Userdata(_) => 7,
+        }
+    }
+
     /// What `type` says.
     pub fn type_name(self) -> &'static str {
-        match self {
-            Value::Nil => "nil",
-            Value::Bool(_) => "boolean",
-            Value::Number(_) => "number",
-            Value::String(_) => "string",
-            Value::Table(_) => "table",
-            Value::Closure(_) | Value::Native(_) => "function",
-            Value::Coroutine(_) => "thread",
-            Value::Userdata(_) => "userdata",
-        }
+        Value::TYPES[self.kind()]
     }
 }
 
@@ -229,6 +239,11 @@ impl Packed {
     #[inline(always)]
     pub fn as_native(self) -> Option<NativeId> {
         (self.tag() == NATIVE).then_some(NativeId(self.0 as u32))
+    }
+
+    #[inline(always)]
+    pub fn is_function(self) -> bool {
+        matches!(self.tag(), CLOSURE | NATIVE)
     }
 
     /// Primitive equality: no metamethods, and NaN differs from itself.

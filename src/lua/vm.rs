@@ -100,6 +100,8 @@ pub struct Names {
     pub tostring: Str,
     pub metatable: Str,
     pub n: Str,
+    /// In the order of [`Value::TYPES`].
+    pub types: [Str; Value::TYPES.len()],
 }
 
 impl Names {
@@ -119,6 +121,7 @@ impl Names {
             tostring: heap.name("__tostring"),
             metatable: heap.name("__metatable"),
             n: heap.name("n"),
+            types: Value::TYPES.map(|name| heap.name(name)),
         }
     }
 
@@ -137,7 +140,7 @@ impl Names {
             self.metatable,
             self.n,
         ];
-        own.into_iter().chain(self.arithmetic)
+        own.into_iter().chain(self.arithmetic).chain(self.types)
     }
 }
 
@@ -606,6 +609,14 @@ impl Vm {
     /// When there is no memory for it.
     pub fn text(&mut self, bytes: &[u8]) -> Result<Value, Thrown> {
         Ok(Value::String(self.heap.string(bytes)?))
+    }
+
+    /// Gives the room for text back that was taken from [`Vm::scratch`], if it is not large.
+    pub(super) fn keep_scratch(&mut self, text: Vec<u8>) {
+        const MOST_BYTES: usize = 1 << 16;
+        if text.capacity() <= MOST_BYTES {
+            self.scratch = text;
+        }
     }
 
     /// Begins the random numbers of `math.random` anew.

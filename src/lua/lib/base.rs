@@ -362,8 +362,9 @@ fn unpack(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Throw
 // ---- text ----
 
 fn type_of(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
-    let name = call.any(vm, 0)?.type_name();
-    call.give_text(vm, name.as_bytes())
+    let kind = call.any(vm, 0)?.kind();
+    let name = vm.names.types[kind];
+    call.give(vm, Value::String(name))
 }
 
 /// What `tostring` makes of a value.

@@ -456,8 +456,10 @@ fn quote(out: &mut Vec<u8>, text: &[u8]) {
 }
 
 fn format(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
-    let format = call.bytes(vm, 0)?;
-    let mut out = Vec::new();
+    let format = call.string(vm, 0)?;
+    let format = vm.heap.shared(format);
+    let mut out = std::mem::take(&mut vm.scratch);
+    out.clear();
     let (mut at, mut arg) = (0, 0);
     while let Some(&byte) = format.get(at) {
         at += 1;
@@ -482,8 +484,9 @@ fn format(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Throw
             return Err(Thrown);
         }
     }
-    let text = vm.heap.string_owned(out)?;
-    call.give(vm, Value::String(text))
+    let text = vm.heap.string(&out);
+    vm.keep_scratch(out);
+    call.give(vm, Value::String(text?))
 }
 
 fn convert(
