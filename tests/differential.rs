@@ -13,6 +13,8 @@ mod libraries;
 mod pair;
 #[path = "differential/report.rs"]
 mod report;
+#[path = "differential/scripts.rs"]
+mod scripts;
 #[path = "differential/stream.rs"]
 mod stream;
 #[allow(dead_code)] // Reading the printed form serves the transcripts.

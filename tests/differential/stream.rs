@@ -37,7 +37,8 @@ const ORACLE: [u32; 2] = [8, 2];
 fn is_left_out(name: &str) -> bool {
     const LEFT_OUT: &str = " randomkey shutdown lastsave lolwut auth hello quit reset monitor save bgsave bgrewriteaof wait \
         waitaof migrate replicaof slaveof failover psync sync replconf role command readonly readwrite asking \
-        restore-asking pfselftest pfdebug time info object|freq object|idletime object|refcount flushall swapdb ";
+        restore-asking eval evalsha eval_ro evalsha_ro pfselftest pfdebug time info object|freq object|idletime \
+        object|refcount flushall swapdb ";
     const FAMILIES: [&str; 11] = [
         "debug", "client", "config", "memory", "acl", "latency", "slowlog", "module", "command|",
         "cluster", "script",
@@ -61,11 +62,21 @@ fn is_known(since: &str) -> bool {
 /// The commands that streams are made of, by group.
 pub struct Repertoire {
     groups: Vec<(Group, Vec<Resolved>)>,
+    /// How many steps in a hundred are scripts.
+    scripts_percent: usize,
 }
 
 impl Repertoire {
-    /// `only` names commands or groups; empty for all.
+    /// `only` names commands or groups; empty for all. With `eval` among them there are scripts above all, which call the
+    /// others, or all.
     pub fn new(lookup: &Lookup, only: &[String]) -> Self {
+        let is_scripted = only.iter().any(|word| word == "eval");
+        let scripts_percent = match is_scripted {
+            true => 60,
+            false if only.is_empty() => 2,
+            false => 0,
+        };
+        let only: Vec<&String> = only.iter().filter(|word| *word != "eval").collect();
         let mut groups: Vec<(Group, Vec<Resolved>)> = Vec::new();
         for &row in lookup.rows() {
             let name = name_of(row);
@@ -73,7 +84,7 @@ impl Repertoire {
             let is_wanted = only.is_empty()
                 || only
                     .iter()
-                    .any(|word| word == first || word == row.row.group.name());
+                    .any(|word| *word == first || *word == row.row.group.name());
             let is_container = !row.row.subs.is_empty();
             if is_left_out(&name) || !is_known(row.row.since) || !is_wanted || is_container {
                 continue;
@@ -86,7 +97,10 @@ impl Repertoire {
                 None => groups.push((row.row.group, vec![row])),
             }
         }
-        Repertoire { groups }
+        Repertoire {
+            groups,
+            scripts_percent,
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -226,15 +240,15 @@ pub fn stream(
     }
 }
 
-struct Writer<'a> {
+pub struct Writer<'a> {
     lookup: &'a Lookup,
     repertoire: &'a Repertoire,
     vocabulary: &'a Vocabulary,
-    dice: Dice,
-    steps: Vec<Step>,
+    pub dice: Dice,
+    pub steps: Vec<Step>,
     /// Whether MULTI was the last that a client sent of MULTI, EXEC, DISCARD.
-    is_queueing: [bool; CLIENTS + 1],
-    is_ordered: bool,
+    pub is_queueing: [bool; CLIENTS + 1],
+    pub is_ordered: bool,
     has_expiry: bool,
 }
 
@@ -245,7 +259,7 @@ fn words(text: &str) -> Args {
 }
 
 impl Writer<'_> {
-    fn send(&mut self, client: usize, args: Args) {
+    pub fn send(&mut self, client: usize, args: Args) {
         if args
             .first()
             .is_none_or(|name| self.lookup.find(name).is_none())
@@ -256,6 +270,9 @@ impl Writer<'_> {
     }
 
     fn step(&mut self, client: usize) {
+        if self.dice.chance(self.repertoire.scripts_percent) {
+            return self.script(client);
+        }
         match self.dice.below(1000) {
             0..250 => {
                 let args = self.filling();
@@ -278,7 +295,7 @@ impl Writer<'_> {
         }
     }
 
-    fn any(&mut self, client: usize) {
+    pub fn any(&mut self, client: usize) {
         let Some(row) = self.repertoire.pick(&mut self.dice) else {
             return;
         };

@@ -33,9 +33,17 @@ const MAP: u32 = Cell::Map as u32;
 const SET: u32 = Cell::Set as u32;
 const ATTRIBUTE: u32 = Cell::Attribute as u32;
 
+/// The size of the array part of a table that has grown to so many elements one by one, as Redis lets it.
+fn grown_size(count: usize) -> usize {
+    match count {
+        0 => 0,
+        _ => count.next_power_of_two(),
+    }
+}
+
 /// An array of strings.
 pub fn list(vm: &mut Vm, texts: &[&[u8]]) -> Result<Value, Thrown> {
-    let table = vm.heap.table(texts.len(), 0)?;
+    let table = vm.heap.table(grown_size(texts.len()), 0)?;
     for (place, text) in texts.iter().enumerate() {
         let text = vm.text(text)?;
         vm.heap
@@ -164,7 +172,13 @@ fn read_value(vm: &mut Vm, cells: &mut Cells) -> Result<Value, Thrown> {
             read_value(vm, cells)?
         }
         _ => {
-            let table = vm.heap.table(value as usize, 0)?;
+            // With nils among them they do not all come to stand in the array part.
+            let size = if cells.resp3 {
+                0
+            } else {
+                grown_size(value as usize)
+            };
+            let table = vm.heap.table(size, 0)?;
             for place in 1..=value {
                 let element = read_value(vm, cells)?;
                 vm.heap
@@ -199,7 +213,7 @@ fn read_verbatim(vm: &mut Vm, fields: &Fields, text: &[u8]) -> Result<Value, Thr
 }
 
 fn read_pairs(vm: &mut Vm, cells: &mut Cells, pairs: u32) -> Result<Value, Thrown> {
-    let table = vm.heap.table(0, pairs as usize)?;
+    let table = vm.heap.table(0, 0)?;
     for _ in 0..pairs {
         let key = read_value(vm, cells)?;
         let value = read_value(vm, cells)?;
@@ -209,7 +223,7 @@ fn read_pairs(vm: &mut Vm, cells: &mut Cells, pairs: u32) -> Result<Value, Throw
 }
 
 fn read_set(vm: &mut Vm, cells: &mut Cells, count: u32) -> Result<Value, Thrown> {
-    let table = vm.heap.table(0, count as usize)?;
+    let table = vm.heap.table(0, 0)?;
     for _ in 0..count {
         let member = read_value(vm, cells)?;
         set_in(vm, table, member, Value::Bool(true))?;
