@@ -4,6 +4,7 @@ import { ReplyError } from "../../js/errors.ts";
 import type { Redstart } from "../../js/redstart.ts";
 import type { Reply } from "../../js/reply.ts";
 import { defineScript } from "../../js/script.ts";
+import { MemoryStorage, memoryDisk } from "../../js/storage/memory.ts";
 import { open } from "./open.ts";
 
 const SUM = "return redis.call('INCRBY', KEYS[1], ARGV[1])";
@@ -252,5 +253,50 @@ describe("a defined script", () => {
 		const odd = db.script("redis.call('INCR', 'n') return redis.error_reply('NOSCRIPT mine')");
 		expect(() => odd()).toThrow("NOSCRIPT mine");
 		expect(db.get("n")).toBe("1");
+	});
+});
+
+describe("functions", () => {
+	const LIBRARY = `#!lua name=shop
+redis.register_function('take', function(keys, args) return redis.call('DECRBY', keys[1], args[1]) end)
+redis.register_function{function_name='left', callback=function(keys) return redis.call('GET', keys[1]) end, flags={'no-writes'}}`;
+
+	it("are loaded, called, listed and moved", async () => {
+		const [db, other] = [await open(), await open()];
+		expect(db.functionLoad(LIBRARY)).toBe("shop");
+		expect(errorOf(() => db.functionLoad(LIBRARY)).message).toBe("ERR Library 'shop' already exists");
+		expect(db.functionLoad({ replace: true }, LIBRARY)).toBe("shop");
+		db.set("stock", 9);
+		const taken = db.fcall<number>("take", ["stock"], [2]);
+		expectTypeOf(taken).toEqualTypeOf<number>();
+		expect(taken).toBe(7);
+		expect(db.fcallRo<string>("left", ["stock"])).toBe("7");
+		expect(db.fcall("left", 1, "stock")).toBe("7");
+		expect(await db.async.fcall("take", ["stock"], [1])).toBe(6);
+		expect(db.pipeline().fcall("take", ["stock"], [1]).fcallRo("left", ["stock"]).exec()).toEqual([5, "5"]);
+		expect(errorOf(() => db.fcallRo("take", ["stock"], [1])).message).toBe(
+			"ERR Can not execute a script with write flag using *_ro command.",
+		);
+		const [library] = db.functionList({ libraryname: "sho*" }) as [
+			{ library_name: string; functions: Reply[] },
+		];
+		expect(library.library_name).toBe("shop");
+		expect(library.functions.length).toBe(2);
+		other.functionRestore(db.bytes.functionDump());
+		expect(other.fcall("take", ["stock"], [1])).toBe(-1);
+		expect(db.functionDelete("shop")).toBe("OK");
+		expect(errorOf(() => db.fcall("take", ["stock"], [1])).message).toBe("ERR Function not found");
+		expect(other.functionFlush()).toBe("OK");
+		expect(other.functionList()).toEqual([]);
+	});
+
+	it("are part of what is stored", async () => {
+		const disk = memoryDisk();
+		const db = await open({ storage: new MemoryStorage(disk) });
+		db.functionLoad(LIBRARY);
+		await db.save();
+		await db.close();
+		const again = await open({ storage: new MemoryStorage(disk) });
+		expect(again.fcall("take", ["stock"], [4])).toBe(-4);
 	});
 });

@@ -153,6 +153,11 @@ describe("in workerd", () => {
 		expect(await ask(second, "/life")).toEqual({ from: "hit", text: made.text });
 		expect((await ask(second, "/life", { method: "DELETE" })).text).toBe("1\n");
 		expect((await ask(second, "/life")).from).toBe("miss");
+		const limited = await Promise.all(
+			Array.from({ length: 100 }, () => second.dispatchFetch("http://localhost/life")),
+		);
+		expect(limited.map(({ status }) => status)).toContain(429);
+		expect(limited.map(({ headers }) => headers.get("x-left"))).toContain("0");
 		await second.dispose();
 	});
 

@@ -171,11 +171,14 @@ console.log(JSON.stringify(replies));
 
 describe("in TypeScript", () => {
 	const source = `
-import { Redstart, type ReplyError } from "redstart";
+import { defineScript, Redstart, type ReplyError } from "redstart";
 const db: Redstart = await Redstart.open("memory://");
 const value: string | null = db.get("k");
 const count: number = db.incr("n");
-export const both = { value, count };
+const add = defineScript<number>("return redis.call('INCR', KEYS[1])", { keys: 1 });
+const later: Promise<number> = db.async.run(add, ["n"]);
+const pair: [string, number] = db.eval<[string, number]>("return {KEYS[1], 1}", ["k"]);
+export const all = { value, count, later, pair };
 export type Failure = ReplyError;
 `;
 	it.each([

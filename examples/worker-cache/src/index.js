@@ -1,6 +1,6 @@
 // A cache in front of something slow: each isolate answers from its own memory, and a snapshot in KV warms new ones.
 
-import { openInIsolate } from "redstart/edge";
+import { defineScript, openInIsolate } from "redstart/edge";
 
 let opening;
 
@@ -17,6 +17,16 @@ function database(env) {
 	return opening;
 }
 
+/** Counts a caller's requests, and says how many are left in the window. One step, so no two requests count as one. */
+const countRequest = defineScript(
+	`local used = redis.call("INCR", KEYS[1])
+	if used == 1 then redis.call("EXPIRE", KEYS[1], ARGV[2]) end
+	return tonumber(ARGV[1]) - used`,
+	{ keys: 1 },
+);
+const REQUESTS = 100;
+const WINDOW_S = 60;
+
 /** Stands for the slow thing: a database far away, a model, an API with a quota. */
 async function slowAnswer(question) {
 	await new Promise((resolve) => setTimeout(resolve, 200));
@@ -30,12 +40,19 @@ export default {
 		const question = new URL(request.url).pathname.slice(1) || "everything";
 		const key = `answer:${question}`;
 		try {
+			const caller = request.headers.get("cf-connecting-ip") ?? "somebody";
+			const left = db.run(countRequest, [`rate:${caller}`], [REQUESTS, WINDOW_S]);
+			if (left < 0) return new Response("too many requests\n", { status: 429 });
 			if (request.method === "DELETE") return new Response(`${db.del(key)}\n`);
 			const hits = db.incr("hits");
 			const found = db.get(key);
 			const answer = found ?? (await slowAnswer(question));
 			if (found === null) db.set(key, answer, { ex: 60 });
-			const headers = { "x-cache": found === null ? "miss" : "hit", "x-requests": String(hits) };
+			const headers = {
+				"x-cache": found === null ? "miss" : "hit",
+				"x-requests": String(hits),
+				"x-left": String(left),
+			};
 			return new Response(`${answer}\n`, { headers });
 		} finally {
 			cache.saveLater(context);
