@@ -57,6 +57,8 @@ class Program {
 	private readonly server: Server;
 	private readonly line: CommandLine;
 	private isEnding = false;
+	/** A signal has asked for the end. */
+	private isAsked = false;
 
 	constructor(exports: EngineExports, argv: readonly string[]) {
 		this.engine = new ServerEngine(exports);
@@ -149,9 +151,17 @@ class Program {
 			["SIGINT", "SIGINT"],
 		] as const) {
 			process.on(signal, () => {
+				if (this.isAsked && signal === "SIGINT") {
+					log.signal("You insist... exiting now.");
+					process.exit(1);
+				}
 				log.signal(`Received ${name} scheduling shutdown...`);
+				this.isAsked = true;
 				// As redis-server, not in the middle of a script.
-				void engine.whenIdle().then(() => this.shutDown("default", false));
+				void engine.whenIdle().then(() => {
+					this.isAsked = false;
+					this.shutDown("default", false);
+				});
 			});
 		}
 		if (this.config("port") !== "0") log.write("notice", "Ready to accept connections tcp");

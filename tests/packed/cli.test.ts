@@ -115,7 +115,7 @@ describe("npx redstart", () => {
 		await expect(redis.select(4)).rejects.toThrow("ERR DB index is out of range");
 		expect(await redis.config("SET", "maxmemory", "1mb")).toBe("OK");
 		expect(await redis.config("REWRITE")).toBe("OK");
-		expect(readFileSync(conf, "latin1")).toMatch(/^maxmemory 1mb$/m);
+		await expect.poll(() => readFileSync(conf, "latin1")).toMatch(/^maxmemory 1mb$/m);
 	});
 
 	it("keeps the data set in dump.rdb over SHUTDOWN and start", async () => {
@@ -205,5 +205,18 @@ describe("npx redstart", () => {
 		expect(await other.script("KILL").catch((error: Error) => error.message)).toMatch(/^UNKILLABLE/);
 		other.shutdown("NOSAVE").catch(() => {});
 		expect(await server.exit).toBe(0);
+	});
+
+	it("does not end in the middle of a script, unless one insists", async () => {
+		const { child, redis, log, exit } = await start(["--save", "", "--dir", folder()]);
+		redis.eval("redis.call('SET', 'k', 'v') while true do end", 0).catch(() => {});
+		await new Promise((resolve) => setTimeout(resolve, 300));
+		child.kill("SIGINT");
+		await expect.poll(log).toContain("Received SIGINT scheduling shutdown...");
+		await new Promise((resolve) => setTimeout(resolve, 100));
+		expect(child.exitCode).toBe(null);
+		child.kill("SIGINT");
+		expect(await exit).toBe(1);
+		expect(log()).toContain("You insist... exiting now.");
 	});
 });
