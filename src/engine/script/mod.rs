@@ -97,6 +97,7 @@ impl Engine {
         let Some(mut machine) = self.machine_of(&call).take() else {
             return Called::Silent;
         };
+        machine.vm.random = self.server.scripts.random.unwrap_or(machine.vm.random);
         let mut running = Running::new(call, row.number, machine.fields, session.db);
         running.may_pause =
             session.may_pause && !session.is_in_exec && self.pauses.limits.slice > 0;
@@ -155,6 +156,7 @@ impl Engine {
         reply: &mut Reply,
     ) {
         self.write_end(&mut machine, running, result, reply);
+        self.server.scripts.random = Some(machine.vm.random);
         *self.machine_of(&running.call) = Some(machine);
     }
 

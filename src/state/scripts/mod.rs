@@ -171,8 +171,8 @@ pub struct Scripts {
     source_bytes: usize,
     /// How many were dropped to make room.
     pub evicted: u64,
-    /// What the next machine goes on with: random numbers outlive SCRIPT FLUSH.
-    random: Option<u64>,
+    /// What the next script or function goes on with: they share their random numbers, which outlive SCRIPT FLUSH.
+    pub random: Option<u64>,
     /// Whether to open what Lua 5.1 has and Redis took away (`lua-enable-deprecated-api`).
     pub is_deprecated_api_open: bool,
 }
@@ -195,12 +195,8 @@ impl Scripts {
 
     fn machine(&mut self) -> &mut Machine {
         let (seed, is_open) = (&self.seed, self.is_deprecated_api_open);
-        let random = self.random;
-        self.machine.get_or_insert_with(|| {
-            let mut machine = Box::new(Machine::new(seed.clone(), is_open));
-            machine.vm.random = random.unwrap_or(machine.vm.random);
-            machine
-        })
+        self.machine
+            .get_or_insert_with(|| Box::new(Machine::new(seed.clone(), is_open)))
     }
 
     /// A machine that no script has used.
@@ -320,10 +316,7 @@ impl Scripts {
     pub fn flush(&mut self) {
         *self = Scripts {
             evicted: self.evicted,
-            random: self
-                .machine
-                .as_ref()
-                .map_or(self.random, |machine| Some(machine.vm.random)),
+            random: self.random,
             is_deprecated_api_open: self.is_deprecated_api_open,
             ..Scripts::new(self.seed.clone())
         };
