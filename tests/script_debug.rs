@@ -268,6 +268,57 @@ fn what_is_done_to_a_copy_is_nobodys_business() {
 }
 
 #[test]
+fn others_see_nothing_of_a_script_before_it_is_over() {
+    let mut play = Play::new();
+    play.script = "redis.call('rpush', 'l', 'x')\nlocal t = redis.call('time')\nreturn t[1]".into();
+    play.send("2", false, "BLPOP l 0");
+    play.send("3", false, "WATCH l");
+    for words in ["SCRIPT DEBUG SYNC", "EVAL SCRIPT! 0", "s", "s"] {
+        play.send("1", false, words);
+        play.engine.set_now(play.engine.now_ms() + 100_000);
+        play.engine.tick();
+    }
+    play.send("3", false, "LLEN l");
+    // The host need not call again at once.
+    let now_ms = play.engine.now_ms();
+    assert!(play.engine.tick().is_none_or(|at_ms| at_ms > now_ms));
+    let is_others = |line: &&String| line.get(..5) != Some("  1: ");
+    let received = play.received("2");
+    assert_eq!(
+        received.iter().filter(is_others).collect::<Vec<_>>(),
+        ["  3: +OK"]
+    );
+    play.send("1", false, "s");
+    let received = play.received("1");
+    let started = [
+        "  *1",
+        "  +<endsession>",
+        "  $10",
+        "  1700000100",
+        "  <closed>",
+    ];
+    assert_eq!(received[..5], started);
+    let others = [
+        "  2: *2", "  2: $1", "  2: l", "  2: $1", "  2: x", "  3: :0",
+    ];
+    assert_eq!(received[5..], others);
+}
+
+#[test]
+fn others_go_on_when_the_client_leaves() {
+    let mut play = Play::new();
+    play.script = "redis.call('set', 'k', 1)\nredis.call('set', 'k', 2)".into();
+    for words in ["SCRIPT DEBUG SYNC", "EVAL SCRIPT! 0", "s"] {
+        play.send("1", false, words);
+    }
+    play.send("2", false, "GET k");
+    let id = play.clients.remove("1").expect("a client");
+    assert_eq!(play.received("2"), [] as [&str; 0]);
+    play.engine.disconnect(id);
+    assert_eq!(play.received("2"), ["  $1", "  2"]);
+}
+
+#[test]
 fn effects_are_logged_when_the_script_is_over() {
     let mut play = Play::new();
     play.engine.set_logging(true);

@@ -42,7 +42,11 @@ impl Engine {
     /// Repeats until nothing is left: a woken client's command may itself leave things to do.
     #[cold]
     pub(super) fn settle(&mut self) {
-        if self.is_busy() {
+        #[cfg(feature = "debugger")]
+        let is_amid_script = self.is_busy() || self.is_debugging();
+        #[cfg(not(feature = "debugger"))]
+        let is_amid_script = self.is_busy();
+        if is_amid_script {
             // Nobody else touches the data: only what was said goes out.
             self.deliver_published();
             self.deliver_monitored();

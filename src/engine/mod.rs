@@ -37,6 +37,8 @@ use crate::algorithms::rng::Rng;
 use crate::commands;
 use crate::keyspace::Keyspace;
 use crate::resp::{Error, Reply};
+#[cfg(feature = "debugger")]
+use crate::state::DebugMode;
 use crate::state::config::with_command_line;
 use crate::state::{Config, Hindrance, Server, Session, Sessions};
 use crate::table::Lookup;
@@ -195,6 +197,13 @@ impl Engine {
         };
         self.forget(&mut session);
         self.sessions.ready.retain(|other| *other != id);
+        #[cfg(feature = "debugger")]
+        if session.debug != DebugMode::Off {
+            if self.has_aftermath() {
+                self.settle();
+            }
+            self.resume_all();
+        }
     }
 
     /// Takes a session off every list it stands on.

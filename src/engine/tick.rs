@@ -57,7 +57,8 @@ impl Engine {
                     },
             )
         });
-        let pause = (!self.paused.is_empty()).then_some(self.server.paused_until_ms);
+        let is_paused = !self.paused.is_empty() && !self.is_holding;
+        let pause = is_paused.then_some(self.server.paused_until_ms);
         [
             expiry,
             self.blocked.next_deadline_ms(),

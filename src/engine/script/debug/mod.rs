@@ -79,6 +79,8 @@ pub(in crate::engine) struct Debugger {
     input: Vec<u8>,
     /// The effects so far.
     log: Vec<LogRecord>,
+    /// What the script sees of time stands still.
+    started_ms: i64,
     memory: Memory,
 }
 
@@ -222,6 +224,7 @@ impl Engine {
             copy,
             input: Vec::new(),
             log: Vec::new(),
+            started_ms: self.now_ms,
             memory: Memory {
                 lines,
                 ..Memory::default()
@@ -229,6 +232,13 @@ impl Engine {
         };
         self.go_on(session, debugger, reply);
         Called::Replied
+    }
+
+    /// Whether a script has stopped that works on the data: nobody else is to see what it has done so far.
+    pub(in crate::engine) fn is_debugging(&self) -> bool {
+        self.debuggers
+            .iter()
+            .any(|debugger| debugger.copy.is_none())
     }
 
     /// Takes what a client says whose script has stopped.
@@ -274,6 +284,7 @@ impl Engine {
     /// Runs the script once more, further than before; writes what is new.
     fn go_on(&mut self, session: &mut Session, mut debugger: Debugger, reply: &mut Reply) {
         let outside = debugger.copy.take().map(|copy| self.step_aside(*copy));
+        let now_ms = mem::replace(&mut self.now_ms, debugger.started_ms);
         let log_start = self.log.len();
         let mut machine = self.server.scripts.fresh_machine();
         let call = debugger.call.clone();
@@ -288,6 +299,7 @@ impl Engine {
             }
             Err(thrown) => Err(thrown),
         };
+        self.now_ms = now_ms;
         let Some(mut debugging) = running.debug.take() else {
             return;
         };
@@ -325,8 +337,7 @@ impl Engine {
             let start = self.log.len();
             self.log.append(&mut debugger.log);
             self.frame_transaction(start);
-            let mut others = self.debuggers.iter();
-            if !self.is_busy() && !others.any(|other| other.copy.is_none()) {
+            if !self.is_busy() && !self.is_debugging() {
                 self.is_holding = false;
             }
         }
