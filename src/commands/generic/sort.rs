@@ -142,8 +142,9 @@ fn sort_and_reply(ctx: &mut Ctx, may_store: bool) -> Result {
             Ok((0, ()))
         })?;
     }
-    // What is stored must not depend on the order of a hash table.
-    if request.is_of_set && request.is_unsorted() && request.store.is_some() {
+    // What is stored, or a script sees, must not depend on the order of a hash table.
+    let is_kept = request.store.is_some() || ctx.session.is_scripting;
+    if request.is_of_set && request.is_unsorted() && is_kept {
         request.by = None;
         request.is_alpha = true;
     }

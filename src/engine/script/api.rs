@@ -125,7 +125,8 @@ impl ScriptHost<'_> {
         if call.count == 0 {
             return fail(vm, call, NO_ARGUMENTS, is_protected, false);
         }
-        let mut scratch = Vec::new();
+        let mut scratch = std::mem::take(&mut self.running.scratch);
+        scratch.clear();
         if write_numbers(vm, call, &mut scratch).is_none() {
             return fail(vm, call, BAD_ARGUMENTS, is_protected, false);
         }
@@ -146,6 +147,7 @@ impl ScriptHost<'_> {
         };
         #[cfg(not(feature = "debugger"))]
         let done = self.carry_out(args);
+        self.running.scratch = scratch;
         if let Err(message) = done {
             return fail(vm, call, message, is_protected, true);
         }

@@ -35,6 +35,8 @@ pub(super) struct Running {
     fields: Fields,
     /// What its commands reply, one at a time.
     reply: Reply,
+    /// Where numbers among their arguments become text.
+    scratch: Vec<u8>,
     /// The database that its commands use.
     db: usize,
     /// `redis.setresp(3)`.
@@ -60,6 +62,7 @@ impl Running {
             number,
             fields,
             reply: Reply::new(Encoding::Cells, false),
+            scratch: Vec::new(),
             db,
             resp3: false,
             replication: api::REPLICATE_ALL,
