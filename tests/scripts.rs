@@ -174,3 +174,35 @@ fn a_reply_without_end_is_refused() {
     assert_eq!(reply, "-ERR the reply of the script is too large\r\n");
     assert_eq!(ask(&mut engine, client, &["PING"]), "+PONG\r\n");
 }
+
+/// What redis-server 8.2.3 replies after a save that failed.
+#[test]
+fn scripts_do_not_write_what_cannot_be_saved() {
+    let mut engine = engine(&[]);
+    let client = engine.connect(Kind::Wire);
+    ask(&mut engine, client, &["SET", "x", "y"]);
+    engine.server_mut().is_last_save_ok = false;
+    let set = "return redis.call('set', 'x', 'q')";
+    for (command, source, start) in [
+        ("EVAL", "return 1", ":1\r\n"),
+        ("EVAL", "return redis.call('get', 'x')", "$1\r\ny\r\n"),
+        ("EVAL", set, "-MISCONF "),
+        (
+            "EVAL_RO",
+            set,
+            "-ERR Write commands are not allowed from read-only scripts. script: ",
+        ),
+        ("EVAL", "return redis.pcall('set', 'x', 'q')", "-MISCONF "),
+        ("EVAL", "return redis.call('publish', 'a', 'b')", ":0\r\n"),
+        ("EVAL", "#!lua\nreturn 1", "-MISCONF "),
+        ("EVAL_RO", "#!lua\nreturn 1", "-MISCONF "),
+        ("EVAL", "#!lua flags=allow-oom\nreturn 1", "-MISCONF "),
+        ("EVAL", "#!lua flags=no-writes\nreturn 1", ":1\r\n"),
+        ("EVAL_RO", "#!lua flags=no-writes\nreturn 1", ":1\r\n"),
+    ] {
+        let reply = ask(&mut engine, client, &[command, source, "0"]);
+        assert!(reply.starts_with(start), "{command} {source}: {reply}");
+    }
+    let reply = ask(&mut engine, client, &["EVAL", set, "0"]);
+    assert!(reply.contains(" about the RDB error. script: "), "{reply}");
+}

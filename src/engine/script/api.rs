@@ -216,10 +216,9 @@ impl ScriptHost<'_> {
         if call.is_read_only && row.row.is(Flags::WRITE | Flags::MAY_REPLICATE) {
             return Err(b"ERR Write commands are not allowed from read-only scripts.");
         }
-        if row.row.is(Flags::WRITE) {
-            if !engine.server.is_last_save_ok && config.stop_writes_on_bgsave_error {
-                return Err(MISCONF);
-            }
+        let is_disk_lost = !engine.server.is_last_save_ok && config.stop_writes_on_bgsave_error;
+        if is_disk_lost && row.row.is(Flags::WRITE) {
+            return Err(MISCONF);
         }
         let is_full =
             config.maxmemory_bytes > 0 && engine.keys.used_bytes() > config.maxmemory_bytes;
