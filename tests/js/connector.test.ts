@@ -61,6 +61,22 @@ describe("ioredis in process", () => {
 		expect((await redis.getBuffer("big"))?.equals(big)).toBe(true);
 	});
 
+	it("has a script run long while others wait, are told BUSY, and end it", async () => {
+		const db = await open();
+		const [running, other] = [clientOf(db), clientOf(db)];
+		const script = "local n = 0 for i = 1, 1000000 do n = n + 1 end redis.call('SET', 'n', n) return n";
+		const total = running.eval(script, 0);
+		const read = other.get("n");
+		expect(await total).toBe(1_000_000);
+		expect([null, "1000000"]).toContain(await read);
+		await other.config("SET", "busy-reply-threshold", 50);
+		const ended = running.eval("while true do end", 0).catch(String);
+		await vi.waitFor(() => expect(other.get("n")).rejects.toThrow(/^BUSY /));
+		expect(await other.script("KILL")).toBe("OK");
+		expect(await ended).toMatch(/Script killed by user/);
+		expect(await other.get("n")).toBe("1000000");
+	});
+
 	it("ends with QUIT, with disconnect, and with the database", async () => {
 		const db = await open();
 		const [quitting, leaving, staying] = [clientOf(db), clientOf(db), clientOf(db, { retryStrategy: null })];
