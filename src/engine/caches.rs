@@ -17,7 +17,9 @@ impl Engine {
             .tracking
             .as_ref()
             .is_some_and(|tracking| tracking.remembers());
-        if remembers && row.row.is(Flags::READONLY) && !row.row.is(Flags::PUBSUB) {
+        // Of scripts, what they read themselves counts: they are the ones that MONITOR is told of elsewhere.
+        let is_else = row.row.is(Flags::PUBSUB | Flags::SKIP_MONITOR);
+        if remembers && row.row.is(Flags::READONLY) && !is_else {
             let limit = self.server.config.number("tracking-table-max-keys");
             let limit = usize::try_from(limit).unwrap_or(usize::MAX);
             for key in row.row.find_keys(args) {
