@@ -260,3 +260,114 @@ fn a_function_that_runs_long_is_told_of_and_killed() {
     );
     assert_eq!(host.ask("FCALL nosuch 0"), "-ERR Function not found\r\n");
 }
+
+/// A library: its name, and the functions with the number that each returns.
+#[cfg(feature = "scripting")]
+type Model = std::collections::BTreeMap<String, Vec<(String, u64)>>;
+
+/// Whether libraries may come beside those there are, as FUNCTION LOAD and FUNCTION RESTORE decide it.
+#[cfg(feature = "scripting")]
+fn merged(present: &Model, added: &Model, is_replacing: bool) -> Option<Model> {
+    if !is_replacing && added.keys().any(|name| present.contains_key(name)) {
+        return None;
+    }
+    let mut result = present.clone();
+    result.retain(|name, _| !added.contains_key(name));
+    let is_taken = |(function, _): &(String, u64)| {
+        let mut others = result.values().flatten();
+        others.any(|(other, _)| other.eq_ignore_ascii_case(function))
+    };
+    if added.values().flatten().any(is_taken) {
+        return None;
+    }
+    result.extend(added.clone());
+    Some(result)
+}
+
+#[cfg(feature = "scripting")]
+#[test]
+fn libraries_come_and_go_as_in_a_model() {
+    use redstart::algorithms::rng::Rng;
+    let seed = std::env::var("REDSTART_SEED").ok();
+    let seed: u64 = seed.and_then(|text| text.parse().ok()).unwrap_or(1);
+    println!("REDSTART_SEED={seed}");
+    let mut rng = Rng::new([seed, 7]);
+    let mut host = Host::new();
+    let native = host.engine.connect(Kind::Native3);
+    let (mut model, mut number) = (Model::new(), 0);
+    let mut dumps: Vec<(Vec<u8>, Model)> = Vec::new();
+    let is_ok = |engine: &mut Engine, args: &[&[u8]]| {
+        engine.call(native, args);
+        let first = engine.reply().cells().first().copied();
+        first.map(|cell| cell & 0xff) != Some(redstart::resp::Cell::Error as u32)
+    };
+    for _ in 0..1500 {
+        let library = format!("lib{}", rng.below(3));
+        match rng.below(10) {
+            0..5 => {
+                let mut names = vec!["a", "b", "c", "D", "e"];
+                let mut source = format!("#!lua name={library}\n");
+                let mut functions = Vec::new();
+                for _ in 0..1 + rng.below(2) {
+                    let name = names.swap_remove(rng.below(names.len() as u64) as usize);
+                    number += 1;
+                    source += &format!(
+                        "redis.register_function('{name}', function() return {number} end)\n"
+                    );
+                    functions.push((name.to_string(), number));
+                }
+                let is_replacing = rng.below(2) == 0;
+                let added = Model::from([(library, functions)]);
+                let mut args: Vec<&[u8]> = vec![b"FUNCTION", b"LOAD"];
+                args.extend(is_replacing.then_some(&b"REPLACE"[..]));
+                args.push(source.as_bytes());
+                let result = merged(&model, &added, is_replacing);
+                assert_eq!(is_ok(&mut host.engine, &args), result.is_some(), "{source}");
+                model = result.unwrap_or(model);
+            }
+            5 => {
+                let args: [&[u8]; 3] = [b"FUNCTION", b"DELETE", library.as_bytes()];
+                assert_eq!(
+                    is_ok(&mut host.engine, &args),
+                    model.remove(&library).is_some()
+                );
+            }
+            6 => {
+                assert!(is_ok(&mut host.engine, &[b"FUNCTION", b"DUMP"]));
+                dumps.push((host.engine.reply().text().to_vec(), model.clone()));
+            }
+            7 if rng.below(10) == 0 => {
+                assert!(is_ok(&mut host.engine, &[b"FUNCTION", b"FLUSH"]));
+                model.clear();
+            }
+            8 if !dumps.is_empty() => {
+                let (payload, added) = &dumps[rng.below(dumps.len() as u64) as usize];
+                let (mode, result) = match rng.below(3) {
+                    0 => (&b"APPEND"[..], merged(&model, added, false)),
+                    1 => (&b"REPLACE"[..], merged(&model, added, true)),
+                    _ => (&b"FLUSH"[..], Some(added.clone())),
+                };
+                let args: [&[u8]; 4] = [b"FUNCTION", b"RESTORE", payload, mode];
+                assert_eq!(is_ok(&mut host.engine, &args), result.is_some());
+                model = result.unwrap_or(model);
+            }
+            _ => {
+                let file = host.save();
+                assert_eq!(host.load(&file), Ok(()));
+            }
+        }
+        for name in ["a", "b", "c", "d", "e", "E"] {
+            let mut functions = model.values().flatten();
+            let found = functions.find(|(other, _)| other.eq_ignore_ascii_case(name));
+            let expected = match found {
+                Some((_, number)) => format!(":{number}\r\n"),
+                None => "-ERR Function not found\r\n".to_string(),
+            };
+            assert_eq!(host.ask(&format!("FCALL {name} 0")), expected);
+        }
+    }
+    let info = host.ask("INFO memory");
+    let count = model.values().map(Vec::len).sum::<usize>();
+    assert!(info.contains(&format!("number_of_functions:{count}\r\n")));
+    assert!(info.contains(&format!("number_of_libraries:{}\r\n", model.len())));
+}
