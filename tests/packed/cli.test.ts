@@ -2,7 +2,7 @@
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Redis from "ioredis";
@@ -116,6 +116,31 @@ describe("npx redstart", () => {
 		expect(await redis.config("SET", "maxmemory", "1mb")).toBe("OK");
 		expect(await redis.config("REWRITE")).toBe("OK");
 		await expect.poll(() => readFileSync(conf, "latin1")).toMatch(/^maxmemory 1mb$/m);
+	});
+
+	it("debugs scripts for redis-cli --ldb, and holds the others back meanwhile", async () => {
+		const { port, redis } = await start(["--save", "", "--dir", folder()]);
+		const socket = connect(port, "127.0.0.1");
+		cleanups.push(() => socket.destroy());
+		let text = "";
+		socket.on("data", (bytes) => {
+			text += bytes.toString();
+		});
+		const closed = new Promise((resolve) => socket.on("close", resolve));
+		const say = async (words: string[], wanted: string) => {
+			text = "";
+			socket.write(`*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join("")}`);
+			await expect.poll(() => text).toContain(wanted);
+		};
+		const source = "local n = redis.call('incr', KEYS[1])\nredis.call('incr', KEYS[1])\nreturn n";
+		await say(["SCRIPT", "DEBUG", "SYNC"], "+OK");
+		await say(["EVAL", source, "1", "k"], "+-> 1   local n = redis.call('incr', KEYS[1])");
+		await say(["step"], "+* Stopped at 2, stop reason = step over");
+		const get = redis.get("k");
+		await say(["print", "n"], "+<value> 1");
+		await say(["continue"], ":1\r\n");
+		expect(await get).toBe("2");
+		await closed;
 	});
 
 	it("keeps the data set in dump.rdb over SHUTDOWN and start", async () => {
