@@ -11,6 +11,7 @@ mod value;
 use std::collections::BTreeMap;
 
 use file::{encode_command, split_arguments};
+use redstart::algorithms::rng::Rng;
 use redstart::engine::{Engine, Kind, Options, SessionId};
 
 struct Play {
@@ -183,40 +184,83 @@ fn sessions() -> Vec<(String, Vec<String>)> {
     sessions
 }
 
+/// What the client of a script receives; what it sends goes out word by word, or all at once.
+fn output(script: &str, sent: &[Vec<Vec<u8>>], is_at_once: bool) -> String {
+    let mut play = Play::new();
+    play.send("1", false, "SCRIPT DEBUG SYNC");
+    let id = play.clients["1"];
+    play.engine.drain(id);
+    let (mut output, mut bytes) = (Vec::new(), Vec::new());
+    for words in sent {
+        let mut words = words.clone();
+        if words.get(1).is_some_and(|word| word == b"SCRIPT!") {
+            words[1] = script.as_bytes().to_vec();
+        }
+        bytes.extend(encode_command(&words));
+        if !is_at_once && !play.engine.is_closing(id) {
+            play.engine.feed(id, &std::mem::take(&mut bytes));
+            output.extend(play.engine.drain(id));
+        }
+    }
+    if is_at_once {
+        play.engine.feed(id, &bytes);
+        output.extend(play.engine.drain(id));
+    }
+    play.engine.disconnect(id);
+    let other = play.engine.connect(Kind::Wire);
+    play.engine.feed(other, b"PING\r\n");
+    assert_eq!(play.engine.drain(other), b"+PONG\r\n", "{script}");
+    output.escape_ascii().to_string()
+}
+
 #[test]
 fn it_is_the_same_how_often_the_client_is_waited_for() {
-    let mut compared = 0;
-    for (script, sent) in sessions() {
-        let mut outputs = Vec::new();
-        for is_at_once in [false, true] {
-            let mut play = Play::new();
-            play.script = script.clone();
-            play.send("1", false, "SCRIPT DEBUG SYNC");
-            let id = play.clients["1"];
-            play.engine.drain(id);
-            let mut output = Vec::new();
-            let mut bytes = Vec::new();
-            for words in &sent {
-                let mut words = split_arguments(words).expect("words");
-                if words.get(1).is_some_and(|word| word == b"SCRIPT!") {
-                    words[1] = script.clone().into_bytes();
-                }
-                bytes.extend(encode_command(&words));
-                if !is_at_once && !play.engine.is_closing(id) {
-                    play.engine.feed(id, &std::mem::take(&mut bytes));
-                    output.extend(play.engine.drain(id));
-                }
-            }
-            if is_at_once {
-                play.engine.feed(id, &bytes);
-                output.extend(play.engine.drain(id));
-            }
-            outputs.push(output.escape_ascii().to_string());
-        }
-        assert_eq!(outputs[0], outputs[1], "{script}");
-        compared += 1;
+    let sessions = sessions();
+    assert!(sessions.len() > 15, "only {} sessions", sessions.len());
+    for (script, sent) in &sessions {
+        let sent: Vec<_> = sent
+            .iter()
+            .map(|line| split_arguments(line).expect("words"))
+            .collect();
+        assert_eq!(
+            output(script, &sent, false),
+            output(script, &sent, true),
+            "{script}"
+        );
     }
-    assert!(compared > 15, "only {compared} were compared");
+}
+
+/// The same for random orders.
+#[test]
+fn random_orders_do_the_same_again() {
+    let number = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .and_then(|text| text.parse::<u64>().ok())
+    };
+    let seed = number("REDSTART_SEED").unwrap_or(1);
+    let runs = number("REDSTART_RUNS").unwrap_or(200);
+    let sessions = sessions();
+    let orders: Vec<&String> = sessions.iter().flat_map(|(_, sent)| &sent[1..]).collect();
+    for seed in seed..seed + runs {
+        let mut rng = Rng::new([seed, 0]);
+        let (script, sent) = &sessions[rng.below(sessions.len() as u64) as usize];
+        let mut sent = vec![split_arguments(&sent[0]).expect("words")];
+        for _ in 0..rng.below(20) {
+            let order = match rng.below(3) {
+                0 => "s",
+                _ => orders[rng.below(orders.len() as u64) as usize],
+            };
+            sent.push(split_arguments(order).expect("words"));
+        }
+        let outcome = std::panic::catch_unwind(|| {
+            assert_eq!(output(script, &sent, false), output(script, &sent, true));
+        });
+        assert!(
+            outcome.is_ok(),
+            "repeat with REDSTART_SEED={seed} REDSTART_RUNS=1"
+        );
+    }
 }
 
 #[test]
