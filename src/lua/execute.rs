@@ -291,6 +291,9 @@ impl Vm {
                         if let Some(id) = operand.as_table() {
                             let length = self.heap.table_of(id).length();
                             r!(ins.a) = Packed::calculated(length as f64);
+                        } else if let Some(text) = operand.as_string() {
+                            let length = self.heap.bytes(text).len();
+                            r!(ins.a) = Packed::calculated(length as f64);
                         } else {
                             slow!(self.length_slowly(host, operand, ins, base));
                         }

@@ -313,9 +313,9 @@ impl Heap {
     ///
     /// # Errors
     /// When there is no memory for it.
-    pub fn set_index(&mut self, id: TableId, index: u32, value: Value) -> Result<(), OutOfMemory> {
+    pub fn set_index(&mut self, id: TableId, index: u32, value: Packed) -> Result<(), OutOfMemory> {
         let key = Packed::calculated(f64::from(index));
-        match self.set_quickly(id, key, value.into()) {
+        match self.set_quickly(id, key, value) {
             true => Ok(()),
             false => Err(OutOfMemory),
         }

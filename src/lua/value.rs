@@ -220,6 +220,20 @@ impl Packed {
         self.tag() == STRING
     }
 
+    #[inline(always)]
+    pub fn as_string(self) -> Option<Str> {
+        self.is_string().then_some(self.string_unchecked())
+    }
+
+    /// Some string, if this is none.
+    #[inline(always)]
+    fn string_unchecked(self) -> Str {
+        Str {
+            id: self.0 as u32 & STRING_MASK,
+            hash: self.string_hash(),
+        }
+    }
+
     /// The hash, if this is a string.
     #[inline(always)]
     pub fn string_hash(self) -> u32 {
@@ -266,10 +280,7 @@ impl Packed {
                 Packed::NIL | Packed::DEAD => Value::Nil,
                 other => Value::Bool(other == Packed::TRUE),
             },
-            STRING => Value::String(Str {
-                id: id & STRING_MASK,
-                hash: self.string_hash(),
-            }),
+            STRING => Value::String(self.string_unchecked()),
             TABLE => Value::Table(TableId(id)),
             CLOSURE => Value::Closure(ClosureId(id)),
             NATIVE => Value::Native(NativeId(id)),

@@ -4,7 +4,7 @@ use super::Running;
 use crate::algorithms::bytes::{Append, Bytes};
 use crate::algorithms::num;
 use crate::lua::call::to_integer;
-use crate::lua::value::{Str, TableId};
+use crate::lua::value::{Packed, Str, TableId};
 use crate::lua::{Thrown, Value, Vm};
 use crate::resp::{Cell, Reply};
 use crate::state::scripts::{Fields, Machine, error_table};
@@ -44,10 +44,9 @@ fn grown_size(count: usize) -> usize {
 /// An array of strings.
 pub fn list(vm: &mut Vm, texts: &[&[u8]]) -> Result<Value, Thrown> {
     let table = vm.heap.table(grown_size(texts.len()), 0)?;
-    for (place, text) in texts.iter().enumerate() {
-        let text = vm.text(text)?;
-        vm.heap
-            .set(table, Value::Number((place + 1) as f64), text)?;
+    for (place, text) in (1..).zip(texts) {
+        let text = Packed::string(vm.heap.string(text)?);
+        vm.heap.set_index(table, place, text)?;
     }
     Ok(Value::Table(table))
 }
@@ -180,9 +179,15 @@ fn read_value(vm: &mut Vm, cells: &mut Cells) -> Result<Value, Thrown> {
             };
             let table = vm.heap.table(size, 0)?;
             for place in 1..=value {
-                let element = read_value(vm, cells)?;
-                vm.heap
-                    .set(table, Value::Number(f64::from(place)), element)?;
+                // Most elements are texts.
+                let element = match *cells.cells {
+                    [BULK, length, ref rest @ ..] => {
+                        cells.cells = rest;
+                        Packed::string(vm.heap.string(cells.take(length))?)
+                    }
+                    _ => read_value(vm, cells)?.into(),
+                };
+                vm.heap.set_index(table, place, element)?;
             }
             Value::Table(table)
         }
