@@ -248,8 +248,9 @@ export class OracleHost {
 
 	async #fence(ms) {
 		await this.#server.control.call("PING");
-		await this.#server.control.call("PING");
-		await this.wait(ms);
+		const { text } = await this.#server.control.call("PING");
+		// A script that was killed is not over when its killer reads OK.
+		await this.wait(text?.startsWith("BUSY") ? QUIET_MS : ms);
 	}
 
 	wait(ms) {
