@@ -1,6 +1,7 @@
 //! Scripts that run long: they pause between slices, alone with the data; others wait, then read BUSY, and may kill.
 #![cfg(feature = "scripting")]
 
+use redstart::algorithms::rng::Rng;
 use redstart::engine::{Called, Engine, Kind, Options, Request, ScriptLimits, SessionId};
 
 const START_MS: i64 = 1_700_000_000_000;
@@ -22,6 +23,8 @@ impl Host {
             now_ms: START_MS,
             ..Options::default()
         });
+        let words: [&[u8]; 2] = [b"--enable-debug-command", b"yes"];
+        engine.configure(b"", b"", &words).unwrap();
         engine.set_script_limits(ScriptLimits { slice: 1, most: 20 });
         let mut host = Host {
             engine,
@@ -64,6 +67,17 @@ impl Host {
                 return;
             }
             self.pass(1);
+        }
+        panic!("the script does not end");
+    }
+
+    /// The same while the clock stands still.
+    fn finish_at_once(&mut self) {
+        for _ in 0..10_000 {
+            if !self.engine.is_busy() {
+                return;
+            }
+            self.pass(0);
         }
         panic!("the script does not end");
     }
@@ -444,4 +458,103 @@ fn a_slice_costs_what_its_commands_cost() {
         host.ask(caller, "EVAL 'for i = 1, 3000 do end return 1' 0"),
         ":1\r\n"
     );
+}
+
+/// What several clients read, what is logged and what is left, of random commands among scripts of random length.
+/// Scripts that pause must not show in any of it.
+struct Run {
+    read: Vec<String>,
+    log: Vec<redstart::engine::LogRecord>,
+    digest: String,
+    pauses: u32,
+}
+
+fn random_run(seed: u64, slice: u32) -> Run {
+    const CLIENTS: u64 = 4;
+    let mut rng = Rng::new([seed, 17]);
+    let mut host = Host::new();
+    let limits = ScriptLimits { slice, most: 1000 };
+    host.engine.set_script_limits(limits);
+    host.engine.set_logging(true);
+    let clients: Vec<SessionId> = (0..CLIENTS).map(|_| host.wire()).collect();
+    let mut read = vec![String::new(); clients.len()];
+    let mut has_sent = vec![false; clients.len()];
+    let mut pauses = 0;
+    for _ in 0..40 {
+        let number = rng.below(CLIENTS) as usize;
+        let command = random_command(&mut rng);
+        // With more than one command held back, a client's second would come before another's first.
+        if host.engine.is_busy() && has_sent[number] {
+            host.finish_at_once();
+        }
+        if !host.engine.is_busy() {
+            has_sent.fill(false);
+        }
+        has_sent[number] = true;
+        host.engine
+            .feed(clients[number], format!("{command}\r\n").as_bytes());
+        pauses += u32::from(host.engine.is_busy());
+        let ticks = rng.below(3);
+        for _ in 0..ticks {
+            host.pass(0);
+        }
+    }
+    host.finish_at_once();
+    for (text, client) in read.iter_mut().zip(&clients) {
+        text.push_str(&host.read(*client));
+    }
+    let judge = host.wire();
+    let digest = host.ask(judge, "DEBUG DIGEST");
+    Run {
+        read,
+        log: host.engine.take_log(),
+        digest,
+        pauses,
+    }
+}
+
+fn random_command(rng: &mut Rng) -> String {
+    let key = ["a", "b", "l"][rng.below(3) as usize];
+    let turns = [0, 10, 60_000, 130_000][rng.below(4) as usize];
+    match rng.below(12) {
+        0 => format!("INCR {key}"),
+        1 => "RPUSH l x y".to_owned(),
+        2 => "BLPOP l 0".to_owned(),
+        3 => "MULTI".to_owned(),
+        4 => "EXEC".to_owned(),
+        5 => format!("WATCH {key}"),
+        6 => format!("PEXPIRE {key} 100000"),
+        7 => "CLIENT REPLY SKIP".to_owned(),
+        8 => {
+            format!("EVAL \"for i = 1, {turns} do end return redis.call('INCR', KEYS[1])\" 1 {key}")
+        }
+        9 => format!(
+            "EVAL \"redis.call('SET', 'a', 1) for i = 1, {turns} do end redis.call('DEL', 'l') error('no')\" 0"
+        ),
+        10 => format!(
+            "EVAL \"redis.call('RPUSH', 'l', 'z') for i = 1, {turns} do pcall(tostring, i) end redis.call('SELECT', 1) return \
+             {{redis.call('GET', 'a'), redis.pcall('INCR', 'l')}}\" 0"
+        ),
+        _ => format!(
+            "EVAL_RO \"for i = 1, {turns} do end return redis.call('EXISTS', KEYS[1])\" 1 {key}"
+        ),
+    }
+}
+
+#[test]
+fn pausing_changes_nothing_that_anybody_sees() {
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let seed: u64 = number("REDSTART_SEED").unwrap_or(1);
+    let runs: u64 = number("REDSTART_RUNS").unwrap_or(4);
+    let mut pauses = 0;
+    for seed in seed..seed + runs {
+        let (whole, sliced) = (random_run(seed, 0), random_run(seed, 1));
+        assert_eq!(whole.pauses, 0);
+        pauses += sliced.pauses;
+        let repeat = format!("repeat with REDSTART_SEED={seed} REDSTART_RUNS=1");
+        assert_eq!(whole.read, sliced.read, "{repeat}");
+        assert_eq!(whole.log, sliced.log, "{repeat}");
+        assert_eq!(whole.digest, sliced.digest, "{repeat}");
+    }
+    assert!(pauses > 0);
 }
