@@ -111,7 +111,7 @@ impl Vm {
         wanted: Option<usize>,
     ) -> Result<(), Thrown> {
         if self.depth >= MAX_DEPTH {
-            return Err(self.error(b"C stack overflow"));
+            self.check_depth()?;
         }
         let top = self.thread.top;
         let (depth, thread_depth) = (self.depth, self.thread.depth);
@@ -132,6 +132,17 @@ impl Vm {
             self.thread.top = top;
         }
         Ok(())
+    }
+
+    /// Refuses the call that reaches the limit. Only resumes get behind it, where there is some room left, as in PUC.
+    #[cold]
+    fn check_depth(&mut self) -> Result<(), Thrown> {
+        const LAST_ROOM: u32 = 25;
+        match self.depth - MAX_DEPTH {
+            0 => Err(self.error(b"C stack overflow")),
+            1..LAST_ROOM => Ok(()),
+            _ => Err(self.throw_text(b"error in error handling")),
+        }
     }
 
     /// Begins a call: true when a frame was made that is to be executed, false when all is done.

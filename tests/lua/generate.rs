@@ -62,6 +62,8 @@ impl Generator {
             "local out = {}\n\
              local function T(f, ...) local r = {pcall(f, ...)} out[#out+1] = r return r[2] end\n\
              local function K(v) local t = type(v) if t == 'table' or t == 'function' then return t end return v end\n\
+             local text = tostring\n\
+             local function tostring(...) local t = type(...) if t == 'function' or t == 'table' and not getmetatable(...) then return t end return text(...) end\n\
              math.randomseed(5)\n",
         );
         for _ in 0..3 + self.below(8) {

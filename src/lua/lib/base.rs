@@ -94,7 +94,12 @@ fn assert(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Throw
     }
     let message = match call.arg(vm, 1) {
         Value::Nil => b"assertion failed!".to_vec(),
-        _ => call.bytes(vm, 1)?,
+        _ => {
+            // C ends a text at its first zero byte.
+            let mut message = call.bytes(vm, 1)?;
+            message.truncate(c_length(&message));
+            message
+        }
     };
     Err(vm.native_error(&message))
 }
@@ -397,7 +402,8 @@ pub fn plain_text(vm: &mut Vm, value: Value) -> Result<Value, Thrown> {
         Value::Userdata(id) => ("userdata", id.0),
     };
     let mut text = kind.as_bytes().to_vec();
-    text.put(b": 0x");
+    // As long as an address is on the machines that servers run on.
+    text.put(b": 0x7f00");
     for shift in (0..8).rev() {
         text.push(b"0123456789abcdef"[(id >> (shift * 4) & 15) as usize]);
     }

@@ -93,6 +93,10 @@ fn go_on(vm: &mut Vm, host: &mut dyn Host, id: CoroutineId, from: usize) -> Resu
         false => Err(vm.error(b"C stack overflow")),
     };
     vm.depth = depth;
+    if vm.is_pausing {
+        // Where the script may pause is near again.
+        vm.fuel = 0;
+    }
     let (is_ok, after) = finish(vm, result);
     enter(vm, id, after, me);
     if vm.unwinding == Unwinding::Kill {
@@ -143,11 +147,14 @@ fn run(vm: &mut Vm, host: &mut dyn Host, args: &[Value]) -> Result<(), Thrown> {
         vm.set_stack(1 + offset, *arg);
     }
     vm.thread.top = 1 + args.len();
-    // The resume is counted already.
-    vm.depth -= 1;
-    let result = vm.call_at(host, 0, args.len(), None);
-    vm.depth += 1;
-    result
+    let thread_depth = vm.thread.depth;
+    vm.thread.depth += 1;
+    let mut result = vm.begin_call(host, 0, args.len(), None);
+    if result == Ok(true) {
+        result = vm.execute(host, 0).map(|()| true);
+    }
+    vm.thread.depth = thread_depth;
+    result.map(drop)
 }
 
 /// What came of it: whether all is well, and how the coroutine stands now.

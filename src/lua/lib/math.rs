@@ -5,6 +5,7 @@ use super::super::value::{TableId, Value};
 use super::super::vm::{Host, Thrown, Vm};
 use super::Functions;
 
+/// In the order of PUC's list, which decides on the order of traversal.
 pub const FUNCTIONS: &Functions = &[
     ("abs", abs),
     ("acos", acos),
