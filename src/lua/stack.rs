@@ -404,9 +404,13 @@ impl Vm {
             self.thread.top = at + 2;
             count = 1;
         }
-        let began = match depth >= MAX_DEPTH {
-            true => Err(self.error(b"C stack overflow")),
-            false => {
+        let may_call = match depth >= MAX_DEPTH {
+            true => self.check_depth(),
+            false => Ok(()),
+        };
+        let began = match may_call {
+            Err(thrown) => Err(thrown),
+            Ok(()) => {
                 self.depth += 1;
                 self.thread.depth += 1;
                 self.begin_call(host, at + 1, count - 1, None)

@@ -109,6 +109,20 @@ fn collectgarbage(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usiz
         Value::Nil => b"collect".to_vec(),
         _ => call.bytes(vm, 0)?,
     };
+    const OPTIONS: [&[u8]; 7] = [
+        b"collect",
+        b"count",
+        b"step",
+        b"setpause",
+        b"setstepmul",
+        b"stop",
+        b"restart",
+    ];
+    if !OPTIONS.contains(&option.as_slice()) {
+        let why = [b"invalid option '".as_slice(), &option, b"'"].concat();
+        return Err(call.bad(vm, 0, &why));
+    }
+    let setting = call.int_or(vm, 1, 0)? as f64;
     let kilobytes = |vm: &Vm| vm.heap.used_bytes as f64 / 1024.0;
     let result = match option.as_slice() {
         b"collect" => {
@@ -122,15 +136,10 @@ fn collectgarbage(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usiz
         }
         // Nothing but what was set last: the collector has a pace of its own.
         b"setpause" | b"setstepmul" => {
-            let setting = call.int_or(vm, 1, 0)? as f64;
             let place = usize::from(option == b"setstepmul");
             std::mem::replace(&mut vm.collector_settings[place], setting)
         }
-        b"stop" | b"restart" => 0.0,
-        _ => {
-            let why = [b"invalid option '".as_slice(), &option, b"'"].concat();
-            return Err(call.bad(vm, 0, &why));
-        }
+        _ => 0.0,
     };
     call.give_number(vm, result)
 }
