@@ -192,6 +192,20 @@ describe("on the page", () => {
 		await expect.poll(result).toBe('"again"\n');
 	});
 
+	test("works offline, though the editor was never looked at before", async () => {
+		visit = await playground.open();
+		const { page, context } = visit;
+		await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
+		await context.setOffline(true);
+		await page.reload();
+		await ready(page);
+		await showLua();
+		await type("return 'offline'");
+		await page.keyboard.press("Control+Enter");
+		await expect.poll(result).toBe('"offline"\n');
+		await context.setOffline(false);
+	});
+
 	test("Ctrl-C ends a script of the terminal", async () => {
 		visit = await playground.open();
 		const { page } = visit;
