@@ -13,6 +13,9 @@ pub mod lzf;
 pub mod murmur;
 pub mod num;
 pub mod order;
+mod pair;
+#[cfg(feature = "scripting")]
+pub mod power;
 pub mod regex;
 pub mod rng;
 pub mod sha1;

@@ -5,15 +5,11 @@
 //! and round once at the end: the result is the nearest double but for about one argument in ten thousand, and so it
 //! agrees with any good library wherever that one is right.
 
-/// A number as the sum of a double and a much smaller one.
-#[derive(Clone, Copy)]
-struct Pair(f64, f64);
+use crate::algorithms::pair::{FOURTH, Pair, THIRD};
 
 const HALF_PI: Pair = Pair(core::f64::consts::FRAC_PI_2, 6.123233995736766e-17);
 
 /// One through 3!, 4! and so on: two pairs, then doubles, every second one for the sine and the cosine.
-const THIRD: Pair = Pair(0.16666666666666666, 9.25185853854297e-18);
-const FOURTH: Pair = Pair(0.041666666666666664, 2.3129646346357427e-18);
 const FIFTH: Pair = Pair(0.008333333333333333, 1.1564823173178714e-19);
 const SIXTH: Pair = Pair(0.001388888888888889, -5.300543954373577e-20);
 const ODD: [f64; 6] = [
@@ -43,51 +39,6 @@ const ARC: [f64; 8] = [
     0.005433409887231671,
     0.02931732560480542,
 ];
-
-impl Pair {
-    /// The sum of two doubles, exactly.
-    #[inline]
-    fn sum(a: f64, b: f64) -> Pair {
-        let high = a + b;
-        let part = high - a;
-        Pair(high, (a - (high - part)) + (b - part))
-    }
-
-    /// The product of two doubles, exactly.
-    #[inline]
-    fn product(a: f64, b: f64) -> Pair {
-        // Halves of 26 bits, whose products are exact.
-        let halves = |value: f64| {
-            let scaled = value * 134217729.0;
-            let high = scaled - (scaled - value);
-            (high, value - high)
-        };
-        let ((a_high, a_low), (b_high, b_low)) = (halves(a), halves(b));
-        let high = a * b;
-        let rest = a_high * b_high - high + a_high * b_low + a_low * b_high + a_low * b_low;
-        Pair(high, rest)
-    }
-
-    #[inline]
-    fn add(self, other: Pair) -> Pair {
-        let Pair(high, low) = Pair::sum(self.0, other.0);
-        Pair::sum(high, low + self.1 + other.1)
-    }
-
-    #[inline]
-    fn mul(self, other: Pair) -> Pair {
-        let Pair(high, low) = Pair::product(self.0, other.0);
-        Pair::sum(high, low + (self.0 * other.1 + self.1 * other.0))
-    }
-
-    fn negated(self) -> Pair {
-        Pair(-self.0, -self.1)
-    }
-
-    fn nearest(self) -> f64 {
-        self.0 + self.1
-    }
-}
 
 /// A polynomial with falling powers last to first and alternating signs.
 #[inline]

@@ -87,7 +87,7 @@ pub fn modulo(left: f64, right: f64) -> f64 {
 /// Lua's `^`.
 #[inline]
 pub fn power(left: f64, right: f64) -> f64 {
-    left.powf(right)
+    crate::algorithms::power::pow(left, right)
 }
 
 /// Where the operands of an instruction are; at most one is a constant.

@@ -4,6 +4,7 @@ use super::super::call::{Call, to_integer};
 use super::super::value::{TableId, Value};
 use super::super::vm::{Host, Thrown, Vm};
 use super::Functions;
+use crate::algorithms::power;
 
 /// In the order of PUC's list, which decides on the order of traversal.
 pub const FUNCTIONS: &Functions = &[
@@ -67,13 +68,9 @@ functions! {
     cos = f64::cos;
     cosh = f64::cosh;
     deg = |x| x / (std::f64::consts::PI / 180.0);
-    exp = f64::exp;
+    exp = power::exp;
     floor = f64::floor;
-    log = |x| match x < 0.0 {
-        // Not the NaN of a division by zero.
-        true => f64::NAN,
-        false => x.ln(),
-    };
+    log = power::log;
     log10 = f64::log10;
     rad = |x| x * (std::f64::consts::PI / 180.0);
     sin = f64::sin;
@@ -101,7 +98,7 @@ fn fmod(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown>
 
 fn pow(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
     let (x, y) = two(vm, call)?;
-    call.give_number(vm, x.powf(y))
+    call.give_number(vm, power::pow(x, y))
 }
 
 fn modf(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
