@@ -377,3 +377,23 @@ fn what_is_paused_can_be_given_up() {
     assert_eq!(run(&mut vm, "return 5", 10).as_deref(), Ok("5"));
     assert!(!vm.is_paused());
 }
+
+#[test]
+fn programs_that_nothing_refers_to_are_given_back() {
+    let mut vm = machine();
+    let mut least = usize::MAX;
+    for number in 0..2000 {
+        let source = format!(
+            "local function f(a) return function() return a + {number} end end local g = f(1) kept{} = g return g()",
+            number % 3
+        );
+        assert_eq!(run(&mut vm, &source, 10), Ok((number + 1).to_string()));
+        if number == 10 {
+            vm.collect();
+            least = vm.heap.used_bytes;
+        }
+    }
+    vm.collect();
+    let used = vm.heap.used_bytes;
+    assert!(used < least + 1024, "{used} bytes, {least} before");
+}

@@ -207,8 +207,20 @@ impl Proto {
     /// Bytes held from the allocator, those of inner functions included.
     pub fn heap_bytes(&self) -> usize {
         let inner: usize = self.inner.iter().map(|inner| inner.heap_bytes()).sum();
-        inner
-            + size_of::<Proto>()
+        inner + self.own_bytes()
+    }
+
+    /// What goes back to the allocator when one reference to this is dropped: nothing when there are others.
+    pub fn released_bytes(self: &Rc<Proto>) -> usize {
+        if Rc::strong_count(self) > 1 {
+            return 0;
+        }
+        let inner: usize = self.inner.iter().map(Proto::released_bytes).sum();
+        inner + self.own_bytes()
+    }
+
+    fn own_bytes(&self) -> usize {
+        size_of::<Proto>()
             + self.code.len() * (size_of::<Ins>() + size_of::<u32>())
             + self.constants.len() * size_of::<Packed>()
             + self.locals.len() * size_of::<Local>()

@@ -14,6 +14,7 @@
 use std::rc::Rc;
 
 use super::arena::{Arena, Mark};
+use super::code::Proto;
 use super::function::{Closure, Coroutine, Native, Upvalue, Userdata};
 use super::table::Table;
 use super::value::{
@@ -637,7 +638,10 @@ impl Heap {
         let mut freed = 0;
         self.tables
             .sweep(|table| freed += size_of::<Table>() + table.heap_bytes());
-        self.closures.sweep(|closure| freed += closure.bytes());
+        self.closures.sweep(|closure| {
+            let proto = closure.proto.as_ref();
+            freed += closure.bytes() + proto.map_or(0, Proto::released_bytes);
+        });
         self.natives.sweep(|native| freed += native.bytes());
         self.coroutines.sweep(|coroutine| {
             freed += size_of::<Coroutine>() + coroutine.thread.map_or(0, |thread| thread.bytes());

@@ -258,7 +258,11 @@ impl Vm {
     }
 
     fn function(&mut self, proto: Rc<Proto>, environment: TableId) -> Result<Value, Thrown> {
-        self.heap.charge(proto.heap_bytes())?;
+        let bytes = proto.heap_bytes();
+        if bytes + size_of::<Closure>() > self.heap.left_bytes() {
+            return Err(OutOfMemory.into());
+        }
+        self.heap.charge(bytes)?;
         let closure = Closure {
             proto: Some(proto),
             upvalues: Box::default(),
