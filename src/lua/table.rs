@@ -386,6 +386,18 @@ impl Table {
         self.array.len()
     }
 
+    /// Puts a value into a place of the array part; false when there is no such place.
+    #[inline]
+    pub fn put_place(&mut self, index: u32, value: Packed) -> bool {
+        match self.array.get_mut((index as usize).wrapping_sub(1)) {
+            Some(place) => {
+                *place = value;
+                true
+            }
+            None => false,
+        }
+    }
+
     /// Gives the array part at least `size` places; the bytes it has grown by.
     pub fn grow_array(&mut self, size: usize) -> isize {
         let before = self.heap_bytes();

@@ -187,7 +187,9 @@ fn read_value(vm: &mut Vm, cells: &mut Cells) -> Result<Value, Thrown> {
                     }
                     _ => read_value(vm, cells)?.into(),
                 };
-                vm.heap.set_index(table, place, element)?;
+                if !vm.heap.table_mut(table).put_place(place, element) {
+                    vm.heap.set_index(table, place, element)?;
+                }
             }
             Value::Table(table)
         }
