@@ -111,8 +111,8 @@ impl ScriptHost<'_> {
                     debug.is_let_go = true;
                     return Ok(());
                 }
+                // As in Redis this is an error that the script may catch, and go on to the next stop.
                 Some(Said::Garbage) => {
-                    debug.is_let_go = true;
                     return Err(throw_table(vm, b"ERR protocol error"));
                 }
                 Some(Said::Words(words)) => {
@@ -172,7 +172,6 @@ impl ScriptHost<'_> {
                 }
             }
             b"a" | b"abort" => {
-                debug.is_let_go = true;
                 return Err(throw_table(vm, b"ERR script aborted for user request"));
             }
             _ => debug.say(&[
