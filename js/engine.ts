@@ -3,13 +3,14 @@
  * by number; what a command is called and what a caller sees is the client's business.
  */
 
+import type { Arg, EngineOptions, HostRequest, Message, Request, SessionEvents } from "./boundary.ts";
 import { RedstartError, ReplyError } from "./errors.ts";
 import { BYTES_MODE, CellReader, type Reply, type ReplyMode, TEXT_MODE, wideInteger } from "./reply.ts";
+import { soon } from "./soon.ts";
 import { boundBytes, Text, toText } from "./text.ts";
 import type { EngineExports } from "./wasm.ts";
 
-/** What a command takes. Numbers and bigints go as decimal text. */
-export type Arg = string | number | bigint | Uint8Array;
+export type * from "./boundary.ts";
 
 /** Words of the control block. */
 const MAGIC = 0;
@@ -59,76 +60,6 @@ export const NOTHING = Symbol("nothing");
 
 /** A reply, or that there is none yet. */
 export type Outcome = Reply | typeof BLOCKED | typeof NOTHING;
-
-/** What the engine asks of its host: a name and arguments. */
-export interface HostRequest {
-	readonly name: string;
-	readonly args: readonly Uint8Array[];
-}
-
-/** A message of a native session. */
-export interface Message {
-	readonly reply: Reply;
-	/** It is the reply of the call that blocked. */
-	readonly isReply: boolean;
-	/** Its text is all ASCII. */
-	readonly isAscii: boolean;
-}
-
-/** One command of a batch. */
-export interface Request {
-	/** Its number, or {@link NO_OP} with the name as first argument. */
-	op: number;
-	args: readonly Arg[];
-}
-
-/** How long scripts run, in steps: calls and turns of loops; a command of Redis counts as some forty. */
-export interface ScriptLimits {
-	/**
-	 * After so many a script pauses, if its caller can wait (promises, RESP), and the page or the server goes on with other
-	 * work. 0 for never. Default 200,000, some ten milliseconds; 0 without timers.
-	 */
-	slice?: number;
-	/** A script that cannot pause is ended after so many. Default 500 million, half a minute of ordinary code. */
-	most?: number;
-}
-
-export interface EngineOptions {
-	/** 128 bits for hashing and random replies; random unless given. */
-	seed?: readonly [number, number, number, number];
-	/** The clock, in ms since 1970. */
-	now?: () => number;
-	/**
-	 * Whether the engine may set a timer for its deadlines. Without one the host calls {@link Engine.tick}, or nobody
-	 * does and keys expire when they are looked at. Default true.
-	 */
-	timers?: boolean;
-	scripts?: ScriptLimits;
-}
-
-/** How a session hears that there is something for it. */
-export interface SessionEvents {
-	/** There are messages or output. */
-	onReady(): void;
-	/** The engine wants the connection closed. */
-	onDisconnect?(): void;
-}
-
-/** Runs `task` once the host has seen to what else waits: input, timers, the page. */
-function soon(task: () => void): void {
-	const { setImmediate } = globalThis as { setImmediate?: (task: () => void) => void };
-	if (setImmediate) setImmediate(task);
-	else if (typeof MessageChannel !== "undefined" && !("WebSocketPair" in globalThis)) {
-		// A browser slows timers down to one in four milliseconds, and to one a second in a page that is hidden. Not so
-		// workerd.
-		const { port1, port2 } = new MessageChannel();
-		port1.onmessage = () => {
-			port1.close();
-			task();
-		};
-		port2.postMessage(undefined);
-	} else setTimeout(task, 0);
-}
 
 type Timer = ReturnType<typeof setTimeout> & { unref?(): void; ref?(): void };
 
