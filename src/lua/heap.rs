@@ -716,3 +716,6 @@ fn place_hash(bytes: &[u8]) -> u32 {
     }
     hash
 }
+
+#[cfg(test)]
+mod tests;
