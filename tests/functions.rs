@@ -1,6 +1,8 @@
 //! Function libraries beyond the replies of their commands: in snapshots, in loads that fail, while one runs long.
 
 #[cfg(feature = "scripting")]
+use redstart::algorithms::rng::Rng;
+#[cfg(feature = "scripting")]
 use redstart::engine::ScriptLimits;
 use redstart::engine::{Engine, Kind, Options, SessionId};
 use redstart::formats::snapshot::{Options as WriterOptions, Writer};
@@ -284,10 +286,24 @@ fn merged(present: &Model, added: &Model, is_replacing: bool) -> Option<Model> {
     Some(result)
 }
 
+/// A library of one or two functions, each of which returns a number of its own.
+#[cfg(feature = "scripting")]
+fn random_library(rng: &mut Rng, library: &str, number: &mut u64) -> (String, Vec<(String, u64)>) {
+    let mut names = vec!["a", "b", "c", "D", "e"];
+    let mut source = format!("#!lua name={library}\n");
+    let mut functions = Vec::new();
+    for _ in 0..1 + rng.below(2) {
+        let name = names.swap_remove(rng.below(names.len() as u64) as usize);
+        *number += 1;
+        source += &format!("redis.register_function('{name}', function() return {number} end)\n");
+        functions.push((name.to_string(), *number));
+    }
+    (source, functions)
+}
+
 #[cfg(feature = "scripting")]
 #[test]
 fn libraries_come_and_go_as_in_a_model() {
-    use redstart::algorithms::rng::Rng;
     let seed = std::env::var("REDSTART_SEED").ok();
     let seed: u64 = seed.and_then(|text| text.parse().ok()).unwrap_or(1);
     println!("REDSTART_SEED={seed}");
@@ -305,17 +321,7 @@ fn libraries_come_and_go_as_in_a_model() {
         let library = format!("lib{}", rng.below(3));
         match rng.below(10) {
             0..5 => {
-                let mut names = vec!["a", "b", "c", "D", "e"];
-                let mut source = format!("#!lua name={library}\n");
-                let mut functions = Vec::new();
-                for _ in 0..1 + rng.below(2) {
-                    let name = names.swap_remove(rng.below(names.len() as u64) as usize);
-                    number += 1;
-                    source += &format!(
-                        "redis.register_function('{name}', function() return {number} end)\n"
-                    );
-                    functions.push((name.to_string(), number));
-                }
+                let (source, functions) = random_library(&mut rng, &library, &mut number);
                 let is_replacing = rng.below(2) == 0;
                 let added = Model::from([(library, functions)]);
                 let mut args: Vec<&[u8]> = vec![b"FUNCTION", b"LOAD"];
