@@ -15,7 +15,7 @@ use crate::state::scripts::{
 };
 
 /// So often the machine asks whether to go on before a library takes too long: about as long as in Redis, half a second.
-const PATIENCE: u32 = 500;
+const PATIENCE: u32 = 200;
 const TIMEOUT: &str = "FUNCTION LOAD timeout";
 
 /// What functions do not find, and scripts do.
