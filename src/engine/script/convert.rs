@@ -6,11 +6,13 @@ use crate::algorithms::num;
 use crate::lua::call::to_integer;
 use crate::lua::value::{Packed, Str, TableId};
 use crate::lua::{Thrown, Value, Vm};
-use crate::resp::{Cell, Reply};
+use crate::resp::{Cell, Encoding, Reply};
 use crate::state::scripts::{Fields, Machine, error_table};
 
 /// Places on the stack of Redis' machine: deeper nesting in a reply is an error.
 const MAX_SLOTS: u32 = 8000;
+/// The same for callers in the process: JavaScript reads what is nested by recursion.
+const MAX_SLOTS_IN_PROCESS: u32 = 2000;
 /// How many stand there when the reply begins, the result among them.
 const SLOTS_BEFORE: u32 = 2;
 /// How many more a value wants to be free.
@@ -353,7 +355,11 @@ impl Level {
 impl Writer<'_> {
     /// Writes a value, of a table the header: its elements are to follow.
     fn value(&mut self, value: Value, slots: u32) -> Option<Level> {
-        if slots + SLOTS_OF_A_VALUE > MAX_SLOTS {
+        let limit = match self.reply.encoding() {
+            Encoding::Wire => MAX_SLOTS,
+            Encoding::Cells => MAX_SLOTS_IN_PROCESS,
+        };
+        if slots + SLOTS_OF_A_VALUE > limit {
             self.error(b"ERR reached lua stack limit");
             return None;
         }
