@@ -28,8 +28,14 @@ impl Vm {
     }
 
     /// For a function of the host: the source and line of who called it, or of the one before when that is the host's.
+    /// For the handler of `xpcall`: of the error.
     pub fn caller(&self) -> Option<(Rc<[u8]>, i64)> {
-        self.lua_place(1)
+        let caller = self.thread.frames.iter().rev().nth(1);
+        let is_handler = caller.is_some_and(|frame| frame.function.as_closure().is_none());
+        match &self.handled_at {
+            Some(place) if is_handler => Some(place.clone()),
+            _ => self.lua_place(1),
+        }
     }
 
     /// Of the functions that run, leaving out the `level` last: the source and line of the last, or of the one before

@@ -180,6 +180,8 @@ pub struct Vm {
     pub(super) refuels: u64,
     /// Where the last run failed: see [`Vm::blamed`].
     pub(super) failed_at: Option<(Rc<[u8]>, i64)>,
+    /// Where the error was that a handler of `xpcall` is called for: it sees no more of the functions that failed.
+    pub(super) handled_at: Option<(Rc<[u8]>, i64)>,
     /// Where traced functions that run were told of last.
     #[cfg(feature = "debugger")]
     pub(super) marks: Vec<super::debug::Mark>,
@@ -219,6 +221,7 @@ impl Vm {
             scratch: Vec::new(),
             refuels: 0,
             failed_at: None,
+            handled_at: None,
             #[cfg(feature = "debugger")]
             marks: Vec::new(),
         }

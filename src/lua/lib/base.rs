@@ -584,6 +584,7 @@ pub fn protected(
             if matches!(vm.unwinding, Unwinding::Kill | Unwinding::Yield) {
                 return Err(thrown);
             }
+            vm.failed_at = vm.blame();
             vm.settle();
             vm.unwind(frames, at, depth, thread_depth);
             vm.unwinding = Unwinding::No;
@@ -616,7 +617,10 @@ fn xpcall(vm: &mut Vm, host: &mut dyn Host, call: &mut Call) -> Result<usize, Th
         let value = vm.stack(at);
         vm.set_stack(at, handler);
         vm.set_stack(at + 1, value);
-        if !protected(vm, host, at, 1)? {
+        vm.handled_at = vm.failed_at.take();
+        let is_handled = protected(vm, host, at, 1);
+        vm.handled_at = None;
+        if !is_handled? {
             let text = vm.text(b"error in error handling")?;
             vm.set_stack(at, text);
         }

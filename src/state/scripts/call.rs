@@ -44,7 +44,7 @@ impl ScriptCall {
             out.put(b" script: ");
             out.put(&self.name);
             out.put(b", on ");
-            out.put(source);
+            out.put(source.split(|&byte| byte == 0).next().unwrap_or(&[]));
             out.push(b':');
             crate::algorithms::num::write_i64(out, line);
             out.push(b'.');
