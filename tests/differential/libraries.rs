@@ -1,4 +1,4 @@
-//! Random scripts and function libraries: most of them good, some with something wrong in the first line, in what is registered, or
+//! Random function libraries: most of them good, some with something wrong in the first line, in what is registered, or
 //! in the Lua.
 
 use super::vocabulary::Dice;
@@ -64,14 +64,6 @@ pub fn source(dice: &mut Dice) -> Vec<u8> {
         text.push_str(&word(dice, wrong));
     }
     text.into_bytes()
-}
-
-/// A script that does what a function could.
-pub fn script(dice: &mut Dice) -> Vec<u8> {
-    let body = BODIES[dice.below(BODIES.len())];
-    let body = body.replace("keys", "KEYS").replace("args", "ARGV");
-    let first = dice.word("|||||#!lua\n|#!lua flags=no-writes\n|#!lua flags=allow-oom,no-cluster\n|#!lua flags=x\n|#!js\n");
-    [first, body.into_bytes()].concat()
 }
 
 fn word(dice: &mut Dice, words: &str) -> String {

@@ -1,7 +1,6 @@
 //! The words of random streams: what stands for a key, an element, an id, ... by the name and type of the argument.
 
 use redstart::algorithms::rng::Rng;
-use redstart::algorithms::sha1::sha1;
 use redstart::table::Group;
 
 /// Decisions from a seed.
@@ -173,12 +172,6 @@ impl Vocabulary {
             "function-code" if dice.chance(97) => super::libraries::source(dice),
             "library-name" | "library-name-pattern" => {
                 dice.word("lib1|lib2|lib3|LIB1|Lib2|nosuch|lib*|*|?ib1|")
-            }
-            "script" if dice.chance(97) => super::libraries::script(dice),
-            "sha1" if dice.chance(90) => {
-                let script = super::libraries::script(dice);
-                let digest = sha1(&script).map(|byte| format!("{byte:02x}"));
-                digest.concat().into_bytes()
             }
             "function" => dice.word("f|g|h|i|j|k|l|m|n|f|g|h|i|j|k|l|F|G|nosuch|"),
             "serialized-value" if command == "function|restore" => {
