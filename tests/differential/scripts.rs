@@ -6,10 +6,11 @@ use super::vocabulary::Dice;
 /// Commands whose replies differ between two servers, or come in the order of a hash table, inside a script, where no
 /// judge sees them by themselves.
 const VARYING: &str = " ttl pttl expiretime pexpiretime httl hpttl hexpiretime hpexpiretime xpending xinfo srandmember \
-    hrandfield zrandmember scan hscan sscan zscan keys sunion sdiff dump command randomkey spop xautoclaim xclaim pubsub ";
+    hrandfield zrandmember scan hscan sscan zscan keys sunion sdiff dump command randomkey spop xautoclaim xclaim pubsub sort \
+    sort_ro ";
 /// Those in the order of a hash table when sets and hashes may be some.
 const UNORDERED: &str =
-    " smembers hkeys hvals hgetall sinter sort sort_ro lrange sdiffstore sunionstore sinterstore ";
+    " smembers hkeys hvals hgetall sinter lrange sdiffstore sunionstore sinterstore ";
 
 /// Text as a literal of Lua.
 fn literal(text: &[u8]) -> String {
@@ -147,7 +148,8 @@ fn result(dice: &mut Dice) -> String {
         "return {ok = tostring(#r)}",
         "return {err = tostring(#r) .. ' x'}",
         "return redis.error_reply(type(r[1]))",
-        "error(r[1])",
+        // A carriage return in what is thrown breaks the oracle's reply.
+        "error(type(r[1]) == 'string' and r[1]:gsub('%c', '') or r[1])",
         "error({err = 'E ' .. #r})",
         "return cjson.encode({#r, type(r[1])})",
         "redis.call('select', 1) redis.call('incr', 'counter') return r",
