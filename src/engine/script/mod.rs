@@ -25,6 +25,9 @@ use crate::state::scripts::{Fields, Machine, ScriptCall};
 use crate::table::Resolved;
 use convert::Errors;
 
+/// The buffers of commands' replies are kept for the next script up to this.
+const KEEP_REPLY_BYTES: usize = 64 * 1024;
+
 /// A script that runs, and what it has done so far.
 #[derive(Debug)]
 pub(super) struct Running {
@@ -104,11 +107,14 @@ impl Engine {
         let mut running = Running::new(call, row.number, machine.fields, session.db);
         running.may_pause =
             session.may_pause && !session.is_in_exec && self.pauses.limits.slice > 0;
+        std::mem::swap(&mut running.reply, &mut machine.reply);
         let log_start = self.log.len();
         let result = self.run_slice(session, &mut machine, &mut running, Some(args));
         if result == Ok(Ran::Paused) {
             return self.pause_script(session, (row, args), (machine, running), log_start, reply);
         }
+        running.reply.restart(false, KEEP_REPLY_BYTES);
+        std::mem::swap(&mut running.reply, &mut machine.reply);
         self.end_script(machine, &running, result, reply);
         if session.exec_length.is_none() {
             self.frame_transaction(log_start);

@@ -25,7 +25,7 @@ pub use shebang::{ScriptFlags, Shebang, ShebangError};
 use crate::algorithms::bytes::{Append, Bytes};
 use crate::algorithms::hash::HashSeed;
 use crate::lua::{Thrown, Value, Vm, lib};
-use crate::resp::Error;
+use crate::resp::{Encoding, Error, Reply};
 use crate::structures::ordered::OrderedMap;
 
 /// So many scripts that EVAL brought are kept.
@@ -40,6 +40,8 @@ const GROWTH_BYTES: usize = 1 << 20;
 pub struct Machine {
     pub vm: Box<Vm>,
     pub fields: Fields,
+    /// Where the next script's commands reply.
+    pub reply: Reply,
     /// What the last collection between two scripts left.
     settled_bytes: usize,
     /// Places among the machine's roots that are free.
@@ -59,6 +61,7 @@ impl Machine {
         let mut vm = Box::new(Vm::new(seed, MEMORY_LIMIT_BYTES));
         Machine {
             fields: Fields::new(&mut vm),
+            reply: Reply::new(Encoding::Cells, false),
             vm,
             settled_bytes: 0,
             free_roots: Vec::new(),
