@@ -356,13 +356,67 @@ fn pcall_neither_catches_a_kill_nor_keeps_a_script_from_pausing() {
 }
 
 #[test]
-fn a_transaction_does_not_pause() {
+fn a_transaction_pauses_with_its_scripts() {
     let mut host = Host::new();
-    let caller = host.wire();
-    host.ask(caller, "MULTI");
-    host.ask(caller, "EVAL 'for i = 1, 300000 do end return 1' 0");
-    host.ask(caller, "SET k v");
-    assert_eq!(host.ask(caller, "EXEC"), "*2\r\n:1\r\n+OK\r\n");
+    host.engine.set_logging(true);
+    let (caller, other) = (host.wire(), host.wire());
+    host.ask(other, "SET e 1 PX 30");
+    host.engine.take_log();
+    let long =
+        "EVAL \"redis.call('INCR', 'n') for i = 1, 300000 do end return redis.call('GET', 'e')\" 0";
+    host.ask(
+        caller,
+        &format!("MULTI\r\nINCR n\r\n{long}\r\nGET n\r\n{long}\r\nGET e"),
+    );
+    host.read(caller);
+    assert_eq!(host.ask(caller, "EXEC\r\nGET e"), "");
+    assert_eq!(host.ask(other, "INCR n"), "");
+    host.pass(50);
+    assert_eq!(host.read(other), "");
+    assert_eq!(host.engine.take_log(), []);
+    host.finish();
+    assert_eq!(
+        host.read(caller),
+        "*5\r\n:1\r\n$1\r\n1\r\n$1\r\n2\r\n$1\r\n1\r\n$1\r\n1\r\n$-1\r\n"
+    );
+    assert_eq!(host.read(other), ":4\r\n");
+    let words = |record: redstart::engine::LogRecord| record.command.concat();
+    let log: Vec<_> = host.engine.take_log().into_iter().map(words).collect();
+    let effects = [&b"MULTI"[..], b"INCRn", b"INCRn", b"INCRn", b"EXEC"];
+    assert_eq!(log[..5], effects);
+    let stats = host.ask(other, "INFO commandstats");
+    for line in ["cmdstat_exec:calls=1,", "cmdstat_eval:calls=2,"] {
+        assert!(stats.contains(line), "{stats}");
+    }
+}
+
+#[test]
+fn a_script_in_a_transaction_is_killed_alone() {
+    let mut host = Host::new();
+    let (caller, other) = (host.wire(), host.wire());
+    host.ask(caller, &format!("MULTI\r\nSET q 1\r\n{ENDLESS}\r\nSET q 2"));
+    host.read(caller);
+    assert_eq!(host.ask(caller, "EXEC"), "");
+    host.pass(100);
+    assert_eq!(host.ask(other, "PING"), BUSY);
+    assert_eq!(
+        host.ask(other, "SCRIPT KILL\r\nGET q"),
+        "+OK\r\n$1\r\n2\r\n"
+    );
+    let killed = format!(
+        "*3\r\n+OK\r\n-ERR Script killed by user with SCRIPT KILL... script: {ENDLESS_SHA}, on @user_script:1.\r\n+OK\r\n"
+    );
+    assert_eq!(host.read(caller), killed);
+    // In a batch of a program nothing waits.
+    let native = host.engine.connect(Kind::Native3);
+    host.engine.set_may_pause(native, true);
+    host.engine.set_may_block(native, false);
+    host.engine.call(native, &[b"MULTI"]);
+    host.engine.call(
+        native,
+        &[b"EVAL", b"for i = 1, 300000 do end return 1", b"0"],
+    );
+    assert_eq!(host.engine.call(native, &[b"EXEC"]), Called::Replied);
 }
 
 #[test]
@@ -524,7 +578,7 @@ fn random_command(rng: &mut Rng) -> String {
         4 => "EXEC".to_owned(),
         5 => format!("WATCH {key}"),
         6 => format!("PEXPIRE {key} 100000"),
-        7 => "CLIENT REPLY SKIP".to_owned(),
+        7 => "LLEN l".to_owned(),
         8 => {
             format!("EVAL \"for i = 1, {turns} do end return redis.call('INCR', KEYS[1])\" 1 {key}")
         }

@@ -229,7 +229,7 @@ impl Engine {
     ) -> Called {
         match outcome {
             Ok(Outcome::Done) => Called::Replied,
-            Ok(Outcome::Exec) => self.run_queue(session, reply),
+            Ok(Outcome::Exec) => self.run_queue(session, row, args, reply),
             #[cfg(feature = "scripting")]
             Ok(Outcome::Script(script)) => {
                 self.observe_script(session, row, args);
@@ -293,8 +293,15 @@ impl Engine {
         }
     }
 
-    /// Runs the commands of a transaction; the reply is the array of their replies.
-    fn run_queue(&mut self, session: &mut Session, reply: &mut Reply) -> Called {
+    /// Runs the commands of a transaction; the reply is the array of their replies. When a script among them pauses, the
+    /// rest waits with it.
+    fn run_queue(
+        &mut self,
+        session: &mut Session,
+        row: Resolved,
+        args: &[&[u8]],
+        reply: &mut Reply,
+    ) -> Called {
         let Some(multi) = session.multi.take() else {
             return Called::Replied;
         };
@@ -304,27 +311,55 @@ impl Engine {
         reply.array(multi.queue.len());
         let log_start = self.log.len();
         let may_not_block = std::mem::replace(&mut session.is_in_exec, true);
-        session.exec_length = Some(multi.queue.len());
-        for queued in &multi.queue {
-            let Some(row) = self.lookup.row(queued.number) else {
-                continue;
-            };
-            let args: Vec<&[u8]> = queued.args.iter().map(Vec::as_slice).collect();
-            let mark = reply.mark();
-            self.run(session, row, &args, reply, false);
-            if reply.unchanged_since(mark) {
-                // An element must stand for every command; only SUBSCRIBE of no channel could leave none.
-                reply.nil();
-            }
-        }
+        let may_pause = session.may_pause;
+        session.may_pause &= !may_not_block;
+        let paused_at = self.run_queued(session, &multi.queue, 0, reply);
+        session.may_pause = may_pause;
         session.is_in_exec = may_not_block;
-        session.exec_length = None;
+        #[cfg(not(feature = "scripting"))]
+        let _ = (paused_at, row, args);
+        #[cfg(feature = "scripting")]
+        if let Some(next) = paused_at {
+            let command = (row, args.iter().map(|arg| arg.to_vec()).collect());
+            self.pause_transaction(command, multi, next, reply.split_off(start), log_start);
+            return Called::Blocked;
+        }
         if self.server.kills.contains(&session.handle) {
             // It closed its own connection: nothing comes of the transaction's replies.
             reply.rewind(start);
         }
         self.frame_transaction(log_start);
         Called::Replied
+    }
+
+    /// Runs what is in the queue of a transaction from a place on; the place behind a script that pauses.
+    pub(super) fn run_queued(
+        &mut self,
+        session: &mut Session,
+        queue: &[Queued],
+        from: usize,
+        reply: &mut Reply,
+    ) -> Option<usize> {
+        session.exec_length = Some(queue.len());
+        let mut paused_at = None;
+        for (at, queued) in queue.iter().enumerate().skip(from) {
+            let Some(row) = self.lookup.row(queued.number) else {
+                continue;
+            };
+            let args: Vec<&[u8]> = queued.args.iter().map(Vec::as_slice).collect();
+            let mark = reply.mark();
+            let called = self.run(session, row, &args, reply, false);
+            if called == Called::Blocked {
+                paused_at = Some(at + 1);
+                break;
+            }
+            if reply.unchanged_since(mark) {
+                // An element must stand for every command; only SUBSCRIBE of no channel could leave none.
+                reply.nil();
+            }
+        }
+        session.exec_length = None;
+        paused_at
     }
 
     /// Puts MULTI and EXEC around the records from `start` on, when they are several.

@@ -154,6 +154,13 @@ impl Reply {
         self.cells.truncate(mark.cells);
     }
 
+    /// Takes what was said since `mark` into a reply of its own.
+    pub fn split_off(&mut self, mark: Mark) -> Reply {
+        let text = self.text.split_off(mark.text.min(self.text.len()));
+        let cells = self.cells.split_off(mark.cells.min(self.cells.len()));
+        Reply::on(self.encoding, self.resp3, text, cells)
+    }
+
     /// Whether nothing was said since `mark`.
     pub fn unchanged_since(&self, mark: Mark) -> bool {
         self.text.len() == mark.text && self.cells.len() == mark.cells

@@ -105,8 +105,8 @@ impl Engine {
         };
         machine.vm.random = self.server.scripts.random.unwrap_or(machine.vm.random);
         let mut running = Running::new(call, row.number, machine.fields, session.db);
-        running.may_pause =
-            session.may_pause && !session.is_in_exec && self.pauses.limits.slice > 0;
+        let can_wait = !session.is_in_exec || session.exec_length.is_some();
+        running.may_pause = session.may_pause && can_wait && self.pauses.limits.slice > 0;
         std::mem::swap(&mut running.reply, &mut machine.reply);
         let log_start = self.log.len();
         let result = self.run_slice(session, &mut machine, &mut running, Some(args));

@@ -13,7 +13,7 @@ use crate::lua::vm::Interrupt;
 use crate::lua::{Ran, Thrown};
 use crate::resp::Reply;
 use crate::state::scripts::{Busy, Machine, ScriptLimits};
-use crate::state::{Block, Hindrance, Session, TimeoutReply};
+use crate::state::{Block, Hindrance, Multi, Session, TimeoutReply};
 use crate::table::Resolved;
 
 /// What a command of a script costs in steps, besides one for each part of its reply.
@@ -46,6 +46,21 @@ struct Paused {
     is_orphan: bool,
     /// The threshold has passed, and the log was told.
     is_slow: bool,
+    /// The transaction it is part of.
+    rest: Option<Rest>,
+}
+
+/// A transaction in which a script is paused: what is left of it.
+#[derive(Debug)]
+struct Rest {
+    /// EXEC and its arguments.
+    row: Resolved,
+    args: Vec<Vec<u8>>,
+    multi: Box<Multi>,
+    /// The place in the queue behind the script.
+    next: usize,
+    /// The replies so far.
+    reply: Reply,
 }
 
 impl Running {
@@ -105,9 +120,37 @@ impl Engine {
             is_caching_said: tracking.is_some_and(|tracking| tracking.is_caching_said),
             is_orphan: false,
             is_slow: false,
+            rest: None,
         }));
         let block = Block::on_time(None, TimeoutReply::Ok);
-        self.wait(session, row, args, block, reply)
+        // In a transaction other commands must not wait; this one does.
+        let is_in_exec = std::mem::replace(&mut session.is_in_exec, false);
+        let called = self.wait(session, row, args, block, reply);
+        session.is_in_exec = is_in_exec;
+        called
+    }
+
+    /// Puts the rest of a transaction aside with its script.
+    pub(in crate::engine) fn pause_transaction(
+        &mut self,
+        (row, args): (Resolved, Vec<Vec<u8>>),
+        multi: Box<Multi>,
+        next: usize,
+        reply: Reply,
+        log_start: usize,
+    ) {
+        let mut log = self.log.split_off(log_start);
+        if let Some(paused) = &mut self.pauses.paused {
+            log.append(&mut paused.log);
+            paused.log = log;
+            paused.rest = Some(Rest {
+                row,
+                args,
+                multi,
+                next,
+                reply,
+            });
+        }
     }
 
     /// Whether the command of this session is a script that is paused: it is shown when it is over.
@@ -187,6 +230,7 @@ impl Engine {
         let (Some(busy), Some(mut session)) = (busy, self.sessions.take(paused.session)) else {
             return self.end_pauses();
         };
+        let is_orphan = paused.is_orphan;
         let waiting = session.waiting.take();
         let log_start = self.log.len();
         self.log.append(&mut paused.log);
@@ -195,6 +239,8 @@ impl Engine {
         }
         // What the script sees of time stands still.
         let now_ms = std::mem::replace(&mut self.now_ms, busy.started_ms);
+        session.is_in_exec = paused.rest.is_some();
+        session.exec_length = paused.rest.as_ref().map(|rest| rest.multi.queue.len());
         let result = match is_killed {
             true => {
                 let text = b"Lua script killed by user with SCRIPT KILL.";
@@ -205,7 +251,6 @@ impl Engine {
             }
             false => self.run_slice(&mut session, &mut paused.machine, &mut paused.running, None),
         };
-        self.now_ms = now_ms;
         if result == Ok(Ran::Paused) {
             paused.log = self.log.split_off(log_start);
             let has_written = paused.running.has_written;
@@ -214,38 +259,73 @@ impl Engine {
                 ..*busy
             }));
             session.waiting = waiting;
-            self.sessions.put(session);
             self.pauses.paused = Some(Box::new(paused));
-            return;
+        } else {
+            let spent_ms = u64::try_from(now_ms - busy.started_ms).unwrap_or(0);
+            self.end_paused(&mut session, paused, *busy, result, (log_start, spent_ms));
         }
-        let mut reply = Reply::new(session.encoding(), session.resp3);
-        let (machine, running) = (paused.machine, paused.running);
-        self.end_script(machine, &running, result, &mut reply);
-        self.frame_transaction(log_start);
-        self.count_call(&mut session, paused.row.number);
-        let spent_ms = u64::try_from(now_ms - busy.started_ms).unwrap_or(0);
+        self.now_ms = now_ms;
+        session.is_in_exec = false;
+        session.exec_length = None;
+        let id = session.handle;
+        self.sessions.put(session);
+        if self.pauses.paused.is_none() {
+            self.end_pauses();
+            if is_orphan {
+                self.disconnect(id);
+            }
+        }
+    }
+
+    /// Writes the reply of a script that was paused and is over, and runs the rest of its transaction.
+    fn end_paused(
+        &mut self,
+        session: &mut Session,
+        paused: Paused,
+        busy: Busy,
+        result: Result<Ran, Thrown>,
+        (log_start, spent_ms): (usize, u64),
+    ) {
+        let mut rest = paused.rest;
+        let mut reply = match &mut rest {
+            Some(rest) => std::mem::take(&mut rest.reply),
+            None => Reply::new(session.encoding(), session.resp3),
+        };
+        self.end_script(paused.machine, &paused.running, result, &mut reply);
         self.server.spent_usec += spent_ms * 1000;
-        let args: Vec<&[u8]> = busy.command.iter().map(Vec::as_slice).collect();
-        if self.is_observed() {
-            self.observe(&session, paused.row, &args);
+        self.note_run(session, paused.row, &busy.command);
+        if let Some(rest) = rest {
+            let next = self.run_queued(session, &rest.multi.queue, rest.next, &mut reply);
+            if let Some(next) = next {
+                self.pause_transaction((rest.row, rest.args), rest.multi, next, reply, log_start);
+                if let Some(other) = &mut self.pauses.paused {
+                    other.is_orphan = paused.is_orphan;
+                }
+                return;
+            }
+            self.note_run(session, rest.row, &rest.args);
         }
+        self.frame_transaction(log_start);
         if let Some(tracking) = &mut session.tracking {
             tracking.is_caching_said = false;
         }
         // What its caller has sent meanwhile comes first.
-        self.finish(&mut session, reply);
-        self.sessions.put(session);
-        self.end_pauses();
-        if paused.is_orphan {
-            self.disconnect(paused.session);
+        self.finish(session, reply);
+    }
+
+    /// Counts and shows a command that was paused and is over.
+    fn note_run(&mut self, session: &mut Session, row: Resolved, args: &[Vec<u8>]) {
+        self.count_call(session, row.number);
+        if self.is_observed() {
+            let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
+            self.observe(session, row, &args);
         }
     }
 
-    /// No script is paused any more: the others go on.
+    /// No script is paused any more: the others go on, once those are served that wait for what the script has written.
     fn end_pauses(&mut self) {
         self.server.hindrance = Hindrance::None;
         self.server.scripts.busy = None;
         self.is_holding = false;
-        self.end_pause();
     }
 }
