@@ -116,7 +116,7 @@ fn byte(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown>
         return Ok(0);
     }
     if bytes.len() >= MAX_RESULTS {
-        return Err(vm.native_error(b"string slice too long"));
+        return Err(vm.native_error(b"stack overflow (string slice too long)"));
     }
     for byte in bytes {
         call.push(vm, Value::Number(f64::from(*byte)))?;
