@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use redstart::engine::{Engine, Options, ScriptLimits, SessionId};
+use redstart::engine::{Engine, Options, SessionId};
 use redstart::state::Kind;
 
 use super::play::Host;
@@ -40,9 +40,10 @@ fn new_engine() -> Engine {
     engine
         .configure(b"", b"", &words)
         .expect("a good configuration");
-    engine.set_script_limits(ScriptLimits {
+    #[cfg(feature = "scripting")]
+    engine.set_script_limits(redstart::engine::ScriptLimits {
         slice: 1,
-        ..ScriptLimits::default()
+        ..Default::default()
     });
     engine
 }
