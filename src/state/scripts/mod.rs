@@ -20,7 +20,7 @@ pub use sandbox::{
 };
 #[cfg(feature = "debugger")]
 pub use sandbox::{error_reply, open_debugging, sha1hex, status_reply};
-pub use shebang::{ScriptFlags, Shebang, ShebangError};
+pub use shebang::{ScriptFlags, Shebang};
 
 use crate::algorithms::bytes::{Append, Bytes};
 use crate::algorithms::hash::HashSeed;

@@ -38,9 +38,6 @@ impl ScriptFlags {
     }
 }
 
-/// What is wrong with a first line.
-pub type ShebangError = Error;
-
 /// A source with its first line read.
 #[derive(Debug)]
 pub struct Shebang<'a> {
@@ -54,7 +51,7 @@ impl<'a> Shebang<'a> {
     ///
     /// # Errors
     /// Another language, an unknown option or flag, or nothing behind the line.
-    pub fn of_script(source: &'a [u8]) -> Result<Shebang<'a>, ShebangError> {
+    pub fn of_script(source: &'a [u8]) -> Result<Shebang<'a>, Error> {
         if !source.starts_with(b"#!") {
             return Ok(Shebang {
                 flags: ScriptFlags(ScriptFlags::COMPATIBLE),
@@ -89,7 +86,7 @@ impl<'a> Shebang<'a> {
 }
 
 /// Flags between commas.
-fn flags_of(names: &[u8]) -> Result<u8, ShebangError> {
+fn flags_of(names: &[u8]) -> Result<u8, Error> {
     let mut flags = 0;
     if names.is_empty() {
         return Ok(flags);
