@@ -267,6 +267,9 @@ impl<'a> Matcher<'a> {
                 level += 1;
             }
         }
+        // All of the text was looked through for nothing, and may be again from the next place.
+        let length = self.source.len() - at;
+        self.vm.burn_many(self.host, length)?;
         Ok(None)
     }
 
