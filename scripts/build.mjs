@@ -59,7 +59,9 @@ async function makeVariant(name, cargoArgs, path) {
 async function makeModule(out, dev, cargoArgs) {
 	const target = ["--lib", "--crate-type", "cdylib", "--target", "wasm32-unknown-unknown"];
 	const profile = dev ? [] : ["--release"];
-	await must("cargo", ["rustc", "--quiet", "--locked", ...target, ...profile, ...cargoArgs]);
+	// Without optimisation calls take many times the stack.
+	const linking = dev ? ["--", "-Clink-arg=-zstack-size=8388608"] : [];
+	await must("cargo", ["rustc", "--quiet", "--locked", ...target, ...profile, ...cargoArgs, ...linking]);
 	const built = join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), "wasm32-unknown-unknown");
 	const names = ["--target", "web", "--out-dir", out, "--out-name", "redstart"];
 	await must("wasm-bindgen", [...names, join(built, dev ? "debug" : "release", "redstart.wasm")]);

@@ -82,5 +82,21 @@ impl<T: Default> Arena<T> {
                 }
             }
         }
+        self.shrink();
+    }
+
+    /// Gives back the places at the end that a greedy script has left, which every sweep would look at.
+    fn shrink(&mut self) {
+        const KEPT_PLACES: usize = 1024;
+        let last = self.marks.iter().rposition(|mark| *mark != Mark::Free);
+        let end = last.map_or(0, |last| last + 1).max(KEPT_PLACES);
+        if end * 2 < self.items.len() {
+            self.items.truncate(end);
+            self.items.shrink_to(end * 2);
+            self.marks.truncate(end);
+            self.marks.shrink_to(end * 2);
+            self.free.retain(|id| (*id as usize) < end);
+            self.free.shrink_to(end * 2);
+        }
     }
 }

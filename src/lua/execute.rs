@@ -759,32 +759,6 @@ impl Vm {
         let id = self.heap.closure(closure)?;
         Ok((Value::Closure(id), count))
     }
-
-    /// Copies the variable arguments to where they are wanted.
-    #[inline(never)]
-    fn spread_arguments(&mut self, base: usize, proto: &Proto, ins: Ins) -> Result<(), Thrown> {
-        let frame = self.thread.frames.last();
-        let at = frame.map_or(0, |frame| frame.at as usize);
-        let extra = base.saturating_sub(at + 1 + usize::from(proto.params));
-        let first = base - extra;
-        let to = base + usize::from(ins.a);
-        let wanted = match ins.b {
-            0 => {
-                self.ensure(to + extra + 1)?;
-                self.thread.top = to + extra;
-                extra
-            }
-            b => usize::from(b) - 1,
-        };
-        for offset in 0..wanted {
-            let value = match offset < extra {
-                true => self.packed(first + offset),
-                false => Packed::NIL,
-            };
-            self.set_packed(to + offset, value);
-        }
-        Ok(())
-    }
 }
 
 /// How many arguments a call has.

@@ -1,7 +1,7 @@
 //! The stack of a thread: its places, how functions are called on it and end, protected calls, variables that closures share.
 
 use super::call::Call;
-use super::code::Proto;
+use super::code::{Ins, Proto};
 use super::function::{Frame, Function, Run, Special, Upvalue, wanted_code};
 use super::value::{ClosureId, Packed, UpvalueId, Value};
 use super::vm::{Host, Thrown, Unwinding, Vm};
@@ -12,6 +12,10 @@ const MAX_DEPTH: u32 = 199;
 const MAX_FRAMES: usize = 20_000;
 /// Registers a frame may use, whatever its function says: a window of this length needs no further checks.
 pub const WINDOW: usize = 256;
+
+/// Fewer variable arguments are part of the step that copies them; more are paid for.
+const FREE_ARGUMENTS: usize = 64;
+const ARGUMENTS_A_STEP: usize = 16;
 
 impl Vm {
     /// Makes sure that the stack has `length` places and a window behind them.
@@ -308,6 +312,41 @@ impl Vm {
             self.set_stack(base + params, Value::Table(table));
         }
         Ok(base)
+    }
+
+    /// Copies the variable arguments to where they are wanted.
+    #[inline(never)]
+    pub(super) fn spread_arguments(
+        &mut self,
+        base: usize,
+        proto: &Proto,
+        ins: Ins,
+    ) -> Result<(), Thrown> {
+        let frame = self.thread.frames.last();
+        let at = frame.map_or(0, |frame| frame.at as usize);
+        let extra = base.saturating_sub(at + 1 + usize::from(proto.params));
+        let first = base - extra;
+        let to = base + usize::from(ins.a);
+        let wanted = match ins.b {
+            0 => {
+                self.ensure(to + extra + 1)?;
+                self.thread.top = to + extra;
+                extra
+            }
+            b => usize::from(b) - 1,
+        };
+        // A function that hands its arguments on with one more each time would copy more and more of them for a step.
+        if wanted > FREE_ARGUMENTS {
+            self.pay(wanted / ARGUMENTS_A_STEP);
+        }
+        for offset in 0..wanted {
+            let value = match offset < extra {
+                true => self.packed(first + offset),
+                false => Packed::NIL,
+            };
+            self.set_packed(to + offset, value);
+        }
+        Ok(())
     }
 
     /// Runs a function of the host.

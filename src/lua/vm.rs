@@ -548,7 +548,8 @@ impl Vm {
             self.fuel = 0;
             return Ok(());
         }
-        self.fuel = FUEL;
+        // What was paid for beyond it is asked for with the next steps.
+        self.fuel = self.fuel.saturating_add(FUEL);
         self.refuels += 1;
         match host.interrupt() {
             Interrupt::GoOn => self.is_pausing = false,

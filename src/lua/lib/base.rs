@@ -33,6 +33,8 @@ const FUNCTIONS: &Functions = &[
     ("xpcall", xpcall),
 ];
 
+/// So many values are unpacked for a step.
+const VALUES_A_STEP: usize = 16;
 /// Results beyond this do not fit on a C stack.
 const MAX_UNPACKED: f64 = 8000.0;
 
@@ -104,6 +106,13 @@ fn assert(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Throw
     Err(vm.native_error(&message))
 }
 
+/// A collection that a script asks for, and pays for.
+fn collect(vm: &mut Vm) {
+    const BYTES_A_STEP: usize = 512;
+    vm.pay(vm.heap.used_bytes / BYTES_A_STEP);
+    vm.collect();
+}
+
 fn collectgarbage(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
     let option = match call.arg(vm, 0) {
         Value::Nil => b"collect".to_vec(),
@@ -126,12 +135,12 @@ fn collectgarbage(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usiz
     let kilobytes = |vm: &Vm| vm.heap.used_bytes as f64 / 1024.0;
     let result = match option.as_slice() {
         b"collect" => {
-            vm.collect();
+            collect(vm);
             0.0
         }
         b"count" => kilobytes(vm),
         b"step" => {
-            vm.collect();
+            collect(vm);
             return call.give(vm, Value::Bool(true));
         }
         // Nothing but what was set last: the collector has a pace of its own.
@@ -366,11 +375,13 @@ fn unpack(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Throw
     if to as f64 - from as f64 + 1.0 >= MAX_UNPACKED {
         return Err(vm.native_error(b"too many results to unpack"));
     }
+    let count = (to - from + 1) as usize;
+    vm.pay(count / VALUES_A_STEP);
     for index in from..=to {
         let value = vm.heap.table_of(table).get_number(index as f64);
         call.push(vm, value)?;
     }
-    Ok((to - from + 1) as usize)
+    Ok(count)
 }
 
 // ---- text ----

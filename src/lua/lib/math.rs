@@ -59,10 +59,18 @@ fn unary(vm: &mut Vm, call: &Call, function: fn(f64) -> f64) -> Result<usize, Th
     call.give_number(vm, function(number))
 }
 
+/// What a function gives for a number it is not defined for: a NaN without a sign, whatever the platform makes of it.
+fn outside(x: f64, result: f64) -> f64 {
+    match result.is_nan() && !x.is_nan() {
+        true => f64::NAN,
+        false => result,
+    }
+}
+
 functions! {
     abs = f64::abs;
-    acos = f64::acos;
-    asin = f64::asin;
+    acos = |x| outside(x, f64::acos(x));
+    asin = |x| outside(x, f64::asin(x));
     atan = f64::atan;
     ceil = f64::ceil;
     cos = f64::cos;
@@ -71,7 +79,7 @@ functions! {
     exp = power::exp;
     floor = f64::floor;
     log = power::log;
-    log10 = f64::log10;
+    log10 = |x| outside(x, f64::log10(x));
     rad = |x| x * (std::f64::consts::PI / 180.0);
     sin = f64::sin;
     sinh = f64::sinh;

@@ -42,20 +42,20 @@ impl Layout<'_> {
 
     /// The number that comes next in the format.
     fn number(&mut self, vm: &mut Vm, default: usize) -> Result<usize, Thrown> {
-        let (mut value, mut has_digits) = (0, false);
+        let (mut value, mut has_digits) = (0_u64, false);
         while let Some(digit) = self
             .format
             .get(self.at)
             .filter(|byte| byte.is_ascii_digit())
         {
-            value = value * 10 + usize::from(digit - b'0');
-            if value > i32::MAX as usize {
+            value = value * 10 + u64::from(digit - b'0');
+            if value > i32::MAX as u64 {
                 return Err(vm.native_error(b"integral size overflow"));
             }
             has_digits = true;
             self.at += 1;
         }
-        Ok(if has_digits { value } else { default })
+        Ok(if has_digits { value as usize } else { default })
     }
 
     /// The next element, to be placed behind `total` bytes; None at the end.

@@ -138,6 +138,9 @@ fn maxn(vm: &mut Vm, _: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown>
     call.give_number(vm, most)
 }
 
+/// So many moves of elements are paid for at once.
+const MOVES_A_PAYMENT: i64 = 1024;
+
 fn insert(vm: &mut Vm, host: &mut dyn Host, call: &mut Call) -> Result<usize, Thrown> {
     let table = call.table(vm, 0)?;
     let mut end = length(vm, table) + 1;
@@ -151,8 +154,11 @@ fn insert(vm: &mut Vm, host: &mut dyn Host, call: &mut Call) -> Result<usize, Th
                 let value = get(vm, table, index - 1);
                 set(vm, table, index, value)?;
                 index -= 1;
+                // The place may be far below 1.
+                if (end - index) % MOVES_A_PAYMENT == 0 {
+                    vm.burn_many(host, MOVES_A_PAYMENT as usize)?;
+                }
             }
-            vm.burn_many(host, (end - at).max(0) as usize)?;
             (at, call.arg(vm, 2))
         }
         _ => return Err(vm.native_error(b"wrong number of arguments to 'insert'")),
