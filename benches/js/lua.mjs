@@ -143,13 +143,13 @@ export async function lua(open, port) {
 	const digest = await redis.call("SCRIPT", "LOAD", small);
 	db.call("SCRIPT", "LOAD", small);
 	for (const [name, args, calls] of [
-		["EVALSHA of a small script, in batches", () => ["EVALSHA", digest, 1, "key", 1], 20_000, 1],
+		["EVALSHA of a small script, in batches", () => ["EVALSHA", digest, 1, "key", 1], 20_000],
 		["EVAL of a new script of 100 lines, in batches", (at) => ["EVAL", longSource(at), 0], 600],
 	]) {
 		const took = await inTurn(db, redis, args, calls);
 		const [ours, theirs] = [median(took.ours) / calls, median(took.theirs) / calls];
 		const detail = `${(ours * 1000).toFixed(2)} / ${(theirs * 1000).toFixed(2)} us`;
-		ratio(`${name}: against ioredis + redis-server`, ours / theirs, most, { atMost: true, detail });
+		ratio(`${name}: against ioredis + redis-server`, ours / theirs, undefined, { atMost: true, detail });
 	}
 	const used = /^used_memory_vm_eval:(\d+)/m.exec(db.call("INFO", "memory"))?.[1];
 	report("the machine's memory after that", `${(Number(used) / (1 << 20)).toFixed(1)} MiB`);

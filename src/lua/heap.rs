@@ -16,6 +16,7 @@ use std::rc::Rc;
 use super::arena::{Arena, Mark};
 use super::code::Proto;
 use super::function::{Closure, Coroutine, Native, Upvalue, Userdata};
+use super::recent::Recent;
 use super::table::Table;
 use super::value::{
     ClosureId, CoroutineId, NativeId, Packed, STRING_BITS, Str, TableId, UpvalueId, UserdataId,
@@ -63,6 +64,7 @@ pub struct Heap {
     strings: Arena<Text>,
     buckets: Vec<u32>,
     string_count: usize,
+    recent: Recent,
     pub tables: Arena<Table>,
     pub closures: Arena<Closure>,
     pub natives: Arena<Native>,
@@ -95,6 +97,7 @@ impl Heap {
             strings: Arena::new(),
             buckets: vec![0; 256],
             string_count: 0,
+            recent: Recent::new(),
             tables: Arena::new(),
             closures: Arena::new(),
             natives: Arena::new(),
@@ -157,6 +160,18 @@ impl Heap {
     /// When there is no memory for it.
     pub fn string(&mut self, bytes: &[u8]) -> Result<Str, OutOfMemory> {
         self.unpaid_bytes += bytes.len();
+        let Some(key) = Recent::key(bytes) else {
+            return self.interned(bytes);
+        };
+        if let Some(found) = self.recent.get(key) {
+            return Ok(found);
+        }
+        let text = self.interned(bytes)?;
+        self.recent.put(key, text);
+        Ok(text)
+    }
+
+    fn interned(&mut self, bytes: &[u8]) -> Result<Str, OutOfMemory> {
         let hash = self.seed.hash(bytes) as u32;
         if let Some(found) = self.find_string(bytes, hash) {
             return Ok(found);
@@ -634,6 +649,7 @@ impl Heap {
     }
 
     fn sweep(&mut self) {
+        self.recent.clear();
         self.bury_keys();
         let mut freed = 0;
         self.tables

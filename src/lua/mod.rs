@@ -20,6 +20,7 @@ pub mod lib;
 mod meta;
 mod names;
 mod number;
+mod recent;
 mod stack;
 mod table;
 pub mod value;
