@@ -55,7 +55,10 @@ pub fn decode(bytes: &[u8]) -> Result<Option<(Value, usize)>, String> {
     let Some(eol) = bytes.windows(2).position(|pair| pair == b"\r\n") else {
         return Ok(None);
     };
-    let (kind, head, body) = (bytes[0], &bytes[1..eol], eol + 2);
+    let Some((&kind, head)) = bytes[..eol].split_first() else {
+        return Err(format!("not a reply: {}", quote(bytes)));
+    };
+    let body = eol + 2;
     if let (Some(kind), b'+' | b'-' | b':' | b',' | b'#' | b'(' | b'_') = (leaf_kind(kind), kind) {
         let text = head.to_vec();
         return Ok(Some((Value::Leaf { kind, text }, body)));
