@@ -10,6 +10,8 @@
 mod expressions;
 #[path = "lua/generate.rs"]
 mod generate;
+#[path = "lua/machine.rs"]
+mod machine;
 #[path = "lua/spoil.rs"]
 mod spoil;
 #[path = "lua/words.rs"]
@@ -21,12 +23,11 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use generate::Generator;
-use redstart::algorithms::hash::HashSeed;
+use machine::{WRAP, machine};
 use redstart::algorithms::rng::Rng;
-use redstart::lua::{Call, Host, Interrupt, Ran, Thrown, Value, Vm, lib};
+use redstart::lua::{Call, Host, Interrupt, Ran, Thrown, Value, Vm};
 
 const PROGRAMS: &str = include_str!("data/lua/programs.txt");
-const WRAP: &str = include_str!("data/lua/wrap.lua");
 /// Calls and jumps, in units of the machine's fuel, after which a program is no case.
 const MOST_QUESTIONS: u32 = 100;
 const PATIENCE: Duration = Duration::from_millis(1500);
@@ -51,24 +52,6 @@ impl Host for Impatient {
     fn call(&mut self, _: &mut Vm, _: &mut Call, _: u32) -> Result<usize, Thrown> {
         Ok(0)
     }
-}
-
-/// A machine whose libraries are read-only, as a server's are.
-fn machine() -> Vm {
-    let mut vm = Vm::new(HashSeed::new(1, 2), 64 << 20);
-    lib::open(&mut vm);
-    let mut tables: Vec<_> = vm.string_metatable.into_iter().collect();
-    let mut key = Value::Nil;
-    while let Ok(Some((next, value))) = vm.heap.table_of(vm.globals).next(key) {
-        if let Value::Table(table) = value {
-            tables.push(table);
-        }
-        key = next;
-    }
-    for table in tables {
-        vm.heap.table_mut(table).is_readonly = true;
-    }
-    vm
 }
 
 /// What the machine answers; None when the program does not end soon.

@@ -1,12 +1,13 @@
 //! Lua programs, section by section of the manual, with what redis-server 8.2.3's EVAL makes of them.
 
-use redstart::algorithms::hash::HashSeed;
-use redstart::lua::{Call, Host, Interrupt, Ran, Thrown, Value, Vm, lib};
+#[path = "lua/machine.rs"]
+mod machine;
+
+use machine::{WRAP, machine};
+use redstart::lua::{Call, Host, Interrupt, Ran, Thrown, Value, Vm};
 
 /// `program`, a line `---`, what [`WRAP`] returns; then a line `===`.
 const PROGRAMS: &str = include_str!("data/lua/programs.txt");
-/// Runs a program and returns its results as text; it was run by redis-server as it is here.
-const WRAP: &str = include_str!("data/lua/wrap.lua");
 
 struct Nobody;
 
@@ -18,24 +19,6 @@ impl Host for Nobody {
     fn call(&mut self, _: &mut Vm, _: &mut Call, _: u32) -> Result<usize, Thrown> {
         Ok(0)
     }
-}
-
-/// A machine whose libraries are read-only, as a server's are.
-fn machine() -> Vm {
-    let mut vm = Vm::new(HashSeed::new(1, 2), 64 << 20);
-    lib::open(&mut vm);
-    let mut tables: Vec<_> = vm.string_metatable.into_iter().collect();
-    let mut key = Value::Nil;
-    while let Ok(Some((next, value))) = vm.heap.table_of(vm.globals).next(key) {
-        if let Value::Table(table) = value {
-            tables.push(table);
-        }
-        key = next;
-    }
-    for table in tables {
-        vm.heap.table_mut(table).is_readonly = true;
-    }
-    vm
 }
 
 fn run(vm: &mut Vm, program: &str) -> String {
