@@ -101,10 +101,10 @@ impl Engine {
         if session.multi.is_some() && command.is(Flags::NO_MULTI) {
             return Some(Error::new("ERR Command not allowed inside a transaction"));
         }
-        if config.maxmemory_bytes > 0 && self.is_out_of_memory(session, row, flags) {
+        if self.is_out_of_memory(session, row, flags) {
             return Some(Error::OOM);
         }
-        if !self.server.is_last_save_ok && config.stop_writes_on_bgsave_error && is_write {
+        if is_write && self.server.is_disk_lost() {
             return Some(Error::MISCONF);
         }
         let is_pubsub_command = matches!(
@@ -146,7 +146,7 @@ impl Engine {
 
     /// Whether memory is short for this command: one that may grow the data, or an EXEC with such a one in its queue.
     fn is_out_of_memory(&self, session: &Session, row: Resolved, flags: u32) -> bool {
-        if self.keys.used_bytes() <= self.server.config.maxmemory_bytes {
+        if !self.server.config.is_full(self.keys.used_bytes()) {
             return false;
         }
         flags & Flags::DENYOOM != 0

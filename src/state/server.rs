@@ -186,6 +186,11 @@ impl Server {
         }
     }
 
+    /// Whether nothing may be written because the last save failed.
+    pub fn is_disk_lost(&self) -> bool {
+        !self.is_last_save_ok && self.config.stop_writes_on_bgsave_error
+    }
+
     /// Asks the host for something.
     pub fn request(&mut self, parts: &[&[u8]]) {
         self.requests

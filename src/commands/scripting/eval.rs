@@ -6,14 +6,14 @@ use crate::algorithms::bytes::Bytes;
 use crate::resp::Error;
 #[cfg(feature = "debugger")]
 use crate::state::DebugMode;
-use crate::state::scripts::{Digest, ScriptCall, ScriptFlags, digest_of};
+use crate::state::scripts::{Digest, ScriptCall, ScriptFlags, digest_named, digest_of};
 use crate::table::{
     Acl, BASE, Command, Ctx, Flags, Group, KeyFlags, KeySpec, Outcome, Result, args, integer, key,
     prose, string,
 };
 
-/// Flags of everything that runs a script.
-const FLAGS: u32 = Flags::NOSCRIPT
+/// Flags of everything that runs a script or a function.
+pub(super) const FLAGS: u32 = Flags::NOSCRIPT
     | Flags::STALE
     | Flags::SKIP_MONITOR
     | Flags::NO_MANDATORY_KEYS
@@ -84,13 +84,12 @@ fn evalsha_ro(ctx: &mut Ctx) -> Result {
 /// How many of the arguments are keys, checked.
 pub(super) fn key_count(ctx: &Ctx) -> core::result::Result<usize, Error> {
     let count = ctx.integer(2)?;
+    if count < 0 {
+        return Err(Error::new("ERR Number of keys can't be negative"));
+    }
     match usize::try_from(count) {
         Ok(count) if count <= ctx.args.len().saturating_sub(3) => Ok(count),
-        Ok(_) => Err(Error::new(
-            "ERR Number of keys can't be greater than number of args",
-        )),
-        Err(_) if count < 0 => Err(Error::new("ERR Number of keys can't be negative")),
-        Err(_) => Err(Error::new(
+        _ => Err(Error::new(
             "ERR Number of keys can't be greater than number of args",
         )),
     }
@@ -117,7 +116,7 @@ fn evaluate_source(ctx: &mut Ctx, is_read_only: bool) -> Result {
 }
 
 fn evaluate_loaded(ctx: &mut Ctx, is_read_only: bool) -> Result {
-    let sha: Option<Digest> = ctx.arg(1).to_ascii_lowercase().try_into().ok();
+    let sha = digest_named(ctx.arg(1));
     #[cfg(feature = "debugger")]
     if sha.is_some() && ctx.session.debug != DebugMode::Off {
         return Err(Error::new(
@@ -159,18 +158,17 @@ pub(super) fn admit(
     if flags.has(ScriptFlags::COMPATIBLE) {
         return Ok(());
     }
-    let config = &ctx.server.config;
     if !flags.has(ScriptFlags::NO_WRITES) {
         if is_read_only {
             return Err(Error::new(
                 "ERR Can not execute a script with write flag using *_ro command.",
             ));
         }
-        if !ctx.server.is_last_save_ok && config.stop_writes_on_bgsave_error {
+        if ctx.server.is_disk_lost() {
             return Err(Error::MISCONF);
         }
     }
-    let is_full = config.maxmemory_bytes > 0 && ctx.keys.used_bytes() > config.maxmemory_bytes;
+    let is_full = ctx.server.config.is_full(ctx.keys.used_bytes());
     if is_full && !flags.has(ScriptFlags::ALLOW_OOM) && !flags.has(ScriptFlags::NO_WRITES) {
         return Err(Error::new(
             "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",

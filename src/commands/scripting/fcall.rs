@@ -2,7 +2,7 @@
 //!
 //! <https://redis.io/docs/latest/commands/fcall/>
 
-use super::eval;
+use super::eval::{self, FLAGS};
 use crate::algorithms::bytes::Bytes;
 use crate::resp::Error;
 use crate::state::scripts::{ScriptCall, ScriptFlags};
@@ -10,13 +10,6 @@ use crate::table::{
     Acl, BASE, Command, Ctx, Flags, Group, KeyFlags, KeySpec, Outcome, Result, args, integer, key,
     prose, string,
 };
-
-/// Flags of everything that runs a function.
-const FLAGS: u32 = Flags::NOSCRIPT
-    | Flags::STALE
-    | Flags::SKIP_MONITOR
-    | Flags::NO_MANDATORY_KEYS
-    | Flags::MOVABLEKEYS;
 
 #[rustfmt::skip]
 pub const ROWS: &[Command] = &[

@@ -3,7 +3,7 @@
 //! <https://redis.io/docs/latest/commands/script-load/>
 
 use crate::resp::Error;
-use crate::state::scripts::{Digest, digest_of};
+use crate::state::scripts::{digest_named, digest_of};
 #[cfg(feature = "debugger")]
 use crate::state::{DebugMode, Kind};
 use crate::table::{
@@ -107,8 +107,7 @@ fn load(ctx: &mut Ctx) -> Result {
 fn exists(ctx: &mut Ctx) -> Result {
     ctx.reply.array(ctx.args.len() - 2);
     for word in ctx.args.iter().skip(2) {
-        let sha: Option<Digest> = word.to_ascii_lowercase().try_into().ok();
-        let is_there = sha.is_some_and(|sha| ctx.server.scripts.contains(&sha));
+        let is_there = digest_named(word).is_some_and(|sha| ctx.server.scripts.contains(&sha));
         ctx.reply.int_bool(is_there);
     }
     Ok(Outcome::Done)

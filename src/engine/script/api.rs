@@ -212,16 +212,13 @@ impl ScriptHost<'_> {
 
     fn admit_write(&self, row: Resolved) -> Result<(), &'static [u8]> {
         let (engine, call) = (&self.engine, &self.running.call);
-        let config = &engine.server.config;
         if call.is_read_only && row.row.is(Flags::WRITE | Flags::MAY_REPLICATE) {
             return Err(b"ERR Write commands are not allowed from read-only scripts.");
         }
-        let is_disk_lost = !engine.server.is_last_save_ok && config.stop_writes_on_bgsave_error;
-        if is_disk_lost && row.row.is(Flags::WRITE) {
+        if engine.server.is_disk_lost() && row.row.is(Flags::WRITE) {
             return Err(MISCONF);
         }
-        let is_full =
-            config.maxmemory_bytes > 0 && engine.keys.used_bytes() > config.maxmemory_bytes;
+        let is_full = engine.server.config.is_full(engine.keys.used_bytes());
         if is_full
             && row.row.is(Flags::DENYOOM)
             && !self.running.has_written

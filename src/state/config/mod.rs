@@ -164,6 +164,11 @@ impl Config {
         })
     }
 
+    /// Whether data of so many bytes is beyond `maxmemory`.
+    pub fn is_full(&self, used_bytes: u64) -> bool {
+        self.maxmemory_bytes > 0 && used_bytes > self.maxmemory_bytes
+    }
+
     /// Makes the keyspace do as configured: what it tells of, how it counts accesses, when encodings change.
     pub fn apply_to(&self, keys: &mut Keyspace) {
         keys.notify_classes = self.notify_classes;

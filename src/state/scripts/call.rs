@@ -8,6 +8,11 @@ use crate::lua::Value;
 /// A script's name: its SHA1 in 40 lower-case hexadecimal digits.
 pub type Digest = [u8; 40];
 
+/// The digest that a client names, in letters of any case; None for what can be none.
+pub fn digest_named(word: &[u8]) -> Option<Digest> {
+    word.to_ascii_lowercase().try_into().ok()
+}
+
 /// The digest of a text.
 pub fn digest_of(source: &[u8]) -> Digest {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";

@@ -13,7 +13,7 @@ mod sandbox;
 mod shebang;
 
 pub use busy::{Busy, ScriptLimits};
-pub use call::{Digest, ScriptCall, digest_of};
+pub use call::{Digest, ScriptCall, digest_named, digest_of};
 pub use sandbox::{
     Fields, HostFunction, LogLine, error_table, log_line, open as open_sandbox,
     redis_register_function, text_of, throw_table,
@@ -241,8 +241,9 @@ impl Scripts {
 
     /// The flags of a script, for what is asked before a command runs.
     pub fn flags_of(&self, sha: &[u8]) -> Option<ScriptFlags> {
-        let sha: Digest = sha.to_ascii_lowercase().try_into().ok()?;
-        self.by_sha.get(&sha).map(|script| script.flags)
+        self.by_sha
+            .get(&digest_named(sha)?)
+            .map(|script| script.flags)
     }
 
     /// The function and flags of a script that is called now.
