@@ -4,7 +4,7 @@
 use redstart::algorithms::rng::Rng;
 #[cfg(feature = "scripting")]
 use redstart::engine::ScriptLimits;
-use redstart::engine::{Engine, Kind, Options, SessionId};
+use redstart::engine::{Engine, Kind, Options, Purpose, SessionId};
 use redstart::formats::snapshot::{Options as WriterOptions, Writer};
 
 /// Written by Redis 8.2.3 with SAVE: two libraries, `counter` and `a`, and a key.
@@ -47,7 +47,7 @@ impl Host {
 
     fn save(&mut self) -> Vec<u8> {
         let mut file = Vec::new();
-        self.engine.begin_snapshot();
+        self.engine.begin_snapshot(Purpose::Save);
         while self.engine.next_chunk(usize::MAX, &mut file) {}
         self.engine.end_snapshot(true);
         file

@@ -1,6 +1,6 @@
 //! What transcripts cannot show: commands whose reply comes later, requests to the host, configuration at the start.
 
-use redstart::engine::{Engine, Kind, Options, SessionId};
+use redstart::engine::{Engine, Kind, Options, Purpose, SessionId};
 
 const START_MS: i64 = 1_700_000_000_000;
 
@@ -77,7 +77,7 @@ fn save_replies_when_the_host_has_stored_it() {
     }
     engine.set_now(START_MS + 7000);
     let mut bytes = Vec::new();
-    engine.begin_snapshot();
+    engine.begin_snapshot(Purpose::Save);
     while engine.next_chunk(1 << 16, &mut bytes) {}
     engine.end_snapshot(true);
     assert_eq!(engine.drain(client), b"+OK\r\n");

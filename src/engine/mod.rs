@@ -29,7 +29,8 @@ mod wire;
 pub use crate::state::config::LoadError;
 #[cfg(feature = "scripting")]
 pub use crate::state::scripts::ScriptLimits;
-pub use crate::state::{Kind, Message, Request};
+pub use crate::state::{Kind, Message, Request, Storage};
+pub use persist::Purpose;
 
 use crate::algorithms::bytes::Bytes;
 use crate::algorithms::hash::HashSeed;

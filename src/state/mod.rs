@@ -1,5 +1,6 @@
 //! Inert data: what the server knows besides the keys. Commands and the engine act on it; it acts on nothing.
 
+mod aof;
 mod block;
 pub mod config;
 #[cfg(feature = "scripting")]
@@ -15,6 +16,7 @@ mod session;
 mod slowlog;
 mod tracking;
 
+pub use aof::{Aof, Storage};
 pub use block::{Block, BlockOn, TimeoutReply};
 pub use config::{Config, SaveRule};
 pub use pubsub::{PubSub, Scope};

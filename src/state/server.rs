@@ -1,7 +1,7 @@
 //! The server itself: identity, counters, and what it asks of its host.
 
 use super::functions::Functions;
-use super::{Config, PubSub, Slowlog, TrackingTable};
+use super::{Aof, Config, PubSub, Slowlog, TrackingTable};
 use crate::algorithms::bytes::Bytes;
 use crate::algorithms::hash::HashSeed;
 use crate::structures::ordered::OrderedMap;
@@ -71,6 +71,7 @@ pub struct Server {
     pub is_last_save_ok: bool,
     /// A save was asked for and has not been reported done.
     pub is_saving: bool,
+    pub aof: Aof,
     pub hindrance: Hindrance,
     /// Clients wait until then: CLIENT PAUSE, DEBUG SLEEP.
     pub paused_until_ms: i64,
@@ -163,6 +164,7 @@ impl Server {
             last_save_s: now_ms / 1000,
             is_last_save_ok: true,
             is_saving: false,
+            aof: Aof::default(),
             hindrance: Hindrance::None,
             paused_until_ms: 0,
             pause_writes_only: false,

@@ -6,7 +6,7 @@
 use super::instance::{self, Instance, NONE_NOTHING, none};
 #[cfg(feature = "scripting")]
 use crate::engine::ScriptLimits;
-use crate::engine::{Called, Engine, Kind, Options};
+use crate::engine::{Called, Engine, Kind, Options, Purpose, Storage};
 use crate::resp::{Encoding, Reply};
 use crate::table::Resolved;
 
@@ -403,27 +403,35 @@ pub extern "C" fn rs_remote_publish(is_sharded: u32, channel: usize, payload: us
     }))
 }
 
-/// Starts a snapshot; no command may run until its last chunk is out. BUSY while a script is paused.
+/// Starts a snapshot, for a file of its own or for a rewrite; no command may run until its last chunk is out. BUSY while
+/// a script is paused.
 #[unsafe(no_mangle)]
-pub extern "C" fn rs_snapshot_begin() -> i32 {
+pub extern "C" fn rs_snapshot_begin(is_rewrite: u32) -> i32 {
     or_nothing(instance::with(|instance| {
         let idle = instance.engine.check_idle();
         if idle.is_ok() {
-            instance.engine.begin_snapshot();
+            let purpose = match is_rewrite {
+                0 => Purpose::Save,
+                _ => Purpose::Rewrite,
+            };
+            instance.engine.begin_snapshot(purpose);
         }
         instance.finish_result(idle)
     }))
 }
 
-/// The next chunk; its length, 0 at the end.
+/// The next chunk; its length, 0 at the end, -1 when more is to come but nothing is there yet.
 #[unsafe(no_mangle)]
 pub extern "C" fn rs_snapshot_next() -> i32 {
     instance::with(|instance| {
         let mut side = std::mem::take(&mut instance.side);
         side.clear();
-        instance.engine.next_chunk(CHUNK_BYTES, &mut side);
+        let has_more = instance.engine.next_chunk(CHUNK_BYTES, &mut side);
         instance.side = side;
-        instance.show_side()
+        match instance.show_side() {
+            0 if has_more => -1,
+            length => length,
+        }
     })
     .unwrap_or(0)
 }
@@ -466,5 +474,100 @@ pub extern "C" fn rs_load_end() -> i32 {
         let idle = instance.engine.check_idle();
         let result = idle.and_then(|()| instance.engine.end_load());
         instance.finish_result(result)
+    }))
+}
+
+/// What the host can keep: 0 nothing, 1 snapshots, 2 an append-only file too.
+#[unsafe(no_mangle)]
+pub extern "C" fn rs_storage(kind: u32) {
+    instance::with(|instance| {
+        instance.engine.set_storage(match kind {
+            0 => Storage::None,
+            1 => Storage::Snapshots,
+            _ => Storage::Aof,
+        });
+    });
+}
+
+/// Records every write from now on, for the append-only file, or none any more.
+#[unsafe(no_mangle)]
+pub extern "C" fn rs_aof(is_on: u32) {
+    instance::with(|instance| {
+        match is_on {
+            0 => instance.engine.stop_aof(),
+            _ => instance.engine.start_aof(),
+        }
+        instance.publish();
+    });
+}
+
+/// The bytes recorded since the last time; their length.
+#[unsafe(no_mangle)]
+pub extern "C" fn rs_aof_take() -> i32 {
+    instance::with(|instance| {
+        let mut side = std::mem::take(&mut instance.side);
+        instance.engine.take_aof(&mut side);
+        instance.side = side;
+        instance.publish();
+        instance.show_side()
+    })
+    .unwrap_or(0)
+}
+
+/// Of the bytes taken since [`rs_aof`], so many are written, and so many survive a power cut.
+#[unsafe(no_mangle)]
+pub extern "C" fn rs_aof_stored(written: f64, durable: f64) {
+    instance::with(|instance| {
+        instance.engine.aof_stored(written as u64, durable as u64);
+        instance.publish_all();
+    });
+}
+
+/// What was taken could not be written; why stands in the request.
+#[unsafe(no_mangle)]
+pub extern "C" fn rs_aof_failed(length: usize) {
+    instance::with(|instance| {
+        let request = std::mem::take(&mut instance.request);
+        instance
+            .engine
+            .aof_failed(request.get(..length).unwrap_or(&[]));
+        instance.request = request;
+        instance.publish_all();
+    });
+}
+
+/// Starts running an append-only file.
+#[unsafe(no_mangle)]
+pub extern "C" fn rs_replay_begin() -> i32 {
+    or_nothing(instance::with(|instance| {
+        instance.engine.begin_replay();
+        instance.finish_result(Ok(()))
+    }))
+}
+
+/// The next bytes of the file stand in the request.
+#[unsafe(no_mangle)]
+pub extern "C" fn rs_replay_chunk(length: usize) -> i32 {
+    or_nothing(instance::with(|instance| {
+        let request = std::mem::take(&mut instance.request);
+        let result = instance
+            .engine
+            .replay_chunk(request.get(..length).unwrap_or(&[]));
+        instance.request = request;
+        instance.finish_result(result)
+    }))
+}
+
+/// The file is over: how many of its bytes were good.
+#[unsafe(no_mangle)]
+pub extern "C" fn rs_replay_end() -> i32 {
+    or_nothing(instance::with(|instance| {
+        let mut reply = Reply::new(Encoding::Cells, true);
+        match instance.engine.end_replay() {
+            Ok(bytes) => reply.double(bytes as f64),
+            Err(error) => reply.error(error.text()),
+        }
+        instance.publish_all();
+        instance.show(reply, false)
     }))
 }

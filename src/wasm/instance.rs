@@ -29,7 +29,9 @@ pub mod word {
     pub const DIRTY: usize = 18;
     /// Scripts: 0 none is paused; 1 others wait for one; 2 others are told BUSY.
     pub const SCRIPT: usize = 19;
-    pub const COUNT: usize = 20;
+    /// Not 0 while there is something to take for the append-only file.
+    pub const AOF: usize = 20;
+    pub const COUNT: usize = 24;
 }
 
 const MAGIC: u32 = 0x5254_5352;
@@ -236,6 +238,7 @@ impl Instance {
     pub fn publish(&mut self) {
         write_word(word::READY, self.engine.ready_count() as u32);
         write_word(word::REQUESTS, self.engine.request_count() as u32);
+        write_word(word::AOF, self.engine.aof_pending() as u32);
         let keys = self.engine.keys();
         let dirty = keys.dirty;
         if dirty == self.published_dirty && keys.dirty_saved == self.published_saved {
@@ -262,6 +265,7 @@ impl Instance {
         self.refreshed_at = keys.dirty;
         write_word(word::READY, self.engine.ready_count() as u32);
         write_word(word::REQUESTS, self.engine.request_count() as u32);
+        write_word(word::AOF, self.engine.aof_pending() as u32);
         write_word(word::WRITE_VERSION, keys.dirty as u32);
         write_word(word::DIRTY, (keys.dirty - keys.dirty_saved) as u32);
         write_word(word::VOLATILE, keys.volatile_len() as u32);

@@ -2,7 +2,7 @@
 
 use redstart::algorithms::hash::HashSeed;
 use redstart::algorithms::lzf;
-use redstart::engine::{Engine, Options};
+use redstart::engine::{Engine, Options, Purpose};
 use redstart::formats::dump;
 use redstart::formats::objects::Loaded;
 use redstart::formats::rdb;
@@ -152,7 +152,7 @@ fn loaded(
 
 fn saved(engine: &mut Engine) -> Vec<u8> {
     let mut file = Vec::new();
-    engine.begin_snapshot();
+    engine.begin_snapshot(Purpose::Save);
     while engine.next_chunk(file.len() + 100, &mut file) {}
     engine.end_snapshot(true);
     file

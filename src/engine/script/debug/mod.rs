@@ -15,7 +15,7 @@ mod talk;
 
 use std::mem;
 
-use super::super::{Called, Engine, LogRecord, SessionId};
+use super::super::{Called, Engine, LogRecord, Purpose, SessionId};
 use super::{Running, ScriptHost};
 use crate::algorithms::bytes::{Append, Bytes};
 use crate::keyspace::Keyspace;
@@ -348,7 +348,7 @@ impl Engine {
         let transfer = mem::take(&mut self.transfer);
         let is_saving = self.server.is_saving;
         let mut bytes = Vec::new();
-        self.begin_snapshot();
+        self.begin_snapshot(Purpose::Save);
         while self.next_chunk(usize::MAX, &mut bytes) {}
         let seed = self.server.scripts.seed().clone();
         let mut copy = Keyspace::new(self.keys.db_count(), seed, self.now_ms);

@@ -1,44 +1,28 @@
-//! Snapshots out and in.
-//!
-//! The host stores and brings back bytes; this turns the data set into an RDB file in chunks and back. Nothing of a
-//! file that is damaged gets in: it is read whole into databases of its own, which replace the old ones at the end.
+//! Snapshots: the data set as an RDB file, in pieces.
 
-use super::{Called, Engine};
-use crate::formats::objects::Loaded;
-use crate::formats::snapshot::{Attributes, Item, LoadError, Options, Reader, Usage, Writer};
-use crate::keyspace::Db;
-use crate::resp::{Error, Reply};
+use super::super::{Called, Engine};
+use crate::formats::snapshot::{Attributes, Options, Usage, Writer};
+use crate::resp::Reply;
 use crate::state::Block;
-use crate::state::functions::Functions;
-use crate::values::{Entry, string};
+use crate::values::Entry;
 use std::mem;
+
+/// What a snapshot is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A file of its own: SAVE and BGSAVE.
+    Save,
+    /// The base of an append-only file, whose next segment begins at this moment: BGREWRITEAOF.
+    Rewrite,
+}
 
 /// How long after a failed save the next one is tried (Redis: 5 s).
 const RETRY_PAUSE_MS: i64 = 5000;
 /// How many entries are written before the chunk's length is looked at.
 const ENTRIES_A_STEP: usize = 64;
 
-/// A save or load under way.
-#[derive(Default)]
-pub(super) struct Transfer {
-    saver: Option<Saver>,
-    loader: Option<Loader>,
-    /// `dirty` when the save under way began.
-    dirty_at_start: u64,
-    /// Not again before this, after a save that failed.
-    retry_after_ms: i64,
-}
-
-impl std::fmt::Debug for Transfer {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Transfer")
-            .field("is_saving", &self.saver.is_some())
-            .finish_non_exhaustive()
-    }
-}
-
 /// Where a save stands.
-struct Saver {
+pub(super) struct Saver {
     writer: Writer,
     is_begun: bool,
     db: usize,
@@ -46,24 +30,17 @@ struct Saver {
     cursor: Option<u64>,
 }
 
-/// Where a load stands.
-struct Loader {
-    reader: Reader,
-    dbs: Vec<Db>,
-    functions: Functions,
-    /// Why a library cannot be loaded.
-    problem: Option<Error>,
-    db: usize,
-    now_ms: i64,
-}
-
 /// How often `save` rules that wait for more changes are looked at.
 const SAVE_CHECK_PAUSE_MS: i64 = 1000;
 
 impl Engine {
     /// Starts a snapshot of the data set as it is now. Each [`Engine::next_chunk`] continues it; commands must not run
-    /// in between until the last chunk is out.
-    pub fn begin_snapshot(&mut self) {
+    /// in between until the last chunk is out. Before a rewrite the host takes what was recorded so far: it belongs to the
+    /// segment that ends here.
+    pub fn begin_snapshot(&mut self, purpose: Purpose) {
+        if purpose == Purpose::Rewrite {
+            self.server.aof.db = None;
+        }
         self.transfer.dirty_at_start = self.keys.dirty;
         self.server.is_saving = true;
         let is_on = |name| self.server.config.value(name) == b"yes";
@@ -120,69 +97,14 @@ impl Engine {
         self.resume_all();
     }
 
-    /// Starts loading a snapshot.
-    pub fn begin_load(&mut self) {
-        self.transfer.loader = Some(Loader {
-            reader: Reader::new(self.keys.limits.clone()),
-            dbs: self.keys.fresh(),
-            functions: self.server.functions.fresh(),
-            problem: None,
-            db: 0,
-            now_ms: self.now_ms,
-        });
-    }
-
-    /// Takes the next bytes of the snapshot. Keys that have expired by now are left out.
-    ///
-    /// # Errors
-    /// What is wrong with them; the load is over then and the data set as it was.
-    pub fn load_chunk(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let Some(mut loader) = self.transfer.loader.take() else {
-            return Err(no_load());
-        };
-        let Loader {
-            reader,
-            dbs,
-            functions,
-            problem,
-            db,
-            now_ms,
-        } = &mut loader;
-        let fed = reader.feed(bytes, |item| match item {
-            Item::Function { code } => functions.add(&code).map_err(|error| {
-                *problem = Some(error);
-                "a function library does not load"
-            }),
-            item => receive(item, dbs, db, *now_ms),
-        });
-        fed.map_err(|error| match problem {
-            Some(problem) => Error::concat(&[refused(error).text(), b": ", problem.text()]),
-            None => refused(error),
-        })?;
-        self.transfer.loader = Some(loader);
-        Ok(())
-    }
-
-    /// Puts the loaded data set in the place of the present one.
-    ///
-    /// # Errors
-    /// When the snapshot is not complete or its checksum is wrong; the data set stays as it was.
-    pub fn end_load(&mut self) -> Result<(), Error> {
-        let loader = self.transfer.loader.take().ok_or_else(no_load)?;
-        loader.reader.finish().map_err(refused)?;
-        self.keys.replace(loader.dbs);
-        self.server.functions = loader.functions;
-        Ok(())
-    }
-
     /// DEBUG RELOAD: the data set goes through a snapshot and comes back.
-    pub(super) fn reload(&mut self, reply: &mut Reply) -> Called {
+    pub(in crate::engine) fn reload(&mut self, reply: &mut Reply) -> Called {
         if self.server.is_saving {
             reply.error(b"ERR Background save already in progress");
             return Called::Replied;
         }
         let mut bytes = Vec::new();
-        self.begin_snapshot();
+        self.begin_snapshot(Purpose::Save);
         while self.next_chunk(usize::MAX, &mut bytes) {}
         self.end_snapshot(true);
         self.begin_load();
@@ -194,7 +116,7 @@ impl Engine {
     }
 
     /// Asks the host for a save when one of the `save` rules says so.
-    pub(super) fn save_when_due(&mut self) {
+    pub(in crate::engine) fn save_when_due(&mut self) {
         if self
             .next_save_ms()
             .is_some_and(|at_ms| at_ms <= self.now_ms)
@@ -205,7 +127,7 @@ impl Engine {
     }
 
     /// When the first of the `save` rules that has enough changes is due.
-    pub(super) fn next_save_ms(&self) -> Option<i64> {
+    pub(in crate::engine) fn next_save_ms(&self) -> Option<i64> {
         let changes = self.keys.dirty - self.keys.dirty_saved;
         if self.server.is_saving || changes == 0 {
             return None;
@@ -223,7 +145,7 @@ impl Engine {
     }
 
     /// When to look at the `save` rules again: when one is due, and every second while one only waits for more changes.
-    pub(super) fn next_save_check_ms(&self) -> Option<i64> {
+    pub(in crate::engine) fn next_save_check_ms(&self) -> Option<i64> {
         if self.server.is_saving || self.keys.dirty == self.keys.dirty_saved {
             return None;
         }
@@ -295,62 +217,4 @@ fn idle(entry: &Entry<'_>, now_s: i64) -> Option<Usage> {
     let idle_s =
         (now_s as u32).wrapping_sub(entry.view().clock()) & crate::structures::table::CLOCK_MAX;
     (idle_s > 0).then_some(Usage::IdleSeconds(u64::from(idle_s)))
-}
-
-/// Stores one item of a snapshot.
-fn receive(
-    item: Item<'_>,
-    dbs: &mut [Db],
-    db: &mut usize,
-    now_ms: i64,
-) -> Result<(), &'static str> {
-    match item {
-        Item::Database { index } => {
-            *db = usize::try_from(index)
-                .ok()
-                .filter(|index| *index < dbs.len())
-                .ok_or("more databases than `databases` allows")?;
-        }
-        Item::Entry {
-            key,
-            value,
-            attributes,
-        } => {
-            if attributes
-                .expire_ms
-                .is_some_and(|expire_ms| expire_ms <= now_ms)
-            {
-                return Ok(());
-            }
-            let table = dbs.get_mut(*db).ok_or("no such database")?;
-            let expiry_ms = attributes.expire_ms;
-            let mut bytes = Vec::new();
-            let (kind, content) = match value {
-                Loaded::String(text) => {
-                    bytes = text.into_owned();
-                    let kind = string::moved_kind(string::WHOLE, key.len(), bytes.len(), expiry_ms);
-                    (kind, string::content(&bytes))
-                }
-                Loaded::Object(object) => object.into_content(&mut bytes),
-            };
-            table.insert(&key, kind, content, expiry_ms);
-            let idle_s = match attributes.usage {
-                Some(Usage::IdleSeconds(idle_s)) => idle_s,
-                _ => 0,
-            };
-            if let Some(view) = table.find(&key) {
-                view.set_clock(((now_ms / 1000) as u64).wrapping_sub(idle_s) as u32);
-            }
-        }
-        Item::Aux { .. } | Item::Sizes { .. } | Item::Function { .. } => {}
-    }
-    Ok(())
-}
-
-fn refused(error: LoadError) -> Error {
-    Error::concat(&[b"ERR ", &error.message()])
-}
-
-fn no_load() -> Error {
-    Error::new("ERR no load was begun")
 }

@@ -1,0 +1,138 @@
+//! Loading: an RDB file replaces the data set.
+//!
+//! Nothing of a file that is damaged gets in: it is read whole into databases of its own, which replace the old ones at
+//! the end.
+
+use super::super::Engine;
+use crate::formats::objects::Loaded;
+use crate::formats::snapshot::{Item, LoadError, Reader, Usage};
+use crate::keyspace::Db;
+use crate::resp::Error;
+use crate::state::functions::Functions;
+use crate::values::string;
+
+/// Where a load stands.
+pub(super) struct Loader {
+    reader: Reader,
+    dbs: Vec<Db>,
+    functions: Functions,
+    /// Why a library cannot be loaded.
+    problem: Option<Error>,
+    db: usize,
+    now_ms: i64,
+}
+
+impl Engine {
+    /// Starts loading a snapshot.
+    pub fn begin_load(&mut self) {
+        self.transfer.loader = Some(Loader {
+            reader: Reader::new(self.keys.limits.clone()),
+            dbs: self.keys.fresh(),
+            functions: self.server.functions.fresh(),
+            problem: None,
+            db: 0,
+            now_ms: self.now_ms,
+        });
+    }
+
+    /// Takes the next bytes of the snapshot. Keys that have expired by now are left out.
+    ///
+    /// # Errors
+    /// What is wrong with them; the load is over then and the data set as it was.
+    pub fn load_chunk(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let Some(mut loader) = self.transfer.loader.take() else {
+            return Err(no_load());
+        };
+        let Loader {
+            reader,
+            dbs,
+            functions,
+            problem,
+            db,
+            now_ms,
+        } = &mut loader;
+        let fed = reader.feed(bytes, |item| match item {
+            Item::Function { code } => functions.add(&code).map_err(|error| {
+                *problem = Some(error);
+                "a function library does not load"
+            }),
+            item => receive(item, dbs, db, *now_ms),
+        });
+        fed.map_err(|error| match problem {
+            Some(problem) => Error::concat(&[refused(error).text(), b": ", problem.text()]),
+            None => refused(error),
+        })?;
+        self.transfer.loader = Some(loader);
+        Ok(())
+    }
+
+    /// Puts the loaded data set in the place of the present one.
+    ///
+    /// # Errors
+    /// When the snapshot is not complete or its checksum is wrong; the data set stays as it was.
+    pub fn end_load(&mut self) -> Result<(), Error> {
+        let loader = self.transfer.loader.take().ok_or_else(no_load)?;
+        loader.reader.finish().map_err(refused)?;
+        self.keys.replace(loader.dbs);
+        self.server.functions = loader.functions;
+        Ok(())
+    }
+}
+
+/// Stores one item of a snapshot.
+fn receive(
+    item: Item<'_>,
+    dbs: &mut [Db],
+    db: &mut usize,
+    now_ms: i64,
+) -> Result<(), &'static str> {
+    match item {
+        Item::Database { index } => {
+            *db = usize::try_from(index)
+                .ok()
+                .filter(|index| *index < dbs.len())
+                .ok_or("more databases than `databases` allows")?;
+        }
+        Item::Entry {
+            key,
+            value,
+            attributes,
+        } => {
+            if attributes
+                .expire_ms
+                .is_some_and(|expire_ms| expire_ms <= now_ms)
+            {
+                return Ok(());
+            }
+            let table = dbs.get_mut(*db).ok_or("no such database")?;
+            let expiry_ms = attributes.expire_ms;
+            let mut bytes = Vec::new();
+            let (kind, content) = match value {
+                Loaded::String(text) => {
+                    bytes = text.into_owned();
+                    let kind = string::moved_kind(string::WHOLE, key.len(), bytes.len(), expiry_ms);
+                    (kind, string::content(&bytes))
+                }
+                Loaded::Object(object) => object.into_content(&mut bytes),
+            };
+            table.insert(&key, kind, content, expiry_ms);
+            let idle_s = match attributes.usage {
+                Some(Usage::IdleSeconds(idle_s)) => idle_s,
+                _ => 0,
+            };
+            if let Some(view) = table.find(&key) {
+                view.set_clock(((now_ms / 1000) as u64).wrapping_sub(idle_s) as u32);
+            }
+        }
+        Item::Aux { .. } | Item::Sizes { .. } | Item::Function { .. } => {}
+    }
+    Ok(())
+}
+
+fn refused(error: LoadError) -> Error {
+    Error::concat(&[b"ERR ", &error.message()])
+}
+
+fn no_load() -> Error {
+    Error::new("ERR no load was begun")
+}

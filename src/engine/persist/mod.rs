@@ -1,0 +1,30 @@
+//! What goes to storage and comes back. The host stores and brings back bytes; this turns the data set into an RDB file
+//! in pieces (`save.rs`) and back (`load.rs`), hands out every write as the append-only file is to have it (`aof.rs`),
+//! and runs such a file (`replay.rs`).
+
+mod aof;
+mod load;
+mod replay;
+mod save;
+
+pub use save::Purpose;
+
+/// What is under way.
+#[derive(Default)]
+pub(super) struct Transfer {
+    saver: Option<save::Saver>,
+    loader: Option<load::Loader>,
+    replay: Option<Box<replay::Replay>>,
+    /// `dirty` when the save under way began.
+    dirty_at_start: u64,
+    /// Not again before this, after a save that failed.
+    retry_after_ms: i64,
+}
+
+impl std::fmt::Debug for Transfer {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Transfer")
+            .field("is_saving", &self.saver.is_some())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,33 @@
+//! The append-only file, as far as the engine knows it: the bytes are the host's.
+
+/// What the host can keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Storage {
+    /// Nothing.
+    #[default]
+    None,
+    /// Snapshots only.
+    Snapshots,
+    /// Snapshots and the append-only file.
+    Aof,
+}
+
+/// The append-only file.
+#[derive(Debug, Default)]
+pub struct Aof {
+    pub storage: Storage,
+    /// Writes are recorded.
+    pub is_on: bool,
+    /// A rewrite was asked for and has not been reported done.
+    pub is_rewriting: bool,
+    /// Recorded bytes the host has not taken.
+    pub buffer: Vec<u8>,
+    /// The database that the commands so far selected; None at the start of a segment.
+    pub db: Option<usize>,
+    /// Bytes handed out since it was turned on; so many of them are written, and so many survive a power cut.
+    pub taken_bytes: u64,
+    pub written_bytes: u64,
+    pub durable_bytes: u64,
+    /// Why the last write failed.
+    pub failure: Option<Vec<u8>>,
+}
