@@ -240,7 +240,7 @@ export class Connection {
 		this.isFree = this.gone === undefined;
 		if (reply instanceof ReplyError) {
 			// What SAVE answers says no more than this.
-			if (reply.message === "ERR") reply.cause = this.engine.lossCause;
+			if (reply.message === "ERR") reply.cause = this.engine.dataset.lossCause;
 			waiter?.reject(reply);
 		} else waiter?.resolve(reply);
 	}

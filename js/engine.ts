@@ -4,6 +4,7 @@
  */
 
 import type { Arg, EngineOptions, HostRequest, Message, Request, SessionEvents } from "./boundary.ts";
+import { Dataset, PIECE_BYTES } from "./dataset.ts";
 import { RedstartError, ReplyError } from "./errors.ts";
 import { BYTES_MODE, CellReader, type Reply, type ReplyMode, TEXT_MODE, wideInteger } from "./reply.ts";
 import { soon } from "./soon.ts";
@@ -29,6 +30,7 @@ const VOLATILE_KEYS = 16;
 const WRITE_VERSION = 17;
 const DIRTY = 18;
 const SCRIPT = 19;
+const AOF = 20;
 
 const MAGIC_WORD = 0x52545352;
 /** Bits of RSP_FLAGS. */
@@ -42,7 +44,7 @@ const Tag = { int: 0, nil: 1, bulk: 2, status: 3, wide: 4, aggregate: 5, error: 
 export const NO_OP = 0xffff;
 /** Text up to this many UTF-16 units, all arguments together, takes the short road; the buffer always has the room. */
 const SHORT_UNITS = 20000;
-const LEAST_REQUEST_BYTES = 65536;
+const LEAST_REQUEST_BYTES = PIECE_BYTES;
 /** So many calls may pass on an old clock while no key has a deadline. */
 const STALE_CALLS = 32;
 const LONGEST_TIMER_MS = 0x7fffffff;
@@ -79,8 +81,11 @@ export class Engine {
 	/** A listener of a session threw. */
 	onListenerError: ((error: unknown) => void) | undefined;
 
-	/** Why the last snapshot was not stored. */
-	lossCause: RedstartError | undefined;
+	/** There are bytes for the append-only file; told once they are all there that this turn of the loop brings. */
+	onAof: (() => void) | undefined;
+
+	/** The dataset as files. */
+	readonly dataset: Dataset;
 
 	protected exports: EngineExports;
 	private readonly memory: { readonly buffer: ArrayBuffer };
@@ -101,6 +106,7 @@ export class Engine {
 	private lastOp = NO_OP;
 	private lastName = "";
 	private isPumpDue = false;
+	private isAofTold = false;
 	/** When a tick was asked for that has not come. */
 	private tickAsked_ms = Number.NEGATIVE_INFINITY;
 	/** Who waits for scripts. */
@@ -135,6 +141,22 @@ export class Engine {
 		exports.rs_script_limits?.(Math.ceil(slice / STEPS_A_UNIT), Math.ceil(most / STEPS_A_UNIT));
 		this.view();
 		this.readClock();
+		this.dataset = new Dataset({
+			enter: (use) =>
+				this.guard(() => {
+					this.readClock();
+					const result = use(this.exports);
+					if (this.bytes.length === 0) this.view();
+					return result;
+				}),
+			result: (returned) => this.reply(returned, TEXT_MODE),
+			shown: (length) => {
+				const from = this.words[this.ctrl + RSP_PTR] as number;
+				return this.bytes.subarray(from, from + length);
+			},
+			place: (bytes) => this.bytes.set(bytes, this.words[this.ctrl + REQ_PTR]),
+			after: () => this.after(),
+		});
 	}
 
 	/** Takes fresh views of a memory that has grown. */
@@ -424,78 +446,6 @@ export class Engine {
 		this.after();
 	}
 
-	// ---- snapshots ----
-
-	/** The dataset as it is now, in chunks of at most `limit_bytes`. Tell {@link snapshotEnd} what became of it. */
-	snapshot(limit_bytes: number): Uint8Array[] {
-		return this.guard(() => {
-			this.readClock();
-			this.reply(this.exports.rs_snapshot_begin(), TEXT_MODE);
-			// The engine's pieces are as long as they happen to be; chunks are full except for the last.
-			const chunks: Uint8Array[] = [];
-			let chunk = new Uint8Array(0);
-			let used = 0;
-			for (;;) {
-				const piece_bytes = this.exports.rs_snapshot_next();
-				if (this.bytes.length === 0) this.view();
-				if (piece_bytes <= 0) break;
-				let from = this.words[this.ctrl + RSP_PTR] as number;
-				const to = from + piece_bytes;
-				while (from < to) {
-					if (used === chunk.length) {
-						chunk = new Uint8Array(limit_bytes);
-						chunks.push(chunk);
-						used = 0;
-					}
-					const length = Math.min(to - from, limit_bytes - used);
-					chunk.set(this.bytes.subarray(from, from + length), used);
-					used += length;
-					from += length;
-				}
-			}
-			if (used > 0) chunks.push((chunks.pop() as Uint8Array).slice(0, used));
-			return chunks;
-		});
-	}
-
-	/** Says that the dataset is stored where there is no storage, so that nobody waits for it. */
-	skipSnapshot(): void {
-		this.guard(() => {
-			this.readClock();
-			this.reply(this.exports.rs_snapshot_begin(), TEXT_MODE);
-		});
-		this.snapshotEnd(true);
-	}
-
-	/** Whether the snapshot was stored, and why not; the engine's LASTSAVE and MISCONF depend on it. */
-	snapshotEnd(isStored: boolean, cause?: RedstartError): void {
-		this.lossCause = cause;
-		this.guard(() => {
-			this.readClock();
-			this.exports.rs_snapshot_end(isStored ? 1 : 0);
-		});
-		this.after();
-	}
-
-	/** Replaces the dataset by a snapshot's. Throws a ReplyError, and changes nothing, when it is corrupt. */
-	load(chunks: Iterable<Uint8Array>): void {
-		this.guard(() => {
-			this.readClock();
-			this.reply(this.exports.rs_load_begin(), TEXT_MODE);
-			for (const chunk of chunks) {
-				for (let from = 0; from < chunk.length; from += LEAST_REQUEST_BYTES) {
-					const part = chunk.subarray(from, from + LEAST_REQUEST_BYTES);
-					this.bytes.set(part, this.words[this.ctrl + REQ_PTR]);
-					const result = this.exports.rs_load_chunk(part.length);
-					if (this.bytes.length === 0) this.view();
-					this.reply(result, TEXT_MODE);
-				}
-			}
-			this.reply(this.exports.rs_load_end(), TEXT_MODE);
-		});
-		this.after();
-	}
-
 	// ---- time and messages ----
 
 	/** Does what is due by now: expiry, timeouts, the save schedule. Returns the next deadline in ms since 1970. */
@@ -718,6 +668,7 @@ export class Engine {
 		if (((words[ctrl + READY_COUNT] as number) | (words[ctrl + REQUESTS_COUNT] as number)) !== 0) {
 			this.schedulePump();
 		}
+		if (words[ctrl + AOF] !== 0 && !this.isAofTold) this.tellAof();
 		if ((this.floats[this.ctrlFloats + DEADLINE_MS / 2] as number) < this.timerAt_ms) this.setTimer();
 	}
 
@@ -730,6 +681,19 @@ export class Engine {
 		soon(() => {
 			this.tickAsked_ms = Number.NEGATIVE_INFINITY;
 			if (!this.isDead) this.tell(() => this.tick());
+		});
+	}
+
+	/** Something waits to be appended. */
+	get hasAof(): boolean {
+		return this.words[this.ctrl + AOF] !== 0;
+	}
+
+	private tellAof(): void {
+		this.isAofTold = true;
+		queueMicrotask(() => {
+			this.isAofTold = false;
+			if (this.hasAof && !this.isDead) this.tell(() => this.onAof?.());
 		});
 	}
 

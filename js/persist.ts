@@ -69,7 +69,7 @@ export class Persistence {
 		this.manifest = manifest;
 		if (manifest?.base) {
 			try {
-				engine.load(await this.chunksOf(manifest.base));
+				engine.dataset.load(await this.chunksOf(manifest.base));
 			} catch (error) {
 				if (!isCorrupt(error)) throw error;
 				if (!options.keepCorrupt) {
@@ -98,7 +98,7 @@ export class Persistence {
 		const { manifest } = await this.storage.load(true);
 		if (manifest?.base && manifest.base.name !== this.manifest?.base?.name) {
 			if (engine.dirty > 0) return false;
-			engine.load(await this.chunksOf(manifest.base));
+			engine.dataset.load(await this.chunksOf(manifest.base));
 		}
 		await this.storage.load();
 		this.manifest = manifest;
@@ -169,7 +169,7 @@ export class Persistence {
 		const from_ms = Date.now();
 		let length_bytes = 0;
 		try {
-			const chunks = engine.snapshot(this.storage.chunkLimit_bytes);
+			const chunks = engine.dataset.snapshot(this.storage.chunkLimit_bytes);
 			for (const chunk of chunks) length_bytes += chunk.length;
 			await this.store(chunks, length_bytes);
 		} catch (cause) {
@@ -187,7 +187,7 @@ export class Persistence {
 	/** The engine may have been closed or rebuilt while storage worked. */
 	private end(isStored: boolean, cause?: RedstartError): void {
 		try {
-			this.engine?.snapshotEnd(isStored, cause);
+			this.engine?.dataset.endSnapshot(isStored, cause);
 		} catch (error) {
 			if (!(error instanceof RedstartError)) throw error;
 		}
@@ -264,7 +264,7 @@ export class Persistence {
 		if (this.flushed === engine.writeVersion) return;
 		this.flushed = engine.writeVersion;
 		const from_ms = Date.now();
-		const chunks = engine.snapshot(storage.chunkLimit_bytes);
+		const chunks = engine.dataset.snapshot(storage.chunkLimit_bytes);
 		const length_bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
 		const { manifest, objects, old } = this.plan(chunks, length_bytes);
 		this.flushes++;

@@ -206,7 +206,7 @@ class Core implements Link {
 				return;
 			case "save":
 				if (this.engine.isBusy) void this.engine.whenIdle().then(() => this.serve(request));
-				else if (!this.persistence) this.engine.skipSnapshot();
+				else if (!this.persistence) this.engine.dataset.skipSnapshot();
 				else if (toText(args[0] as Uint8Array) === "sync") this.persistence.save().catch(() => undefined);
 				else this.persistence.saveSoon();
 				return;

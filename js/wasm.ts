@@ -32,12 +32,20 @@ export interface EngineExports {
 	rs_request(): number;
 	rs_bridge(isBridged: number): void;
 	rs_remote_publish(isSharded: number, channelLength: number, payloadLength: number): number;
-	rs_snapshot_begin(): number;
+	rs_storage(keeps: number): void;
+	rs_snapshot_begin(isRewrite: number): number;
 	rs_snapshot_next(): number;
 	rs_snapshot_end(isStored: number): void;
 	rs_load_begin(): number;
 	rs_load_chunk(length: number): number;
 	rs_load_end(): number;
+	rs_aof(isOn: number): void;
+	rs_aof_take(): number;
+	rs_aof_stored(written: number, durable: number): void;
+	rs_aof_failed(length: number): void;
+	rs_replay_begin(): number;
+	rs_replay_chunk(length: number): number;
+	rs_replay_end(): number;
 }
 
 /** Anything a wasm module can be made of. Text is a URL. */

@@ -33,7 +33,7 @@ function* pieces(path: string): Generator<Uint8Array> {
 /** Fills an engine from a file; false when there is none. Throws when it cannot be read; the file stays as it is. */
 export function loadDump(engine: Engine, path: string): boolean {
 	if (!existsSync(path)) return false;
-	engine.load(pieces(path));
+	engine.dataset.load(pieces(path));
 	return true;
 }
 
@@ -48,7 +48,7 @@ export function saveDump(engine: Engine, path: string): void {
 	try {
 		const file = openSync(fresh, "w", 0o644);
 		try {
-			for (const chunk of engine.snapshot(CHUNK_BYTES)) writeSync(file, chunk);
+			for (const chunk of engine.dataset.snapshot(CHUNK_BYTES)) writeSync(file, chunk);
 			fsyncSync(file);
 		} finally {
 			closeSync(file);
@@ -58,7 +58,7 @@ export function saveDump(engine: Engine, path: string): void {
 		isSaved = true;
 	} finally {
 		if (!isSaved && existsSync(fresh)) unlinkSync(fresh);
-		engine.snapshotEnd(isSaved);
+		engine.dataset.endSnapshot(isSaved);
 	}
 }
 

@@ -38,6 +38,7 @@ const FIRST_PAUSE_ms = 5;
 
 export class IndexedDbStorage implements Storage {
 	readonly chunkLimit_bytes = 1 << 20;
+	readonly hasAof = true;
 	private readonly name: string;
 	private database: Promise<IDBDatabase> | undefined;
 	/** The same, where it must not be waited for. */

@@ -27,6 +27,7 @@ interface Meta {
 export class KvStorage implements Storage {
 	/** A value may have 25 MiB; a little less leaves room for what the service adds. */
 	readonly chunkLimit_bytes = 24 << 20;
+	readonly hasAof = false;
 	/** Who still sees the last manifest must find its chunks. */
 	readonly keepsPrevious = true;
 	private readonly kv: KeyValue;

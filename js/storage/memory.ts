@@ -15,6 +15,7 @@ export function memoryDisk(): MemoryDisk {
 
 export class MemoryStorage implements Storage {
 	readonly chunkLimit_bytes = 1 << 20;
+	readonly hasAof = true;
 	private readonly disk: MemoryDisk;
 	private epoch = -1;
 

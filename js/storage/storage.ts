@@ -13,10 +13,13 @@ export interface Base {
 	readonly length_bytes: number;
 }
 
-/** A segment of the log; `last` is its last frame once it is sealed. */
+/**
+ * A segment of the append-only file. Once it is sealed, `length_bytes` says how much of it counts: nothing is ever
+ * appended to a segment that may end in a torn write, a new one is begun instead.
+ */
 export interface Segment {
 	readonly id: number;
-	readonly last?: number;
+	readonly length_bytes?: number;
 }
 
 /** What the stored bytes mean. Committing it is what makes them count. */
@@ -36,13 +39,18 @@ export interface Manifest {
 export interface Storage {
 	/** An object may be this long. */
 	readonly chunkLimit_bytes: number;
+	/** Whether segments can be appended to; else it keeps snapshots only. */
+	readonly hasAof: boolean;
 	/** The base before the last stays until the next commit, because reads may be old. */
 	readonly keepsPrevious?: boolean;
 	/**
 	 * What is stored. Takes ownership (epoch + 1) unless `isReader`: then `commit` and `append` are refused.
 	 */
 	load(isReader?: boolean): Promise<{ epoch: number; manifest: Manifest | null }>;
-	/** Adds to a segment, in order; after a crash a prefix remains. `isDurable`: survives a power cut once resolved. */
+	/**
+	 * Adds to a segment. Calls take effect in their order; after a crash a prefix of them remains, each whole or not at all.
+	 * Resolved: it survives the death of this program. `isDurable`: it and all before survive a power cut.
+	 */
 	append(segment: number, bytes: Uint8Array, isDurable: boolean): Promise<void>;
 	/** Stores an object, invisible until a commit names it. */
 	put(name: string, bytes: Uint8Array): Promise<void>;
@@ -60,7 +68,7 @@ export interface Storage {
 		objects: ReadonlyMap<string, Uint8Array>,
 		old: readonly string[],
 	): Promise<void>;
-	/** An object by name or a segment by number; null when there is none. */
+	/** An object by name, or the whole appends of a segment by number; null when there is none. */
 	read(name: string | number): Promise<Uint8Array | null>;
 	/** Names of objects and numbers of segments, in no order. */
 	list(): Promise<(string | number)[]>;

@@ -312,6 +312,30 @@ export class FakeEngine implements EngineExports {
 		return 0;
 	}
 
+	rs_storage(): void {}
+
+	rs_aof(): void {}
+
+	rs_aof_take(): number {
+		return 0;
+	}
+
+	rs_aof_stored(): void {}
+
+	rs_aof_failed(): void {}
+
+	rs_replay_begin(): number {
+		return 3;
+	}
+
+	rs_replay_chunk(): number {
+		return 3;
+	}
+
+	rs_replay_end(): number {
+		return 0;
+	}
+
 	rs_snapshot_begin(): number {
 		return 0;
 	}

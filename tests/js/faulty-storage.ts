@@ -5,6 +5,7 @@ import type { Manifest, Storage } from "../../js/storage/storage.ts";
 
 export class FaultyStorage implements Storage {
 	readonly chunkLimit_bytes: number;
+	readonly hasAof = true;
 	readonly disk: MemoryDisk;
 	/** Writing operations until the first failure; Infinity for none. */
 	failAfter = Number.POSITIVE_INFINITY;

@@ -1,0 +1,194 @@
+/**
+ * The dataset of an engine as files: snapshots out and in (RDB), and the append-only file. The engine makes and reads the
+ * bytes; where they are kept is the caller's business.
+ */
+
+import type { RedstartError } from "./errors.ts";
+import type { EngineExports } from "./wasm.ts";
+
+/** What the engine lends. */
+export interface EngineAccess {
+	/** Runs `use` on the exports with the clock set; a trap in it ends the engine. */
+	enter<T>(use: (exports: EngineExports) => T): T;
+	/** What a returned number says: a value, or a ReplyError thrown. */
+	result(returned: number): unknown;
+	/** The `length` bytes that the last call showed, until the next one. */
+	shown(length: number): Uint8Array;
+	/** Puts bytes where the engine reads its requests; at most {@link PIECE_BYTES}. */
+	place(bytes: Uint8Array): void;
+	/** Looks at what the call left to do. */
+	after(): void;
+}
+
+/** So many bytes go in at once. */
+export const PIECE_BYTES = 65536;
+
+/** A snapshot for a file of its own, or the base of an append-only file whose next segment begins at that moment. */
+export type Purpose = "save" | "rewrite";
+
+/** What a host can keep. */
+export type Keeps = "nothing" | "snapshots" | "aof";
+
+const KEEPS: readonly Keeps[] = ["nothing", "snapshots", "aof"];
+
+export class Dataset {
+	/** Why the last snapshot was not stored. */
+	lossCause: RedstartError | undefined;
+	private readonly access: EngineAccess;
+
+	constructor(access: EngineAccess) {
+		this.access = access;
+	}
+
+	/** Tells the engine what is kept of the dataset. */
+	setKeeps(keeps: Keeps): void {
+		this.access.enter((exports) => exports.rs_storage(KEEPS.indexOf(keeps)));
+	}
+
+	// ---- snapshots ----
+
+	/**
+	 * Begins a snapshot of the dataset as it is now. Before a rewrite call {@link takeAof}: those bytes belong to the
+	 * segment that ends here. Then {@link nextPiece} until there is none, and {@link endSnapshot}.
+	 */
+	beginSnapshot(purpose: Purpose): void {
+		const { access } = this;
+		access.enter((exports) => access.result(exports.rs_snapshot_begin(purpose === "rewrite" ? 1 : 0)));
+	}
+
+	/**
+	 * The next bytes of the snapshot, valid until the next call into the engine; none at its end. They may be no bytes
+	 * when a step found nothing to write. A step takes about a millisecond.
+	 */
+	nextPiece(): Uint8Array | undefined {
+		const { access } = this;
+		const length = access.enter((exports) => exports.rs_snapshot_next());
+		return length === 0 ? undefined : access.shown(Math.max(length, 0));
+	}
+
+	/** Whether the snapshot was stored, and why not; the engine's LASTSAVE and MISCONF depend on it. */
+	endSnapshot(isStored: boolean, cause?: RedstartError): void {
+		this.lossCause = cause;
+		this.access.enter((exports) => exports.rs_snapshot_end(isStored ? 1 : 0));
+		this.access.after();
+	}
+
+	/** The whole snapshot at once, in chunks of at most `limit_bytes`. Tell {@link endSnapshot} what became of it. */
+	snapshot(limit_bytes: number, purpose: Purpose = "save"): Uint8Array[] {
+		this.beginSnapshot(purpose);
+		const chunks = new Chunks(limit_bytes);
+		for (let piece = this.nextPiece(); piece; piece = this.nextPiece()) chunks.add(piece);
+		return chunks.end();
+	}
+
+	/** Says that the dataset is stored where there is no storage, so that nobody waits for it. */
+	skipSnapshot(): void {
+		this.beginSnapshot("save");
+		this.endSnapshot(true);
+	}
+
+	/** Replaces the dataset by a snapshot's. Throws a ReplyError, and changes nothing, when it is corrupt. */
+	load(chunks: Iterable<Uint8Array>): void {
+		const { access } = this;
+		access.enter((exports) => access.result(exports.rs_load_begin()));
+		for (const chunk of chunks) {
+			for (const piece of piecesOf(chunk)) {
+				access.place(piece);
+				access.enter((exports) => access.result(exports.rs_load_chunk(piece.length)));
+			}
+		}
+		access.enter((exports) => access.result(exports.rs_load_end()));
+		access.after();
+	}
+
+	// ---- the append-only file ----
+
+	/** Records every write from now on, or none any more. What was not taken is dropped. */
+	setAof(isOn: boolean): void {
+		this.access.enter((exports) => exports.rs_aof(isOn ? 1 : 0));
+	}
+
+	/** The writes recorded since the last time, as bytes to append; valid until the next call into the engine. */
+	takeAof(): Uint8Array {
+		const { access } = this;
+		return access.shown(access.enter((exports) => exports.rs_aof_take()));
+	}
+
+	/** Of the bytes taken since the file was turned on, so many are written, and so many survive a power cut. */
+	aofStored(written_bytes: number, durable_bytes: number): void {
+		this.access.enter((exports) => exports.rs_aof_stored(written_bytes, durable_bytes));
+		this.access.after();
+	}
+
+	/** What was taken could not be written; writes are refused until {@link aofStored} says that it was after all. */
+	aofFailed(why: string): void {
+		const { access } = this;
+		const text = new TextEncoder().encode(why).subarray(0, PIECE_BYTES);
+		access.place(text);
+		access.enter((exports) => exports.rs_aof_failed(text.length));
+		access.after();
+	}
+
+	/**
+	 * Runs an append-only file on the dataset. Returns how many of its bytes were good: fewer than there are when it ends
+	 * inside of a command or a transaction. Throws a ReplyError when there is something else in it than commands.
+	 */
+	replay(chunks: Iterable<Uint8Array>): number {
+		const { access } = this;
+		access.enter((exports) => access.result(exports.rs_replay_begin()));
+		for (const chunk of chunks) {
+			for (const piece of piecesOf(chunk)) {
+				access.place(piece);
+				access.enter((exports) => access.result(exports.rs_replay_chunk(piece.length)));
+			}
+		}
+		const good_bytes = access.enter((exports) => access.result(exports.rs_replay_end()));
+		access.after();
+		return Number(good_bytes);
+	}
+}
+
+function* piecesOf(chunk: Uint8Array): Generator<Uint8Array> {
+	for (let from = 0; from < chunk.length; from += PIECE_BYTES) yield chunk.subarray(from, from + PIECE_BYTES);
+}
+
+/** Makes chunks of one length, except for the last, out of pieces that are as long as they happen to be. */
+export class Chunks {
+	private readonly limit_bytes: number;
+	private readonly full: Uint8Array[] = [];
+	private chunk = new Uint8Array(0);
+	private used = 0;
+
+	constructor(limit_bytes: number) {
+		this.limit_bytes = limit_bytes;
+	}
+
+	/** Copies a piece. */
+	add(piece: Uint8Array): void {
+		let from = 0;
+		while (from < piece.length) {
+			if (this.used === this.chunk.length) {
+				this.chunk = new Uint8Array(this.limit_bytes);
+				this.full.push(this.chunk);
+				this.used = 0;
+			}
+			const part = piece.subarray(from, from + this.limit_bytes - this.used);
+			this.chunk.set(part, this.used);
+			this.used += part.length;
+			from += part.length;
+		}
+	}
+
+	/** The chunks that are full; the caller's from now on. */
+	takeFull(): Uint8Array[] {
+		const count = this.used < this.limit_bytes ? this.full.length - 1 : this.full.length;
+		return this.full.splice(0, Math.max(count, 0));
+	}
+
+	/** What is left. */
+	end(): Uint8Array[] {
+		const last = this.full.pop();
+		if (last) this.full.push(last.length === this.used ? last : last.slice(0, this.used));
+		return this.full;
+	}
+}
