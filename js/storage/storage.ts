@@ -48,11 +48,22 @@ export interface Storage {
 	 */
 	load(isReader?: boolean): Promise<{ epoch: number; manifest: Manifest | null }>;
 	/**
-	 * Adds to a segment. Calls take effect in their order; after a crash a prefix of them remains, each whole or not at all.
-	 * Resolved: it survives the death of this program. `isDurable`: it and all before survive a power cut.
+	 * Adds to a segment that this owner has begun: one whose number no manifest and no `list` had when it became the owner.
+	 * Calls need not be awaited. They and commits take effect in their order; after a crash a prefix of them remains, each
+	 * whole or not at all. Resolved: it survives the death of this program. `isDurable`: it and all before survive a power
+	 * cut, also when there are no `bytes`. `bytes` must not change until then.
+	 *
+	 * Rejected: nothing of it counts, whatever comes later, and what was called behind it before it failed is rejected,
+	 * too. With {@link missing} when the stored data was cleared away: only a new base makes it whole again.
 	 */
 	append(segment: number, bytes: Uint8Array, isDurable: boolean): Promise<void>;
-	/** Stores an object, invisible until a commit names it. */
+	/**
+	 * Appends, with every append that has not resolved yet, in one durable step that is handed over before it returns, for a
+	 * page about to go: nothing of the page may be needed to finish it. Without the fence, so only while a lock keeps others
+	 * out. A commit that has not resolved may take effect after it.
+	 */
+	appendNow?(segment: number, bytes: Uint8Array): Promise<void>;
+	/** Stores an object, invisible until a commit names it. `bytes` must not change until it resolves. */
 	put(name: string, bytes: Uint8Array): Promise<void>;
 	/**
 	 * Makes `manifest` the truth, durably, after everything in `needs`. Refused when somebody else took ownership, and with
@@ -68,7 +79,7 @@ export interface Storage {
 		objects: ReadonlyMap<string, Uint8Array>,
 		old: readonly string[],
 	): Promise<void>;
-	/** An object by name, or the whole appends of a segment by number; null when there is none. */
+	/** An object by name, or the whole appends of a segment by number, one after another; null when there is none. */
 	read(name: string | number): Promise<Uint8Array | null>;
 	/** Names of objects and numbers of segments, in no order. */
 	list(): Promise<(string | number)[]>;
