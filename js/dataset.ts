@@ -3,7 +3,7 @@
  * bytes; where they are kept is the caller's business.
  */
 
-import type { RedstartError } from "./errors.ts";
+import { RedstartError } from "./errors.ts";
 import type { EngineExports } from "./wasm.ts";
 
 /** What the engine lends. */
@@ -23,8 +23,23 @@ export interface EngineAccess {
 /** So many bytes go in at once. */
 export const PIECE_BYTES = 65536;
 
-/** A snapshot for a file of its own, or the base of an append-only file whose next segment begins at that moment. */
-export type Purpose = "save" | "rewrite";
+/**
+ * A snapshot for a file of its own, the base of an append-only file whose next segment begins at that moment, or a copy
+ * for somebody, of which nothing is stored: commands do not see it, and a snapshot for another purpose puts an end to it.
+ */
+export type Purpose = "save" | "rewrite" | "copy";
+
+const PURPOSES: readonly Purpose[] = ["save", "rewrite", "copy"];
+
+/** What a load did with the keys of the file. */
+export interface LoadReport {
+	/** In the dataset now. */
+	keys: number;
+	/** Left out, because their time was up. */
+	expired: number;
+	/** Left out, because they hold data of modules. */
+	skipped: number;
+}
 
 /** What a host can keep. */
 export type Keeps = "nothing" | "snapshots" | "aof";
@@ -35,6 +50,12 @@ export class Dataset {
 	/** Why the last snapshot was not stored. */
 	lossCause: RedstartError | undefined;
 	private readonly access: EngineAccess;
+	/** Counts the snapshots begun: who makes one in pieces sees that another has taken its place. */
+	private snapshots = 0;
+	/** The same for loads. */
+	private loads = 0;
+	private isSaving = false;
+	private waiters: (() => void)[] = [];
 
 	constructor(access: EngineAccess) {
 		this.access = access;
@@ -53,7 +74,9 @@ export class Dataset {
 	 */
 	beginSnapshot(purpose: Purpose): void {
 		const { access } = this;
-		access.enter((exports) => access.result(exports.rs_snapshot_begin(purpose === "rewrite" ? 1 : 0)));
+		access.enter((exports) => access.result(exports.rs_snapshot_begin(PURPOSES.indexOf(purpose))));
+		this.snapshots++;
+		this.isSaving = purpose !== "copy";
 	}
 
 	/**
@@ -70,7 +93,33 @@ export class Dataset {
 	endSnapshot(isStored: boolean, cause?: RedstartError): void {
 		this.lossCause = cause;
 		this.access.enter((exports) => exports.rs_snapshot_end(isStored ? 1 : 0));
+		this.isSaving = false;
+		for (const wake of this.waiters.splice(0)) wake();
 		this.access.after();
+	}
+
+	/** Resolves when no snapshot is being stored. */
+	async whenSaved(): Promise<void> {
+		while (this.isSaving) await new Promise<void>((resolve) => this.waiters.push(resolve));
+	}
+
+	/**
+	 * A copy of the dataset as it is now, piece by piece; none when a snapshot that is to be stored took its place. The
+	 * caller lets others work between the pieces, and says by `return` that it needs no more.
+	 */
+	*copy(): Generator<Uint8Array, boolean> {
+		this.beginSnapshot("copy");
+		const mine = this.snapshots;
+		try {
+			while (this.snapshots === mine) {
+				const piece = this.nextPiece();
+				if (!piece) return true;
+				yield piece;
+			}
+			return false;
+		} finally {
+			if (this.snapshots === mine) this.access.enter((exports) => exports.rs_snapshot_end(2));
+		}
 	}
 
 	/** The whole snapshot at once, in chunks of at most `limit_bytes`. Tell {@link endSnapshot} what became of it. */
@@ -88,17 +137,19 @@ export class Dataset {
 	}
 
 	/** Replaces the dataset by a snapshot's. Throws a ReplyError, and changes nothing, when it is corrupt. */
-	load(chunks: Iterable<Uint8Array>): void {
+	load(chunks: Iterable<Uint8Array>): LoadReport {
+		const load = this.beginLoad();
+		for (const chunk of chunks) for (const piece of piecesOf(chunk)) load.add(piece);
+		return load.end(false);
+	}
+
+	/** Begins a load in pieces, aside of the dataset: commands may run in between. Another load takes its place. */
+	beginLoad(): Load {
 		const { access } = this;
 		access.enter((exports) => access.result(exports.rs_load_begin()));
-		for (const chunk of chunks) {
-			for (const piece of piecesOf(chunk)) {
-				access.place(piece);
-				access.enter((exports) => access.result(exports.rs_load_chunk(piece.length)));
-			}
-		}
-		access.enter((exports) => access.result(exports.rs_load_end()));
-		access.after();
+		this.loads++;
+		const mine = this.loads;
+		return new Load(access, () => this.loads === mine);
 	}
 
 	// ---- the append-only file ----
@@ -148,7 +199,55 @@ export class Dataset {
 	}
 }
 
-function* piecesOf(chunk: Uint8Array): Generator<Uint8Array> {
+/** A snapshot on its way into the engine. */
+export class Load {
+	private readonly access: EngineAccess;
+	private readonly isCurrent: () => boolean;
+
+	/** `isCurrent` tells whether no other load has begun. */
+	constructor(access: EngineAccess, isCurrent: () => boolean) {
+		this.access = access;
+		this.isCurrent = isCurrent;
+	}
+
+	/** The next bytes, at most {@link PIECE_BYTES}. Throws a ReplyError when they are corrupt: the load is over then. */
+	add(piece: Uint8Array): void {
+		this.check();
+		const { access } = this;
+		access.place(piece);
+		access.enter((exports) => access.result(exports.rs_load_chunk(piece.length)));
+	}
+
+	/**
+	 * Puts what was loaded in the dataset's place, if it is whole; else throws a ReplyError, and the dataset is as it was.
+	 * An import counts as a change that is not stored.
+	 */
+	end(isImport: boolean): LoadReport {
+		this.check();
+		const { access } = this;
+		const report = access.enter((exports) => access.result(exports.rs_load_end(isImport ? 1 : 0)));
+		const [keys, expired, skipped] = report as [number, number, number];
+		access.after();
+		return { keys, expired, skipped };
+	}
+
+	/** Gives it up, and the memory it took. */
+	drop(): void {
+		if (!this.isCurrent()) return;
+		const { access } = this;
+		access.enter((exports) => {
+			exports.rs_load_begin();
+			// Nothing came, so nothing is loaded.
+			exports.rs_load_end(0);
+		});
+	}
+
+	private check(): void {
+		if (!this.isCurrent()) throw new RedstartError("storage", "another file was loaded meanwhile");
+	}
+}
+
+export function* piecesOf(chunk: Uint8Array): Generator<Uint8Array> {
 	for (let from = 0; from < chunk.length; from += PIECE_BYTES) yield chunk.subarray(from, from + PIECE_BYTES);
 }
 

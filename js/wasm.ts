@@ -33,12 +33,12 @@ export interface EngineExports {
 	rs_bridge(isBridged: number): void;
 	rs_remote_publish(isSharded: number, channelLength: number, payloadLength: number): number;
 	rs_storage(keeps: number): void;
-	rs_snapshot_begin(isRewrite: number): number;
+	rs_snapshot_begin(purpose: number): number;
 	rs_snapshot_next(): number;
-	rs_snapshot_end(isStored: number): void;
+	rs_snapshot_end(outcome: number): void;
 	rs_load_begin(): number;
 	rs_load_chunk(length: number): number;
-	rs_load_end(): number;
+	rs_load_end(isImport: number): number;
 	rs_aof(isOn: number): void;
 	rs_aof_take(): number;
 	rs_aof_stored(written: number, durable: number): void;

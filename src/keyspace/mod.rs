@@ -206,13 +206,15 @@ impl Keyspace {
             .collect()
     }
 
-    /// Puts loaded databases in the place of the present ones. Every watched key counts as touched.
+    /// Puts loaded databases in the place of the present ones. Every watched key counts as touched, every cached one as
+    /// outdated.
     pub fn replace(&mut self, dbs: Vec<Db>) {
         self.signals.stale.clear();
         self.dbs = dbs;
         self.object_bytes = self.dbs.iter().map(write::object_bytes_of).sum();
         self.index_fields();
         self.signals.touch_all();
+        self.signals.flushed();
         self.dirty_saved = self.dirty;
     }
 }

@@ -20,7 +20,9 @@ pub use aof::{Aof, Storage};
 pub use block::{Block, BlockOn, TimeoutReply};
 pub use config::{Config, SaveRule};
 pub use pubsub::{PubSub, Scope};
-pub use server::{CommandStats, Hindrance, Published, REDIS_VERSION, Request, Server, Stats};
+pub use server::{
+    CommandStats, Hindrance, LoadReport, Published, REDIS_VERSION, Request, Server, Stats,
+};
 #[cfg(feature = "debugger")]
 pub use session::DebugMode;
 pub use session::{Kind, Message, Multi, Queued, ReplyMode, Session, Sessions, Waiting};

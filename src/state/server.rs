@@ -54,6 +54,17 @@ pub enum Hindrance {
 /// Something only the host can do: a name and its arguments.
 pub type Request = Vec<Vec<u8>>;
 
+/// What a load did with the keys of the file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LoadReport {
+    /// In the data set now.
+    pub keys: u64,
+    /// Left out, because their time was up.
+    pub expired: u64,
+    /// Left out, because this engine has no such values.
+    pub skipped: u64,
+}
+
 /// What is neither a key nor a client.
 #[derive(Debug)]
 pub struct Server {
@@ -71,6 +82,7 @@ pub struct Server {
     pub is_last_save_ok: bool,
     /// A save was asked for and has not been reported done.
     pub is_saving: bool,
+    pub last_load: LoadReport,
     pub aof: Aof,
     pub hindrance: Hindrance,
     /// Clients wait until then: CLIENT PAUSE, DEBUG SLEEP.
@@ -164,6 +176,7 @@ impl Server {
             last_save_s: now_ms / 1000,
             is_last_save_ok: true,
             is_saving: false,
+            last_load: LoadReport::default(),
             aof: Aof::default(),
             hindrance: Hindrance::None,
             paused_until_ms: 0,

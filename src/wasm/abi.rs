@@ -403,18 +403,17 @@ pub extern "C" fn rs_remote_publish(is_sharded: u32, channel: usize, payload: us
     }))
 }
 
-/// Starts a snapshot, for a file of its own or for a rewrite; no command may run until its last chunk is out. BUSY while
-/// a script is paused.
+/// Starts a snapshot: 0 for a file of its own, 1 for a rewrite, 2 for a copy. BUSY while a script is paused.
 #[unsafe(no_mangle)]
-pub extern "C" fn rs_snapshot_begin(is_rewrite: u32) -> i32 {
+pub extern "C" fn rs_snapshot_begin(purpose: u32) -> i32 {
     or_nothing(instance::with(|instance| {
         let idle = instance.engine.check_idle();
         if idle.is_ok() {
-            let purpose = match is_rewrite {
+            instance.engine.begin_snapshot(match purpose {
                 0 => Purpose::Save,
-                _ => Purpose::Rewrite,
-            };
-            instance.engine.begin_snapshot(purpose);
+                1 => Purpose::Rewrite,
+                _ => Purpose::Copy,
+            });
         }
         instance.finish_result(idle)
     }))
@@ -436,11 +435,14 @@ pub extern "C" fn rs_snapshot_next() -> i32 {
     .unwrap_or(0)
 }
 
-/// The host tells whether the snapshot was stored.
+/// The host tells that the snapshot was stored (1), was not (0), or that it needs no more of a copy (2).
 #[unsafe(no_mangle)]
-pub extern "C" fn rs_snapshot_end(is_stored: u32) {
+pub extern "C" fn rs_snapshot_end(outcome: u32) {
     instance::with(|instance| {
-        instance.engine.end_snapshot(is_stored != 0);
+        match outcome {
+            2 => instance.engine.end_copy(),
+            _ => instance.engine.end_snapshot(outcome == 1),
+        }
         instance.publish_all();
     });
 }
@@ -467,13 +469,27 @@ pub extern "C" fn rs_load_chunk(length: usize) -> i32 {
     }))
 }
 
-/// The loaded data set takes the place of the present one, if it is whole.
+/// The loaded data set takes the place of the present one, if it is whole. For an import this counts as a change. The
+/// reply: how many keys were loaded, had expired, were skipped.
 #[unsafe(no_mangle)]
-pub extern "C" fn rs_load_end() -> i32 {
+pub extern "C" fn rs_load_end(is_import: u32) -> i32 {
     or_nothing(instance::with(|instance| {
-        let idle = instance.engine.check_idle();
-        let result = idle.and_then(|()| instance.engine.end_load());
-        instance.finish_result(result)
+        let engine = &mut instance.engine;
+        let result = engine.check_idle().and_then(|()| match is_import {
+            0 => engine.end_load(),
+            _ => engine.end_import(),
+        });
+        if result.is_err() {
+            return instance.finish_result(result);
+        }
+        let done = engine.last_load();
+        instance.publish_all();
+        let mut reply = Reply::new(Encoding::Cells, true);
+        reply.array(3);
+        for count in [done.keys, done.expired, done.skipped] {
+            reply.int(count as i64);
+        }
+        instance.show(reply, false)
     }))
 }
 

@@ -355,6 +355,6 @@ export class FakeEngine implements EngineExports {
 	}
 
 	rs_load_end(): number {
-		return 0;
+		return this.aggregate([{ array: [{ int: 0 }, { int: 0 }, { int: 0 }] }]);
 	}
 }

@@ -315,10 +315,9 @@ fn persistence(ctx: &Ctx, text: &mut Text) {
     );
     text.constants("rdb_last_bgsave_time_sec|rdb_current_bgsave_time_sec", "-1");
     text.number("rdb_saves", server.stats.saves);
-    text.constants(
-        "rdb_last_cow_size|rdb_last_load_keys_expired|rdb_last_load_keys_loaded",
-        "0",
-    );
+    text.constants("rdb_last_cow_size", "0");
+    text.number("rdb_last_load_keys_expired", server.last_load.expired);
+    text.number("rdb_last_load_keys_loaded", server.last_load.keys);
     text.constants(
         "aof_enabled|aof_rewrite_in_progress|aof_rewrite_scheduled",
         "0",

@@ -8,6 +8,7 @@ use crate::formats::objects::Loaded;
 use crate::formats::snapshot::{Item, LoadError, Reader, Usage};
 use crate::keyspace::Db;
 use crate::resp::Error;
+use crate::state::LoadReport;
 use crate::state::functions::Functions;
 use crate::values::string;
 
@@ -20,6 +21,7 @@ pub(super) struct Loader {
     problem: Option<Error>,
     db: usize,
     now_ms: i64,
+    done: LoadReport,
 }
 
 impl Engine {
@@ -32,6 +34,7 @@ impl Engine {
             problem: None,
             db: 0,
             now_ms: self.now_ms,
+            done: LoadReport::default(),
         });
     }
 
@@ -50,13 +53,14 @@ impl Engine {
             problem,
             db,
             now_ms,
+            done,
         } = &mut loader;
         let fed = reader.feed(bytes, |item| match item {
             Item::Function { code } => functions.add(&code).map_err(|error| {
                 *problem = Some(error);
                 "a function library does not load"
             }),
-            item => receive(item, dbs, db, *now_ms),
+            item => receive(item, dbs, db, *now_ms, done),
         });
         fed.map_err(|error| match problem {
             Some(problem) => Error::concat(&[refused(error).text(), b": ", problem.text()]),
@@ -75,7 +79,23 @@ impl Engine {
         loader.reader.finish().map_err(refused)?;
         self.keys.replace(loader.dbs);
         self.server.functions = loader.functions;
+        self.server.last_load = loader.done;
         Ok(())
+    }
+
+    /// The same for a file that somebody brings: it counts as a change, which is not stored yet.
+    ///
+    /// # Errors
+    /// As [`Engine::end_load`].
+    pub fn end_import(&mut self) -> Result<(), Error> {
+        self.end_load()?;
+        self.keys.dirty += 1;
+        Ok(())
+    }
+
+    /// What the last load did.
+    pub fn last_load(&self) -> LoadReport {
+        self.server.last_load
     }
 }
 
@@ -85,6 +105,7 @@ fn receive(
     dbs: &mut [Db],
     db: &mut usize,
     now_ms: i64,
+    done: &mut LoadReport,
 ) -> Result<(), &'static str> {
     match item {
         Item::Database { index } => {
@@ -102,6 +123,7 @@ fn receive(
                 .expire_ms
                 .is_some_and(|expire_ms| expire_ms <= now_ms)
             {
+                done.expired += 1;
                 return Ok(());
             }
             let table = dbs.get_mut(*db).ok_or("no such database")?;
@@ -116,6 +138,7 @@ fn receive(
                 Loaded::Object(object) => object.into_content(&mut bytes),
             };
             table.insert(&key, kind, content, expiry_ms);
+            done.keys += 1;
             let idle_s = match attributes.usage {
                 Some(Usage::IdleSeconds(idle_s)) => idle_s,
                 _ => 0,

@@ -14,6 +14,9 @@ pub enum Purpose {
     Save,
     /// The base of an append-only file, whose next segment begins at this moment: BGREWRITEAOF.
     Rewrite,
+    /// For somebody who wants a copy: nothing is stored by it, and commands do not see it. A snapshot for another purpose
+    /// puts an end to it.
+    Copy,
 }
 
 /// How long after a failed save the next one is tried (Redis: 5 s).
@@ -41,8 +44,10 @@ impl Engine {
         if purpose == Purpose::Rewrite {
             self.server.aof.db = None;
         }
-        self.transfer.dirty_at_start = self.keys.dirty;
-        self.server.is_saving = true;
+        if purpose != Purpose::Copy {
+            self.transfer.dirty_at_start = self.keys.dirty;
+            self.server.is_saving = true;
+        }
         let is_on = |name| self.server.config.value(name) == b"yes";
         let writer = Writer::new(Options {
             compression: is_on("rdbcompression"),
@@ -97,9 +102,14 @@ impl Engine {
         self.resume_all();
     }
 
+    /// Ends a snapshot for [`Purpose::Copy`], complete or not.
+    pub fn end_copy(&mut self) {
+        self.transfer.saver = None;
+    }
+
     /// DEBUG RELOAD: the data set goes through a snapshot and comes back.
     pub(in crate::engine) fn reload(&mut self, reply: &mut Reply) -> Called {
-        if self.server.is_saving {
+        if self.server.is_saving || self.transfer.saver.is_some() {
             reply.error(b"ERR Background save already in progress");
             return Called::Replied;
         }

@@ -346,7 +346,7 @@ impl Engine {
     /// The data once more, by way of a snapshot.
     fn copy_of_data(&mut self) -> Result<Box<Keyspace>, Error> {
         let transfer = mem::take(&mut self.transfer);
-        let is_saving = self.server.is_saving;
+        let (is_saving, last_load) = (self.server.is_saving, self.server.last_load);
         let mut bytes = Vec::new();
         self.begin_snapshot(Purpose::Save);
         while self.next_chunk(usize::MAX, &mut bytes) {}
@@ -358,7 +358,7 @@ impl Engine {
         let loaded = self.load_chunk(&bytes).and_then(|()| self.end_load());
         mem::swap(&mut self.keys, &mut copy);
         self.transfer = transfer;
-        self.server.is_saving = is_saving;
+        (self.server.is_saving, self.server.last_load) = (is_saving, last_load);
         loaded.map(|()| Box::new(copy))
     }
 
