@@ -1,0 +1,185 @@
+// Kills browsers, tabs and pages while they write, opens the same profile again and counts. Rows of `npm run survive`.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Judge } from "./judge.mjs";
+import { openPlace, sleep, until, within } from "./place.mjs";
+import { startChromium } from "./processes.mjs";
+import { between, random } from "./stream.mjs";
+
+const PAGE = (isWorker) => `<!doctype html><title>survival</title><script type="module">
+	import { host, inWorker } from "/tests/survival/host.mjs";
+	self.host = ${isWorker ? "inWorker()" : "host"};
+</script>`;
+const PAGES = {
+	"/": PAGE(false),
+	"/worker": PAGE(true),
+	"/elsewhere": "<!doctype html><title>elsewhere</title>",
+};
+
+const STEP_LIMIT_ms = 60_000;
+/** How long a tab writes before it dies, in ms after its first acknowledgement. */
+const LIFE_ms = [30, 1500];
+
+/** The deaths of a tab. Each leaves a browser, or none. */
+const DEATHS = {
+	/** kill -9 of the browser and all its processes. */
+	kill: (tab) => tab.kill(),
+	/** The renderer crashes. */
+	async crash(tab) {
+		const crashed = tab.page.waitForEvent("crash");
+		tab.session.send("Page.crash").catch(() => undefined);
+		await crashed;
+		await tab.page.close();
+	},
+	close: (tab) => tab.page.close({ runBeforeUnload: false }),
+	/** The visitor goes to another page; this one may stay in the cache of pages. */
+	async navigate(tab) {
+		await tab.page.goto(`${tab.place.url}/elsewhere`);
+		tab.after = () => tab.page.close();
+	},
+	/** A new tab in front of it, then the browser takes its memory. */
+	async hide(tab) {
+		const front = await tab.context.newPage();
+		await front.bringToFront();
+		await sleep(20);
+		await DEATHS.crash(tab);
+		tab.after = () => front.close();
+	},
+	/** Frozen in the background and discarded: nothing of the page runs any more. */
+	async freeze(tab) {
+		await tab.session.send("Page.setWebLifecycleState", { state: "frozen" });
+		await sleep(20);
+		await DEATHS.crash(tab);
+	},
+	async reload(tab) {
+		await tab.page.reload();
+		await tab.page.close();
+	},
+};
+
+/** A profile that outlives its browsers. */
+class Profile {
+	constructor(place, folder, args = []) {
+		this.place = place;
+		this.folder = folder;
+		this.args = args;
+	}
+
+	async tab(path) {
+		this.chromium ??= await startChromium(this.folder, this.args);
+		const { context } = this.chromium;
+		const page = await context.newPage();
+		const session = await context.newCDPSession(page);
+		await page.goto(this.place.url + path);
+		await page.waitForFunction(() => self.host !== undefined);
+		return new Tab(this, page, session);
+	}
+
+	async kill() {
+		const { chromium } = this;
+		this.chromium = undefined;
+		await chromium?.kill();
+	}
+}
+
+class Tab {
+	constructor(profile, page, session) {
+		this.profile = profile;
+		this.place = profile.place;
+		this.context = profile.chromium.context;
+		this.page = page;
+		this.session = session;
+	}
+
+	/** Calls the host. */
+	ask(name, ...args) {
+		const asked = this.page.evaluate(([method, given]) => self.host[method](...given), [name, args]);
+		return within(STEP_LIMIT_ms, `"${name}" in the page`, asked);
+	}
+
+	kill() {
+		return this.profile.kill();
+	}
+}
+
+/** One row: a way to die, a driver, a mode. */
+async function chain({ death, scheme, mode, trials, seed, place, log }) {
+	const folder = mkdtempSync(join(tmpdir(), "redstart-survival-"));
+	const profile = new Profile(place, folder);
+	const name = `${scheme} ${mode}: ${death}`;
+	const rng = random(seed);
+	const judge = new Judge(seed);
+	const row = { name, trials: 0, acknowledged: 0, lost: 0 };
+	let acknowledged = 0;
+	try {
+		const url = `${scheme}://survival`;
+		const options = { config: { appendfsync: mode } };
+		const path = scheme === "opfs" ? "/worker" : "/";
+		let next;
+		for (let trial = 0; trial <= trials; trial++) {
+			const tab = next ?? (await profile.tab(path));
+			next = undefined;
+			if (!tab.isOpen) await tab.ask("open", { url, options, waits: true });
+			const { count, lost } = judge.find(await tab.ask("read"), acknowledged);
+			row.lost += lost;
+			if (lost > 0) log(`${name}, trial ${trial}: ${lost} of ${acknowledged} acknowledged writes are lost`);
+			if (trial === trials) break;
+			const run = `${scheme}-${mode}-${death}-${trial}`;
+			const depth = between(rng, 1, 12);
+			await tab.ask("start", { name: run, seed, from: count, depth, pauses: true });
+			await until("the first acknowledgement", () => told(place, run), STEP_LIMIT_ms);
+			if (death === "take over") {
+				next = await profile.tab(path);
+				await next.ask("open", { url, options, waits: false });
+				next.isOpen = true;
+			}
+			await sleep(between(rng, ...LIFE_ms));
+			await (DEATHS[death] ?? DEATHS[between(rng, 0, 1) ? "crash" : "close"])(tab);
+			if (next) await next.ask("owned");
+			await tab.after?.();
+			// What was on its way has arrived by now or never will.
+			await sleep(30);
+			acknowledged = Math.max(count, told(place, run) ?? 0);
+			row.trials++;
+			row.acknowledged += acknowledged - count;
+		}
+	} finally {
+		await profile.kill();
+		rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+	}
+	return row;
+}
+
+/** How many writes a run has acknowledged; throws what it ended with. */
+function told(place, run) {
+	const error = place.reports.get(`${run}-error`);
+	if (error) throw new Error(`writing ended with: ${error}`);
+	return place.reports.get(run);
+}
+
+const SCHEMES = ["idb"];
+const WAYS = [...Object.keys(DEATHS), "take over"];
+
+/** All rows whose names contain one of `only`; each as soon as it is there. */
+export async function* run({ trials, seed, only, log }) {
+	const place = await openPlace(PAGES);
+	try {
+		for (const scheme of SCHEMES) {
+			for (const mode of ["always", "everysec"]) {
+				for (const death of WAYS) {
+					const name = `${scheme} ${mode}: ${death}`;
+					if (only.length > 0 && !only.some((word) => name.includes(word))) continue;
+					try {
+						yield await chain({ death, scheme, mode, trials, seed, place, log });
+					} catch (error) {
+						yield { name, trials, error: error.message };
+					}
+				}
+			}
+		}
+	} finally {
+		await place.close();
+	}
+}
