@@ -134,7 +134,7 @@ pub static PARAMETERS: &[Parameter] = &[
     row("aof-use-rdb-preamble", "", "yes", Kind::Bool, 0),
     row("appenddirname", "", "appendonlydir", Kind::Special(Special::FileName), IMMUTABLE),
     row("appendfilename", "", "appendonly.aof", Kind::Special(Special::FileName), IMMUTABLE),
-    row("appendfsync", "", "everysec", Kind::Enum("everysec|always|no"), 0),
+    row("appendfsync", "", "everysec", Kind::Enum("everysec|always|no"), HOST),
     row("appendonly", "", "no", Kind::Bool, 0),
     row("array-slice-size", "", "4096", Kind::Special(Special::PowerOfTwo), EFFECT),
     row("array-sparse-kmax", "", "10", Kind::Unsigned(0, MAX_U32), EFFECT),
