@@ -54,7 +54,8 @@ export class Dataset {
 	private snapshots = 0;
 	/** The same for loads. */
 	private loads = 0;
-	private isSaving = false;
+	/** A snapshot is being stored. */
+	isSaving = false;
 	private waiters: (() => void)[] = [];
 
 	constructor(access: EngineAccess) {
@@ -76,7 +77,7 @@ export class Dataset {
 		const { access } = this;
 		access.enter((exports) => access.result(exports.rs_snapshot_begin(PURPOSES.indexOf(purpose))));
 		this.snapshots++;
-		this.isSaving = purpose !== "copy";
+		if (purpose !== "copy") this.isSaving = true;
 	}
 
 	/**
@@ -94,6 +95,8 @@ export class Dataset {
 		this.lossCause = cause;
 		this.access.enter((exports) => exports.rs_snapshot_end(isStored ? 1 : 0));
 		this.isSaving = false;
+		// The engine keeps nothing of a copy that was begun meanwhile.
+		this.snapshots++;
 		for (const wake of this.waiters.splice(0)) wake();
 		this.access.after();
 	}

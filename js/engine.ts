@@ -190,6 +190,11 @@ export class Engine {
 		return this.floats[this.ctrlFloats + DEADLINE_MS / 2] as number;
 	}
 
+	/** The instance is gone: closed, or stopped by a trap. */
+	get isClosed(): boolean {
+		return this.isDead;
+	}
+
 	/** A script is paused: commands are refused with BUSY, and there can be no snapshot. */
 	get isBusy(): boolean {
 		return this.words[this.ctrl + SCRIPT] !== 0;

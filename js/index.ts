@@ -13,6 +13,7 @@ export {
 } from "./client.ts";
 export type * from "./commands.gen.ts";
 export type { Listener, SubscriptionKind } from "./connection.ts";
+export type { LoadReport } from "./dataset.ts";
 export {
 	type Arg,
 	Engine,
@@ -24,6 +25,13 @@ export {
 } from "./engine.ts";
 export { RedstartError, type RedstartErrorKind, ReplyError } from "./errors.ts";
 export type { SaveReport } from "./persist.ts";
+export type {
+	ExportOptions,
+	ImportReport,
+	RdbSource,
+	TransferOptions,
+	TransferProgress,
+} from "./rdb.ts";
 export { type DatabaseEvents, type OpenOptions, Redstart, Session, type SessionOptions } from "./redstart.ts";
 export type { Reply, ReplyMode, ReplyOptions } from "./reply.ts";
 export { type BoundScript, defineScript, Script, type ScriptOptions } from "./script.ts";

@@ -5,6 +5,14 @@ import { Connection, OpTable } from "./connection.ts";
 import { type Arg, Engine, type HostRequest, type ScriptLimits } from "./engine.ts";
 import { RedstartError, ReplyError } from "./errors.ts";
 import { type LoadOptions, Persistence, type SaveReport } from "./persist.ts";
+import {
+	type ExportOptions,
+	exportRdb,
+	type ImportReport,
+	importRdb,
+	type RdbSource,
+	type TransferOptions,
+} from "./rdb.ts";
 import { type Reply, type ReplyMode, type ReplyOptions, replyMode, TEXT_MODE } from "./reply.ts";
 import { Bridge } from "./share/broadcast.ts";
 import { IndexedDbStorage } from "./storage/indexeddb.ts";
@@ -233,6 +241,11 @@ class Core implements Link {
 		this.stopWatching = persistence.watchPage();
 	}
 
+	/** The dataset is another one now, from a file. */
+	async replaced(): Promise<void> {
+		await this.persistence?.saveIfOwner();
+	}
+
 	/** Hears and tells other engines of the same name through `bridge`. */
 	join(bridge: Bridge): void {
 		this.bridge = bridge;
@@ -415,6 +428,27 @@ export class Redstart extends Client {
 	stats(): Statistics {
 		if (!this.core.glue) throw new RedstartError("unsupported", "this build comes without figures");
 		return this.core.glue.stats();
+	}
+
+	/**
+	 * Replaces the dataset by that of an RDB file, as Redis' SAVE writes it: bytes, a file the user chose, what `fetch`
+	 * gave, a stream. It is read piece by piece, aside of the dataset, which can be used meanwhile and is exchanged at the
+	 * end; watched keys count as changed then. Resolves once the new dataset is stored, where there is storage. A file that
+	 * is damaged changes nothing: ReplyError. Another import that begins meanwhile ends this one.
+	 */
+	importRdb(source: RdbSource, options?: TransferOptions): Promise<ImportReport> {
+		return importRdb(this.core, source, options);
+	}
+
+	/**
+	 * The dataset of this moment as an RDB file, which redis-server loads. It is made piece by piece; commands that run
+	 * meanwhile are no part of it. It is no save: LASTSAVE and the changes to be saved stay as they are. Saves come first:
+	 * one that begins meanwhile makes this begin anew, of a later moment.
+	 */
+	exportRdb(options?: ExportOptions & { as?: "bytes" }): Promise<Uint8Array>;
+	exportRdb(options: ExportOptions & { as: "blob" }): Promise<Blob>;
+	exportRdb(options?: ExportOptions): Promise<Uint8Array | Blob> {
+		return exportRdb(this.core, options);
 	}
 
 	/** Does what is due by now, where timers are off. Returns the next deadline in ms since 1970. */
