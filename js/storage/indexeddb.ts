@@ -5,7 +5,8 @@
  */
 
 import { RedstartError } from "../errors.ts";
-import { fenced, type Manifest, missing, readOnly, type Storage } from "./storage.ts";
+import { type Append, concatenated, owned, recordsOf, WriteQueue } from "./queue.ts";
+import { fenced, formerSegment, type Manifest, missing, readOnly, type Storage } from "./storage.ts";
 
 interface Meta {
 	epoch: number;
@@ -32,12 +33,17 @@ type Work<T> = (
 	refuse: (error: unknown) => void,
 ) => void;
 
+/** A record is at most this long: larger ones make the browser stall. */
+const RECORD_LIMIT_BYTES = 1 << 20;
+/** Records are read in groups of about this length, because what a browser hands over at once has a limit. */
+const READ_BYTES = 16 << 20;
+
 /** How often a transaction is tried anew after its connection was taken away, with pauses that double. */
 const ATTEMPTS = 8;
 const FIRST_PAUSE_ms = 5;
 
 export class IndexedDbStorage implements Storage {
-	readonly chunkLimit_bytes = 1 << 20;
+	readonly chunkLimit_bytes = RECORD_LIMIT_BYTES;
 	readonly hasAof = true;
 	private readonly name: string;
 	private database: Promise<IDBDatabase> | undefined;
@@ -46,8 +52,15 @@ export class IndexedDbStorage implements Storage {
 	private epoch = -1;
 	private readonly owner = Math.random().toString(36).slice(2);
 	private readonly running = new Set<Running>();
+	private readonly queue = new WriteQueue((appends, isDurable) => this.write(appends, isDurable));
 	/** The next record of each segment this owner appends to. */
 	private readonly nextRecord = new Map<number, number>();
+	/** Segments that may have records beyond the next: of appends that failed without a word whether they are stored. */
+	private readonly unsure = new Set<number>();
+	/** The last segment of former owners. */
+	private lastFormer = -1;
+	/** Gives up the appends under way. */
+	private giveUp: (() => void) | undefined;
 
 	constructor(name: string) {
 		this.name = name;
@@ -102,7 +115,7 @@ export class IndexedDbStorage implements Storage {
 		work: Work<T>,
 		connection?: IDBDatabase,
 	): Promise<T> {
-		let database = connection;
+		let database = connection ?? this.connection;
 		for (let attempt = 1; ; attempt++) {
 			try {
 				database ??= await this.open();
@@ -169,10 +182,14 @@ export class IndexedDbStorage implements Storage {
 			request.onsuccess = () => {
 				// Site data that was cleared under us belongs to nobody: the next base makes it whole again.
 				const meta = request.result ?? this.meta(null);
-				if (meta.epoch === this.epoch && meta.owner === this.owner) work(transaction, meta, refuse);
+				if (this.isOwner(meta)) work(transaction, meta, refuse);
 				else refuse(fenced());
 			};
 		});
+	}
+
+	private isOwner(meta: Meta): boolean {
+		return meta.epoch === this.epoch && meta.owner === this.owner;
 	}
 
 	private meta(manifest: Manifest | null): Meta {
@@ -180,7 +197,8 @@ export class IndexedDbStorage implements Storage {
 	}
 
 	async load(isReader = false): Promise<{ epoch: number; manifest: Manifest | null }> {
-		const meta = await this.transact<Meta>("meta", isReader ? null : "strict", (transaction, result) => {
+		let lastFormer = -1;
+		const work: Work<Meta> = (transaction, result) => {
 			const store = transaction.objectStore("meta");
 			const request = store.get("meta") as IDBRequest<Meta | undefined>;
 			request.onsuccess = () => {
@@ -189,26 +207,113 @@ export class IndexedDbStorage implements Storage {
 				if (!isReader) store.put(after, "meta");
 				result(after);
 			};
-		});
-		if (!isReader) this.epoch = meta.epoch;
+			const last = transaction.objectStore("log").openKeyCursor(null, "prev");
+			last.onsuccess = () => {
+				lastFormer = last.result ? segmentOf(last.result.key) : -1;
+			};
+		};
+		const meta = await this.transact<Meta>(["meta", "log"], isReader ? null : "strict", work);
+		if (!isReader) {
+			this.epoch = meta.epoch;
+			this.lastFormer = lastFormer;
+			this.nextRecord.clear();
+		}
 		return meta;
 	}
 
-	async append(segment: number, bytes: Uint8Array, isDurable: boolean): Promise<void> {
-		const record = this.nextRecord.get(segment) ?? 0;
-		this.nextRecord.set(segment, record + 1);
-		await this.owning(["log"], isDurable ? "strict" : "relaxed", (transaction) => {
-			transaction.objectStore("log").put(bytes, [segment, record]);
+	append(segment: number, bytes: Uint8Array, isDurable: boolean): Promise<void> {
+		const refusal = this.refusal(segment);
+		return refusal ? Promise.reject(refusal) : this.queue.append(segment, bytes, isDurable);
+	}
+
+	appendNow(segment: number, bytes: Uint8Array): Promise<void> {
+		const refusal = this.refusal(segment);
+		if (refusal) return Promise.reject(refusal);
+		return this.queue.appendNow(segment, bytes, (appends) => {
+			// What is under way would need the page to finish.
+			this.giveUp?.();
+			const { records, next } = this.recordsOf(appends);
+			const work: Work<void> = (transaction) => {
+				this.putRecords(transaction, records);
+				// Without this the browser would wait for a page that is no more, and then give up.
+				transaction.commit();
+			};
+			return this.track(this.transact<void>(["meta", "log"], "strict", work), next);
 		});
+	}
+
+	private refusal(segment: number): RedstartError | undefined {
+		if (this.epoch < 0) return readOnly();
+		return segment <= this.lastFormer ? formerSegment(segment) : undefined;
+	}
+
+	/** Appends in one transaction, which fails as a whole when somebody else owns the database by now. */
+	private write(appends: readonly Append[], isDurable: boolean): Promise<void> {
+		const { records, next } = this.recordsOf(appends);
+		let isGivenUp = false;
+		let end: ((error: unknown) => void) | undefined;
+		this.giveUp = () => {
+			isGivenUp = true;
+			end?.(givenUp());
+		};
+		const work: Work<void> = (transaction, _, refuse) => {
+			if (isGivenUp) return refuse(givenUp());
+			end = refuse;
+			// The records are on their way before the answer is there.
+			const request = transaction.objectStore("meta").get("meta") as IDBRequest<Meta | undefined>;
+			request.onsuccess = () => {
+				if (!request.result) refuse(missing("the manifest"));
+				else if (!this.isOwner(request.result)) refuse(fenced());
+			};
+			this.putRecords(transaction, records);
+		};
+		const written = this.transact<void>(["meta", "log"], isDurable ? "strict" : "relaxed", work);
+		return this.track(written, next);
+	}
+
+	/** Numbers the records that `appends` become; an append that is sent again has the same numbers. */
+	private recordsOf(appends: readonly Append[]) {
+		const next = new Map<number, number>();
+		const records = recordsOf(appends, RECORD_LIMIT_BYTES).map(({ segment, bytes }) => {
+			const record = next.get(segment) ?? this.nextRecord.get(segment) ?? 0;
+			next.set(segment, record + 1);
+			return { segment, record, bytes };
+		});
+		return { records, next };
+	}
+
+	private putRecords(transaction: IDBTransaction, records: ReturnType<typeof this.recordsOf>["records"]) {
+		const log = transaction.objectStore("log");
+		for (const segment of this.unsure) {
+			log.delete(segmentRange(segment, this.nextRecord.get(segment)));
+		}
+		for (const { segment, record, bytes } of records) log.put(bytes, [segment, record]);
+		// A transaction without a change makes nothing durable.
+		if (records.length === 0) transaction.objectStore("meta").put(0, "flushes");
+	}
+
+	private async track(written: Promise<void>, next: ReadonlyMap<number, number>): Promise<void> {
+		try {
+			await written;
+			for (const [segment, record] of next) this.nextRecord.set(segment, record);
+			this.unsure.clear();
+		} catch (error) {
+			for (const segment of next.keys()) this.unsure.add(segment);
+			throw error;
+		}
 	}
 
 	async put(name: string, bytes: Uint8Array): Promise<void> {
 		await this.transact<void>("objects", "relaxed", (transaction) => {
-			transaction.objectStore("objects").put(bytes, name);
+			transaction.objectStore("objects").put(owned(bytes), name);
 		});
 	}
 
-	async commit(manifest: Manifest, needs: readonly string[]): Promise<void> {
+	commit(manifest: Manifest, needs: readonly string[]): Promise<void> {
+		return this.queue.inTurn(() => this.commitNow(manifest, needs));
+	}
+
+	private async commitNow(manifest: Manifest, needs: readonly string[]): Promise<void> {
 		await this.owning(["objects"], "strict", (transaction, meta, refuse) => {
 			const objects = transaction.objectStore("objects");
 			for (const name of needs) {
@@ -231,7 +336,7 @@ export class IndexedDbStorage implements Storage {
 		for (const one of this.running) if (one.isWriting) one.fail(givenUp());
 		const work: Work<void> = (transaction) => {
 			const store = transaction.objectStore("objects");
-			for (const [name, bytes] of objects) store.put(bytes, name);
+			for (const [name, bytes] of objects) store.put(owned(bytes), name);
 			for (const name of old) store.delete(name);
 			transaction.objectStore("meta").put(this.meta(manifest), "meta");
 			// Without this the browser would wait for a page that is no more, and then give up.
@@ -248,25 +353,37 @@ export class IndexedDbStorage implements Storage {
 			});
 		}
 		const records = await this.transact<Uint8Array[]>("log", null, (transaction, result) => {
-			const request = transaction.objectStore("log").getAll(segmentRange(name));
-			request.onsuccess = () => result(request.result as Uint8Array[]);
+			const log = transaction.objectStore("log");
+			const all: Uint8Array[] = [];
+			let length_bytes = 0;
+			const readOn = (count: number) => {
+				const request = log.getAll(segmentRange(name, all.length), count);
+				request.onsuccess = () => {
+					const some = request.result as Uint8Array[];
+					for (const { length } of some) length_bytes += length;
+					all.push(...some);
+					if (some.length < count) result(all);
+					else readOn(Math.min(Math.ceil(READ_BYTES / (length_bytes / all.length + 1)), 4096));
+				};
+			};
+			readOn(READ_BYTES / RECORD_LIMIT_BYTES);
 		});
-		if (records.length === 0) return null;
-		return new Uint8Array(await new Blob(records as BlobPart[]).arrayBuffer());
+		return records.length === 0 ? null : concatenated(records);
 	}
 
 	async list(): Promise<(string | number)[]> {
-		const keys = await this.transact<{ objects: IDBValidKey[]; log: IDBValidKey[] }>(
-			["objects", "log"],
-			null,
-			(transaction, result) => {
-				const objects = transaction.objectStore("objects").getAllKeys();
-				const log = transaction.objectStore("log").getAllKeys();
-				log.onsuccess = () => result({ objects: objects.result, log: log.result });
-			},
-		);
-		const segments = new Set(keys.log.map((key) => (key as [number, number])[0]));
-		return [...(keys.objects as string[]), ...segments];
+		return this.transact<(string | number)[]>(["objects", "log"], null, (transaction, result) => {
+			const objects = transaction.objectStore("objects").getAllKeys();
+			const segments: number[] = [];
+			const cursor = transaction.objectStore("log").openKeyCursor();
+			cursor.onsuccess = () => {
+				const found = cursor.result;
+				if (!found) return result([...(objects.result as string[]), ...segments]);
+				const segment = segmentOf(found.key);
+				segments.push(segment);
+				found.continue([segment, []]);
+			};
+		});
 	}
 
 	async remove(names: readonly (string | number)[]): Promise<void> {
@@ -279,6 +396,7 @@ export class IndexedDbStorage implements Storage {
 	}
 
 	async close(): Promise<void> {
+		await this.queue.settled();
 		this.epoch = -1;
 		const database = await this.database?.catch(() => undefined);
 		this.database = this.connection = undefined;
@@ -286,8 +404,13 @@ export class IndexedDbStorage implements Storage {
 	}
 }
 
-function segmentRange(segment: number): IDBKeyRange {
-	return IDBKeyRange.bound([segment], [segment, []]);
+/** The records of a segment from one on. */
+function segmentRange(segment: number, from = 0): IDBKeyRange {
+	return IDBKeyRange.bound([segment, from], [segment, []]);
+}
+
+function segmentOf(key: IDBValidKey): number {
+	return (key as [number, number])[0];
 }
 
 /** The browser, not the transaction, is why it failed: then nothing speaks against another attempt. */
@@ -303,9 +426,12 @@ function givenUp(): RedstartError {
 	return new RedstartError("storage", "the write was given up for a newer one");
 }
 
-/** A full disk in words; anything else as it is. */
+/** What IndexedDB says as an error of this library. */
 function translate(error: unknown): unknown {
 	if (!error) return new RedstartError("storage", "the browser took the connection away");
-	if ((error as Error).name !== "QuotaExceededError") return error;
-	return new RedstartError("storage", "the browser gives this site no more storage", error);
+	if (error instanceof RedstartError) return error;
+	const { name, message } = error as Error;
+	const isFull = name === "QuotaExceededError";
+	const text = isFull ? "the browser gives this site no more storage" : `IndexedDB failed: ${message}`;
+	return new RedstartError("storage", text, error);
 }

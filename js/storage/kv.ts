@@ -71,6 +71,7 @@ export class KvStorage implements Storage {
 	}
 
 	async read(name: string | number): Promise<Uint8Array | null> {
+		if (typeof name === "number") return null;
 		const stored = await this.kv.get(this.prefix + name, "arrayBuffer");
 		return stored && new Uint8Array(stored);
 	}

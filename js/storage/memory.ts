@@ -1,6 +1,6 @@
 /** Storage in memory: for tests, and for datasets that should outlive an engine but not the process. */
 
-import { fenced, type Manifest, missing, readOnly, type Storage } from "./storage.ts";
+import { fenced, formerSegment, type Manifest, missing, readOnly, type Storage } from "./storage.ts";
 
 /** What several openings share; the stand-in for a disk. */
 export interface MemoryDisk {
@@ -13,18 +13,30 @@ export function memoryDisk(): MemoryDisk {
 	return { epoch: 0, manifest: null, objects: new Map() };
 }
 
+const EMPTY = new Uint8Array(0);
+
 export class MemoryStorage implements Storage {
 	readonly chunkLimit_bytes = 1 << 20;
 	readonly hasAof = true;
 	private readonly disk: MemoryDisk;
 	private epoch = -1;
+	/** The last segment of former owners. */
+	private lastFormer = -1;
+	/** Of segments this owner appends to: what is on the disk, and the array it is the beginning of, with room for more. */
+	private readonly growing = new Map<number, { stored: Uint8Array; room: Uint8Array }>();
 
 	constructor(disk: MemoryDisk = memoryDisk()) {
 		this.disk = disk;
 	}
 
 	async load(isReader = false): Promise<{ epoch: number; manifest: Manifest | null }> {
-		if (!isReader) this.epoch = ++this.disk.epoch;
+		if (!isReader) {
+			this.epoch = ++this.disk.epoch;
+			this.lastFormer = -1;
+			for (const name of this.disk.objects.keys()) {
+				if (typeof name === "number" && name > this.lastFormer) this.lastFormer = name;
+			}
+		}
 		return { epoch: this.disk.epoch, manifest: this.disk.manifest };
 	}
 
@@ -35,11 +47,20 @@ export class MemoryStorage implements Storage {
 
 	async append(segment: number, bytes: Uint8Array): Promise<void> {
 		this.own();
-		const before = this.disk.objects.get(segment) ?? new Uint8Array(0);
-		const after = new Uint8Array(before.length + bytes.length);
-		after.set(before);
-		after.set(bytes, before.length);
-		this.disk.objects.set(segment, after);
+		if (segment <= this.lastFormer) throw formerSegment(segment);
+		const { objects } = this.disk;
+		const before = objects.get(segment) ?? EMPTY;
+		const length = before.length + bytes.length;
+		const known = this.growing.get(segment);
+		let room = known?.stored === before ? known.room : before;
+		if (room.length < length) {
+			room = new Uint8Array(Math.max(2 * before.length, length));
+			room.set(before);
+		}
+		room.set(bytes, before.length);
+		const stored = room.subarray(0, length);
+		this.growing.set(segment, { stored, room });
+		objects.set(segment, stored);
 	}
 
 	async put(name: string, bytes: Uint8Array): Promise<void> {
@@ -61,7 +82,10 @@ export class MemoryStorage implements Storage {
 	}
 
 	async remove(names: readonly (string | number)[]): Promise<void> {
-		for (const name of names) this.disk.objects.delete(name);
+		for (const name of names) {
+			this.disk.objects.delete(name);
+			if (typeof name === "number") this.growing.delete(name);
+		}
 	}
 
 	async close(): Promise<void> {

@@ -48,8 +48,8 @@ export interface Storage {
 	 */
 	load(isReader?: boolean): Promise<{ epoch: number; manifest: Manifest | null }>;
 	/**
-	 * Adds to a segment that this owner has begun: one whose number no manifest and no `list` had when it became the owner.
-	 * Calls need not be awaited. They and commits take effect in their order; after a crash a prefix of them remains, each
+	 * Adds to a segment that this owner has begun: its number is above all that the manifest and `list` had when it became
+	 * the owner. Calls need not be awaited. They and commits take effect in their order; after a crash a prefix of them remains, each
 	 * whole or not at all. Resolved: it survives the death of this program. `isDurable`: it and all before survive a power
 	 * cut, also when there are no `bytes`. `bytes` must not change until then.
 	 *
@@ -85,6 +85,7 @@ export interface Storage {
 	list(): Promise<(string | number)[]>;
 	/** Removes what is named; what is not there is no error. */
 	remove(names: readonly (string | number)[]): Promise<void>;
+	/** Waits for what was called before. */
 	close(): Promise<void>;
 }
 
@@ -99,6 +100,11 @@ export function fenced(): RedstartError {
 /** A driver that was opened for reading, or not opened at all, cannot write. */
 export function readOnly(): RedstartError {
 	return new RedstartError("storage", "this database was opened for reading only");
+}
+
+/** Segments of former owners may end in a torn write, so nobody appends to them. */
+export function formerSegment(id: number): RedstartError {
+	return new RedstartError("storage", `segment ${id} was begun by a former owner`);
 }
 
 /** What was put is gone: site data was cleared. */

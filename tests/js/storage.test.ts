@@ -3,14 +3,29 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { crc32c } from "../../js/storage/crc32c.ts";
 import { type KeyValue, KvStorage } from "../../js/storage/kv.ts";
 import { MemoryStorage, memoryDisk } from "../../js/storage/memory.ts";
-import { CASES } from "./storage.conformance.ts";
+import { FaultyStorage } from "./faulty-storage.ts";
+import { CASES, type Place } from "./storage.conformance.ts";
+import { conforms } from "./storage.suite.ts";
 
-describe("memory storage", () => {
-	it.each(CASES.map((one) => [one.name, one] as const))("%s", async (_, { run }) => {
-		const disk = memoryDisk();
-		await run({ open: () => new MemoryStorage(disk), isFenced: true, hasLog: true });
-	});
+conforms("memory storage", () => {
+	const disk = memoryDisk();
+	return { open: () => new MemoryStorage(disk), isFenced: true, hasLog: true };
 });
+
+function faultyPlace(disk = memoryDisk()): Place {
+	return {
+		open: () => new FaultyStorage(disk),
+		isFenced: true,
+		hasLog: true,
+		failAppend(storage, after) {
+			(storage as FaultyStorage).failAfter = after;
+			(storage as FaultyStorage).isOnce = true;
+		},
+		afterPowerCut: (storage, kept) => faultyPlace((storage as FaultyStorage).afterPowerCut(kept)),
+	};
+}
+
+conforms("the disk that fails when told to", () => faultyPlace());
 
 describe("KV storage, in workerd", () => {
 	let host: Miniflare;
