@@ -12,7 +12,7 @@ const PAGE = (isWorker) => `<!doctype html><title>survival</title><script type="
 	import { host, inWorker } from "/tests/survival/host.mjs";
 	self.host = ${isWorker ? "inWorker()" : "host"};
 </script>`;
-const PAGES = {
+export const PAGES = {
 	"/": PAGE(false),
 	"/worker": PAGE(true),
 	"/elsewhere": "<!doctype html><title>elsewhere</title>",
@@ -60,7 +60,7 @@ const DEATHS = {
 };
 
 /** A profile that outlives its browsers. */
-class Profile {
+export class Profile {
 	constructor(place, folder, args = []) {
 		this.place = place;
 		this.folder = folder;
