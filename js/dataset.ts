@@ -31,6 +31,12 @@ export type Purpose = "save" | "rewrite" | "copy";
 
 const PURPOSES: readonly Purpose[] = ["save", "rewrite", "copy"];
 
+/** How a snapshot is loaded. */
+export interface LoadOptions {
+	/** What becomes of the data of modules: the file is refused (the default), or such data is left out and counted. */
+	modules?: "refuse" | "skip";
+}
+
 /** What a load did with the keys of the file. */
 export interface LoadReport {
 	/** In the dataset now. */
@@ -140,16 +146,17 @@ export class Dataset {
 	}
 
 	/** Replaces the dataset by a snapshot's. Throws a ReplyError, and changes nothing, when it is corrupt. */
-	load(chunks: Iterable<Uint8Array>): LoadReport {
-		const load = this.beginLoad();
+	load(chunks: Iterable<Uint8Array>, options: LoadOptions = {}): LoadReport {
+		const load = this.beginLoad(options);
 		for (const chunk of chunks) for (const piece of piecesOf(chunk)) load.add(piece);
 		return load.end(false);
 	}
 
 	/** Begins a load in pieces, aside of the dataset: commands may run in between. Another load takes its place. */
-	beginLoad(): Load {
+	beginLoad(options: LoadOptions = {}): Load {
 		const { access } = this;
-		access.enter((exports) => access.result(exports.rs_load_begin()));
+		const flags = options.modules === "skip" ? 1 : 0;
+		access.enter((exports) => access.result(exports.rs_load_begin(flags)));
 		this.loads++;
 		const mine = this.loads;
 		return new Load(access, () => this.loads === mine);
@@ -239,7 +246,7 @@ export class Load {
 		if (!this.isCurrent()) return;
 		const { access } = this;
 		access.enter((exports) => {
-			exports.rs_load_begin();
+			exports.rs_load_begin(0);
 			// Nothing came, so nothing is loaded.
 			exports.rs_load_end(0);
 		});

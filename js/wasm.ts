@@ -36,7 +36,7 @@ export interface EngineExports {
 	rs_snapshot_begin(purpose: number): number;
 	rs_snapshot_next(): number;
 	rs_snapshot_end(outcome: number): void;
-	rs_load_begin(): number;
+	rs_load_begin(flags: number): number;
 	rs_load_chunk(length: number): number;
 	rs_load_end(isImport: number): number;
 	rs_aof(isOn: number): void;

@@ -4,7 +4,7 @@ use redstart::algorithms::hash::HashSeed;
 use redstart::algorithms::rng::Rng;
 use redstart::formats::objects::Loaded as Value;
 use redstart::formats::snapshot::{
-    Attributes, Item, LoadError, Options, Problem, Reader, Usage, Writer,
+    Attributes, Item, LoadError, Modules, Options, Problem, Reader, Usage, Writer,
 };
 use redstart::values::{Limits, Object};
 
@@ -26,7 +26,7 @@ struct Loaded {
 fn load(file: &[u8], piece_bytes: usize) -> Result<Loaded, LoadError> {
     let mut loaded = Loaded::default();
     let mut database = 0;
-    let mut reader = Reader::new(limits());
+    let mut reader = Reader::new(limits(), Modules::Refuse);
     for piece in file.chunks(piece_bytes) {
         reader.feed(piece, |item| {
             match item {
@@ -144,17 +144,20 @@ fn a_real_servers_file_is_read() {
 fn types_that_are_not_here_are_named() {
     let mut file = WITH_HASH.to_vec();
     let at = file.windows(3).position(|bytes| bytes == b"\x10\x01h");
-    file[at.expect("a hash called h")] = 7;
-    let error = load(&file, 100).expect_err("there is a module in it");
-    assert_eq!(error.problem, Problem::Type(7));
+    file[at.expect("a hash called h")] = 33;
+    let error = load(&file, 100).expect_err("there is a limiter in it");
+    assert_eq!(error.problem, Problem::Type(33));
     let message = String::from_utf8(error.message()).expect("ASCII");
-    assert!(message.contains("unsupported type 7 (module)"), "{message}");
+    assert!(
+        message.contains("unsupported type 33 (gcra), key \"h\""),
+        "{message}"
+    );
 }
 
 #[test]
 fn a_hash_comes_from_a_real_server() {
     let mut found = Vec::new();
-    let mut reader = Reader::new(limits());
+    let mut reader = Reader::new(limits(), Modules::Refuse);
     let fed = reader.feed(WITH_HASH, |item| {
         if let Item::Entry {
             key,
@@ -216,13 +219,15 @@ fn garbage_never_panics() {
     assert_eq!(problem(b"<html>"), Problem::NotASnapshot);
     assert_eq!(problem(b"RED"), Problem::Truncated);
     assert_eq!(problem(b"REX"), Problem::NotASnapshot);
-    assert_eq!(problem(b"REDIS0013"), Problem::Version(13));
+    assert_eq!(problem(b"REDIS0000"), Problem::Version(0));
+    assert_eq!(problem(b"VALKEYX80"), Problem::Version(0));
+    assert_eq!(problem(b"VAL"), Problem::Truncated);
     assert_eq!(problem(b"REDIS00x1"), Problem::Version(0));
     assert_eq!(
         problem(b"REDIS0012\x81"),
         Problem::Corrupt("an unknown opcode")
     );
-    let mut reader = Reader::new(limits());
+    let mut reader = Reader::new(limits(), Modules::Refuse);
     let (file, _) = sample(Options::default());
     let stopped = reader.feed(&file, |_| Err("no room"));
     assert_eq!(

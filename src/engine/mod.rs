@@ -26,6 +26,7 @@ mod script;
 mod tick;
 mod wire;
 
+pub use crate::formats::snapshot::Modules;
 pub use crate::state::config::LoadError;
 #[cfg(feature = "scripting")]
 pub use crate::state::scripts::ScriptLimits;

@@ -1,7 +1,7 @@
 //! The payload of DUMP and RESTORE: a type byte, the object, the RDB version (2 bytes) and a CRC-64 of all before it (8
 //! bytes), both little-endian.
 
-use super::objects::{self, Loaded};
+use super::objects::{self, Loaded, Templates};
 use super::rdb::{self, Cursor, ReadError};
 use crate::algorithms::bytes::Append;
 use crate::algorithms::crc64::crc64;
@@ -39,7 +39,7 @@ pub fn read<'a>(payload: &'a [u8], limits: &Limits) -> Result<Loaded<'a>, Refuse
     let mut cursor = Cursor::new(payload);
     let object = cursor
         .byte()
-        .and_then(|type_byte| objects::read(&mut cursor, type_byte, limits));
+        .and_then(|type_byte| objects::read(&mut cursor, type_byte, limits, &Templates::default()));
     object.map_err(|_: ReadError| Refused::Format)
 }
 
@@ -51,7 +51,7 @@ pub fn check(payload: &[u8]) -> Option<()> {
     let (sealed, checksum) = payload.split_last_chunk::<8>()?;
     let (_, version) = sealed.split_last_chunk::<2>()?;
     let whole = crc64(0, sealed) == u64::from_le_bytes(*checksum);
-    (whole && u16::from_le_bytes(*version) <= rdb::VERSION).then_some(())
+    (whole && u16::from_le_bytes(*version) <= rdb::NEWEST).then_some(())
 }
 
 #[cfg(test)]
@@ -108,7 +108,7 @@ mod tests {
             write_footer(&mut payload, 0);
             assert_eq!(loaded(&payload), Err(Refused::Format));
         }
-        let mut newer = b"\x00\x00\x0d\x00".to_vec();
+        let mut newer = b"\x00\x00\x10\x00".to_vec();
         let checksum = crc64(0, &newer);
         newer.extend_from_slice(&checksum.to_le_bytes());
         assert_eq!(loaded(&newer), Err(Refused::VersionOrChecksum));

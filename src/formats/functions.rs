@@ -9,7 +9,7 @@ use std::borrow::Cow;
 /// What stands before a library's source.
 pub const LIBRARY: u8 = 245;
 /// The same in versions of Redis 7.0 that were never released.
-const EARLY_LIBRARY: u8 = 246;
+pub(super) const EARLY_LIBRARY: u8 = 246;
 
 /// What is wrong with a payload, as FUNCTION RESTORE says it.
 pub type Problem = &'static str;

@@ -3,6 +3,7 @@
 pub mod aof;
 pub mod dump;
 pub mod functions;
+pub mod module;
 pub mod objects;
 pub mod rdb;
 pub mod snapshot;

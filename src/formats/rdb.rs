@@ -10,8 +10,11 @@ use std::borrow::Cow;
 use crate::algorithms::lzf::{self, Compressor};
 use crate::algorithms::num::{format_i64, parse_i64};
 
-/// The RDB version this crate writes, and the highest it reads: that of Redis 8.2.
+/// The RDB version this crate writes: that of Redis 8.2.
 pub const VERSION: u16 = 12;
+/// The newest version of which every type is known: that of Redis 8.10. Payloads of DUMP may be as new as this; a file may
+/// be newer, as long as everything in it is known.
+pub const NEWEST: u16 = 15;
 
 /// The type byte of a string object.
 pub const TYPE_STRING: u8 = 0;
@@ -37,6 +40,8 @@ pub enum ReadError {
     Corrupt(&'static str),
     /// An object type this engine does not have.
     UnknownType(u8),
+    /// The value of a module with this id.
+    Module(u64),
 }
 
 /// Appends a length in its shortest form.
@@ -183,6 +188,23 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Goes past a string without looking into it.
+    pub fn skip_string(&mut self) -> Result<(), ReadError> {
+        let length = match self.byte()? {
+            INT8 => 1,
+            INT16 => 2,
+            INT32 => 4,
+            LZF => {
+                let packed = self.length()?;
+                self.length()?;
+                packed
+            }
+            first => self.length_after(first)?,
+        };
+        check_string_length(length)?;
+        self.take(length).map(drop)
+    }
+
     fn compressed(&mut self) -> Result<Vec<u8>, ReadError> {
         let packed = self.length()?;
         let length = self.length()?;
@@ -210,10 +232,11 @@ pub fn type_name(kind: u8) -> Option<&'static str> {
         1 | 10 | 14 | 18 => "list",
         2 | 11 | 20 => "set",
         3 | 5 | 12 | 17 => "zset",
-        4 | 9 | 13 | 16 | 22 | 23 | 24 | 25 => "hash",
+        4 | 9 | 13 | 16 | 22..=25 | 29..=32 => "hash",
         6 | 7 => "module",
-        15 | 19 | 21 | 208 => "stream",
+        15 | 19 | 21 | 26 | 27 => "stream",
         28 => "array",
+        33 => "gcra",
         _ => return None,
     })
 }

@@ -9,7 +9,7 @@
 
 mod reader;
 
-pub use reader::{LoadError, Problem, Reader};
+pub use reader::{LoadError, Modules, Problem, Reader};
 
 use std::borrow::Cow;
 
@@ -22,9 +22,12 @@ use crate::algorithms::lzf::Compressor;
 use crate::values::Entry;
 
 const MAGIC: &[u8; 5] = b"REDIS";
+const VALKEY_MAGIC: &[u8; 6] = b"VALKEY";
 const HEADER_LEN: usize = 9;
 const CHECKSUM_LEN: usize = 8;
 
+const TEMPLATE: u8 = 242;
+const KEY_META: u8 = 243;
 const SLOT_INFO: u8 = 244;
 const MODULE_AUX: u8 = 247;
 const IDLE: u8 = 248;

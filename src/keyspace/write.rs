@@ -4,7 +4,9 @@ use super::read::is_stale;
 use super::signals::Presence;
 use super::{Class, Db, Keyspace};
 use crate::resp::Error;
-use crate::structures::table::{Content, Lookup, OwnedPayload, Payload, PayloadMut, Table};
+use crate::structures::table::{
+    Content, EntryView, Lookup, OwnedPayload, Payload, PayloadMut, Table,
+};
 use crate::values::string;
 use crate::values::{Aggregate, Entry, Kind, Object, Type};
 
@@ -544,6 +546,17 @@ impl Keyspace {
         if let Some(entry) = self.peek(key) {
             self.clock.set_usage(&entry.view(), idle_s, frequency);
         }
+    }
+
+    /// The same for a key of a database that is being loaded; one of which nothing is told looks new.
+    pub fn start_usage(
+        &self,
+        view: &EntryView<'_, Object>,
+        idle_s: Option<i64>,
+        frequency: Option<u8>,
+    ) {
+        self.clock.start(view);
+        self.clock.set_usage(view, idle_s, frequency);
     }
 
     /// Empties the database `db`; how many keys it had.

@@ -6,7 +6,7 @@
 use super::instance::{self, Instance, NONE_NOTHING, none};
 #[cfg(feature = "scripting")]
 use crate::engine::ScriptLimits;
-use crate::engine::{Called, Engine, Kind, Options, Purpose, Storage};
+use crate::engine::{Called, Engine, Kind, Modules, Options, Purpose, Storage};
 use crate::resp::{Encoding, Reply};
 use crate::table::Resolved;
 
@@ -447,11 +447,14 @@ pub extern "C" fn rs_snapshot_end(outcome: u32) {
     });
 }
 
-/// Starts loading a snapshot.
+/// Starts loading a snapshot. Flag 1: data of modules is left out, instead of refusing the file.
 #[unsafe(no_mangle)]
-pub extern "C" fn rs_load_begin() -> i32 {
+pub extern "C" fn rs_load_begin(flags: u32) -> i32 {
     or_nothing(instance::with(|instance| {
-        instance.engine.begin_load();
+        instance.engine.begin_load(match flags & 1 {
+            0 => Modules::Refuse,
+            _ => Modules::Skip,
+        });
         instance.finish_result(Ok(()))
     }))
 }

@@ -2,7 +2,7 @@
 
 use redstart::algorithms::hash::HashSeed;
 use redstart::algorithms::lzf;
-use redstart::engine::{Engine, Options, Purpose};
+use redstart::engine::{Engine, Modules, Options, Purpose};
 use redstart::formats::dump;
 use redstart::formats::objects::Loaded;
 use redstart::formats::rdb;
@@ -52,7 +52,7 @@ pub fn snapshot(data: &[u8]) {
 fn entries(file: &[u8]) -> Vec<String> {
     let mut rows = Vec::new();
     let mut database = 0;
-    let mut reader = Reader::new(limits());
+    let mut reader = Reader::new(limits(), Modules::Refuse);
     let collected = reader.feed(file, |item| {
         match item {
             Item::Database { index } => database = index,
@@ -138,7 +138,7 @@ fn loaded(
     file: &[u8],
     mut piece: impl FnMut() -> usize,
 ) -> Result<(), Vec<u8>> {
-    engine.begin_load();
+    engine.begin_load(Modules::Refuse);
     let mut rest = file;
     while !rest.is_empty() {
         let (now, later) = rest.split_at(piece().min(rest.len()));
@@ -147,7 +147,8 @@ fn loaded(
             .map_err(|error| error.text().to_vec())?;
         rest = later;
     }
-    engine.end_load().map_err(|error| error.text().to_vec())
+    let ended = engine.end_load();
+    ended.map(drop).map_err(|error| error.text().to_vec())
 }
 
 fn saved(engine: &mut Engine) -> Vec<u8> {

@@ -5,11 +5,12 @@
 
 use super::super::Engine;
 use crate::formats::objects::Loaded;
-use crate::formats::snapshot::{Item, LoadError, Reader, Usage};
-use crate::keyspace::Db;
+use crate::formats::snapshot::{Item, LoadError, Modules, Reader, Usage};
+use crate::keyspace::{Db, Keyspace};
 use crate::resp::Error;
 use crate::state::LoadReport;
 use crate::state::functions::Functions;
+use crate::structures::table::Lookup;
 use crate::values::string;
 
 /// Where a load stands.
@@ -26,9 +27,10 @@ pub(super) struct Loader {
 
 impl Engine {
     /// Starts loading a snapshot.
-    pub fn begin_load(&mut self) {
+    pub fn begin_load(&mut self, modules: Modules) {
+        self.keys.begin(0, self.now_ms, false);
         self.transfer.loader = Some(Loader {
-            reader: Reader::new(self.keys.limits.clone()),
+            reader: Reader::new(self.keys.limits.clone(), modules),
             dbs: self.keys.fresh(),
             functions: self.server.functions.fresh(),
             problem: None,
@@ -55,12 +57,13 @@ impl Engine {
             now_ms,
             done,
         } = &mut loader;
+        let keys = &self.keys;
         let fed = reader.feed(bytes, |item| match item {
             Item::Function { code } => functions.add(&code).map_err(|error| {
                 *problem = Some(error);
                 "a function library does not load"
             }),
-            item => receive(item, dbs, db, *now_ms, done),
+            item => receive(item, dbs, db, *now_ms, keys, done),
         });
         fed.map_err(|error| match problem {
             Some(problem) => Error::concat(&[refused(error).text(), b": ", problem.text()]),
@@ -75,7 +78,8 @@ impl Engine {
     /// # Errors
     /// When the snapshot is not complete or its checksum is wrong; the data set stays as it was.
     pub fn end_load(&mut self) -> Result<(), Error> {
-        let loader = self.transfer.loader.take().ok_or_else(no_load)?;
+        let mut loader = self.transfer.loader.take().ok_or_else(no_load)?;
+        loader.done.skipped = loader.reader.skipped();
         loader.reader.finish().map_err(refused)?;
         self.keys.replace(loader.dbs);
         self.server.functions = loader.functions;
@@ -105,6 +109,7 @@ fn receive(
     dbs: &mut [Db],
     db: &mut usize,
     now_ms: i64,
+    keys: &Keyspace,
     done: &mut LoadReport,
 ) -> Result<(), &'static str> {
     match item {
@@ -121,7 +126,7 @@ fn receive(
         } => {
             if attributes
                 .expire_ms
-                .is_some_and(|expire_ms| expire_ms <= now_ms)
+                .is_some_and(|expire_ms| expire_ms < now_ms)
             {
                 done.expired += 1;
                 return Ok(());
@@ -137,15 +142,17 @@ fn receive(
                 }
                 Loaded::Object(object) => object.into_content(&mut bytes),
             };
-            table.insert(&key, kind, content, expiry_ms);
-            done.keys += 1;
-            let idle_s = match attributes.usage {
-                Some(Usage::IdleSeconds(idle_s)) => idle_s,
-                _ => 0,
+            let Lookup::Vacant(place) = table.lookup(&key) else {
+                return Err("a key is there twice");
             };
-            if let Some(view) = table.find(&key) {
-                view.set_clock(((now_ms / 1000) as u64).wrapping_sub(idle_s) as u32);
-            }
+            let entry = place.insert(kind, content, expiry_ms);
+            let (idle_s, frequency) = match attributes.usage {
+                Some(Usage::IdleSeconds(idle_s)) => (i64::try_from(idle_s).ok(), None),
+                Some(Usage::Frequency(frequency)) => (None, Some(frequency)),
+                None => (None, None),
+            };
+            keys.start_usage(&entry.view(), idle_s, frequency);
+            done.keys += 1;
         }
         Item::Aux { .. } | Item::Sizes { .. } | Item::Function { .. } => {}
     }

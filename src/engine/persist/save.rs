@@ -1,7 +1,7 @@
 //! Snapshots: the data set as an RDB file, in pieces.
 
 use super::super::{Called, Engine};
-use crate::formats::snapshot::{Attributes, Options, Usage, Writer};
+use crate::formats::snapshot::{Attributes, Modules, Options, Usage, Writer};
 use crate::resp::Reply;
 use crate::state::Block;
 use crate::values::Entry;
@@ -117,7 +117,7 @@ impl Engine {
         self.begin_snapshot(Purpose::Save);
         while self.next_chunk(usize::MAX, &mut bytes) {}
         self.end_snapshot(true);
-        self.begin_load();
+        self.begin_load(Modules::Refuse);
         match self.load_chunk(&bytes).and_then(|()| self.end_load()) {
             Ok(()) => reply.ok(),
             Err(error) => reply.error(error.text()),

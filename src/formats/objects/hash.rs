@@ -21,6 +21,10 @@ const TABLE_EX: u8 = 24;
 /// With the deadline in front.
 const LISTPACK_EX: u8 = 25;
 
+/// Fields with values and times to live in milliseconds since the epoch (8 bytes, -1 for none), as Valkey 9 writes them:
+/// there it has the number 22.
+pub(super) const VALKEY_TABLE: u8 = 222;
+
 /// The latest time to live a field can have.
 const MAX_EXPIRY_MS: i64 = (1 << 48) - 1;
 
@@ -72,7 +76,9 @@ pub(super) fn read(
     limits: &Limits,
 ) -> Result<Hash, ReadError> {
     let mut hash = match type_byte {
-        TABLE | OLD_TABLE_EX | TABLE_EX => return read_fields(cursor, type_byte, limits),
+        TABLE | OLD_TABLE_EX | TABLE_EX | VALKEY_TABLE => {
+            return read_fields(cursor, type_byte, limits);
+        }
         LISTPACK => read_pack(cursor, Kind::HashPacked)?,
         OLD_LISTPACK_EX => read_pack(cursor, Kind::HashPackedEx)?,
         LISTPACK_EX => {
@@ -134,11 +140,14 @@ fn read_fields(cursor: &mut Cursor<'_>, type_byte: u8, limits: &Limits) -> Resul
         hash.make_table(limits);
     }
     for _ in 0..count {
-        let after_ms = if type_byte == TABLE {
-            0
-        } else {
-            cursor.length()?
+        let mut after_ms = match type_byte {
+            TABLE | VALKEY_TABLE => 0,
+            _ => cursor.length()?,
         };
+        let (field, value) = (cursor.string()?, cursor.string()?);
+        if type_byte == VALKEY_TABLE {
+            after_ms = u64::try_from(i64::from_le_bytes(cursor.array()?)).unwrap_or(0);
+        }
         let life = match i64::try_from(after_ms).map_err(|_| BAD)? {
             0 => Life::Clear,
             after_ms => Life::Until((start_ms - 1).checked_add(after_ms).ok_or(BAD)?),
@@ -146,7 +155,6 @@ fn read_fields(cursor: &mut Cursor<'_>, type_byte: u8, limits: &Limits) -> Resul
         if matches!(life, Life::Until(at_ms) if !(1..=MAX_EXPIRY_MS).contains(&at_ms)) {
             return Err(BAD);
         }
-        let (field, value) = (cursor.string()?, cursor.string()?);
         if !hash.set(&field, &value, life, limits) {
             return Err(BAD);
         }

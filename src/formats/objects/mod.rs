@@ -9,12 +9,19 @@ mod list;
 mod set;
 mod sorted_set;
 mod stream;
+mod template;
+
+pub use template::Templates;
 
 use std::borrow::Cow;
 
 use super::rdb::{self, Cursor, ReadError};
 use crate::algorithms::lzf::Compressor;
 use crate::values::{Entry, Limits, Object, Type};
+
+/// The value of a module, which only that module can tell the end of; and one that describes itself, since Redis 4.0.
+const OLD_MODULE: u8 = 6;
+pub(super) const MODULE: u8 = 7;
 
 /// A value that was read.
 #[derive(Debug, Clone)]
@@ -35,6 +42,15 @@ pub fn type_byte(entry: &Entry<'_>) -> u8 {
         Type::Array => entry.array().map(array::type_byte),
     };
     byte.unwrap_or(rdb::TYPE_STRING)
+}
+
+/// The type that a type byte means in a file of Valkey 9 or newer; None for one that is not known.
+pub fn of_valkey(type_byte: u8) -> Option<u8> {
+    match type_byte {
+        0..22 => Some(type_byte),
+        22 => Some(hash::VALKEY_TABLE),
+        _ => None,
+    }
 }
 
 /// Appends a value, without its type byte; long strings in it are compressed if a compressor is given. O(size).
@@ -64,16 +80,19 @@ pub fn read<'a>(
     cursor: &mut Cursor<'a>,
     type_byte: u8,
     limits: &Limits,
+    templates: &Templates,
 ) -> Result<Loaded<'a>, ReadError> {
     let object = match type_byte {
         rdb::TYPE_STRING => return cursor.string().map(Loaded::String),
         1 | 10 | 14 | 18 => Object::List(list::read(cursor, type_byte, limits)?),
         2 | 11 | 20 => Object::Set(set::read(cursor, type_byte, limits)?),
         3 | 5 | 12 | 17 => Object::SortedSet(sorted_set::read(cursor, type_byte, limits)?),
-        4 | 9 | 13 | 16 | 22..=25 => Object::Hash(hash::read(cursor, type_byte, limits)?),
-        15 | 19 | 21 | stream::TYPE_MARKED => {
-            Object::Stream(stream::read(cursor, type_byte, limits)?)
+        4 | 9 | 13 | 16 | 22..=25 | hash::VALKEY_TABLE => {
+            Object::Hash(hash::read(cursor, type_byte, limits)?)
         }
+        29..=32 => Object::Hash(template::read(cursor, type_byte, limits, templates)?),
+        15 | 19 | 21 | 26 | 27 => Object::Stream(stream::read(cursor, type_byte, limits)?),
+        OLD_MODULE | MODULE => return Err(ReadError::Module(cursor.length()?)),
         array::TYPE => Object::Array(array::read(cursor, type_byte, limits)?),
         _ => return Err(ReadError::UnknownType(type_byte)),
     };

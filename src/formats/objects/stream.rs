@@ -7,8 +7,9 @@
 //!     consumers, each: name, seen at, active at | pending, each: id (16 bytes)
 //! ```
 //!
-//! A stream that knows marks of producers has them behind all that: duration, greatest number, marks ever added,
-//! duplicates, and each mark with its producer, its name, its entry's id and the time it was added (8 bytes).
+//! Type 26 (Redis 8.6) has marks of producers behind all that: duration, greatest number, for each producer its name and
+//! its marks (name and entry's id), then how many were ever added, and duplicates. Type 27 (Redis 8.8) has, besides, behind
+//! each group's consumers the ids (16 bytes) of pending entries that were given back.
 //!
 //! Ids outside of lists are two lengths. Type 15 (Redis 5) ends the head after the last id and counts no entries read;
 //! type 19 (Redis 7.0) lacks only the time a consumer was active.
@@ -21,17 +22,24 @@ use crate::values::stream::{Consumer, Group, Id, Idempotence, NOBODY, Node, Pend
 use crate::values::{Limits, Stream};
 
 const TYPE: u8 = 21;
-/// With marks of producers: a form of our own under a number that no Redis uses, so that none misreads it.
-pub(super) const TYPE_MARKED: u8 = 208;
+/// With marks of producers, as Redis 8.6 writes every stream.
+const TYPE_MARKED: u8 = 26;
+/// With pending entries that were given back, as Redis 8.8 writes every stream.
+const TYPE_GIVEN_BACK: u8 = 27;
 /// The first type with what Redis 7.0 added.
 const TYPE_COUNTED: u8 = 19;
 
 const CORRUPT: ReadError = ReadError::Corrupt("a stream is damaged");
 
+/// The oldest type that can hold the stream, so that Redis 8.2 reads whatever it knows.
 pub(super) fn type_byte(value: &Stream) -> u8 {
-    match value.idempotence() {
-        Some(_) => TYPE_MARKED,
-        None => TYPE,
+    let is_given_back = |group: &Group| group.all_pending().len() > group.owned_pending();
+    if value.groups().iter().any(is_given_back) {
+        TYPE_GIVEN_BACK
+    } else if value.idempotence().is_some() {
+        TYPE_MARKED
+    } else {
+        TYPE
     }
 }
 
@@ -52,39 +60,69 @@ pub(super) fn write(out: &mut Vec<u8>, value: &Stream, mut compressor: Option<&m
     }
     write_length(out, value.entries_added);
     write_length(out, value.groups().len() as u64);
+    let type_byte = type_byte(value);
     for group in value.groups() {
         write_group(out, group, compressor.as_deref_mut());
+        if type_byte == TYPE_GIVEN_BACK {
+            write_given_back(out, group);
+        }
     }
-    if let Some(marks) = value.idempotence() {
-        write_marks(out, marks);
+    match value.idempotence() {
+        Some(marks) => write_marks(out, marks),
+        None if type_byte == TYPE_GIVEN_BACK => write_marks(out, &Idempotence::default()),
+        None => {}
+    }
+}
+
+fn write_given_back(out: &mut Vec<u8>, group: &Group) {
+    let pending = group.all_pending();
+    write_length(out, (pending.len() - group.owned_pending()) as u64);
+    for pending in pending.iter().filter(|pending| pending.owner == NOBODY) {
+        out.put(&pending.id.to_bytes());
     }
 }
 
 fn write_marks(out: &mut Vec<u8>, marks: &Idempotence) {
     write_length(out, u64::from(marks.duration_s));
     write_length(out, u64::from(marks.max_size));
+    write_length(out, marks.producers() as u64);
+    for (producer, marks) in marks.queues() {
+        write_string(out, producer, None);
+        write_length(out, marks.len() as u64);
+        for mark in marks {
+            write_string(out, &mark.name, None);
+            write_id(out, mark.id);
+        }
+    }
     write_length(out, marks.added);
     write_length(out, marks.duplicates);
-    write_length(out, marks.marks() as u64);
-    for (producer, mark) in marks.iter() {
-        write_string(out, producer, None);
-        write_string(out, &mark.name, None);
-        write_id(out, mark.id);
-        out.put(&mark.added_ms.to_le_bytes());
-    }
 }
 
-fn read_marks(cursor: &mut Cursor<'_>, marks: &mut Idempotence) -> Result<(), ReadError> {
+/// Marks of producers. A mark is as old as its entry's id says.
+fn read_marks(cursor: &mut Cursor<'_>, stream: &mut Stream) -> Result<(), ReadError> {
+    let mut marks = Idempotence::default();
+    let (duration_s, max_size) = (marks.duration_s, marks.max_size);
     marks.duration_s = u32::try_from(cursor.length()?).map_err(|_| CORRUPT)?;
-    marks.max_size = u32::try_from(cursor.length()?).map_err(|_| CORRUPT)?;
-    let (added, duplicates) = (cursor.length()?, cursor.length()?);
+    // As many as come: the greatest number is for those added later.
+    marks.max_size = u32::MAX;
+    let told_size = u32::try_from(cursor.length()?).map_err(|_| CORRUPT)?;
     for _ in 0..cursor.length()? {
-        let (producer, mark) = (cursor.string()?, cursor.string()?);
-        let id = read_id(cursor)?;
-        let added_ms = i64::from_le_bytes(cursor.array()?);
-        marks.add(&producer, &mark, id, added_ms);
+        let producer = cursor.string()?;
+        for _ in 0..cursor.length()? {
+            let mark = cursor.string()?;
+            let id = read_id(cursor)?;
+            let added_ms = i64::try_from(id.ms).unwrap_or(i64::MAX);
+            marks.add(&producer, &mark, id, added_ms);
+        }
     }
-    (marks.added, marks.duplicates) = (added, duplicates);
+    marks.max_size = told_size;
+    (marks.added, marks.duplicates) = (cursor.length()?, cursor.length()?);
+    // Newer servers write this for every stream; one that is as they all begin is like one without.
+    let is_plain = (marks.duration_s, marks.max_size) == (duration_s, max_size)
+        && (marks.producers(), marks.added, marks.duplicates) == (0, 0, 0);
+    if !is_plain {
+        *stream.idempotence_mut() = marks;
+    }
     Ok(())
 }
 
@@ -165,8 +203,8 @@ pub(super) fn read(
             return Err(CORRUPT);
         }
     }
-    if type_byte == TYPE_MARKED {
-        read_marks(cursor, stream.idempotence_mut())?;
+    if type_byte >= TYPE_MARKED {
+        read_marks(cursor, &mut stream)?;
     }
     Ok(stream)
 }
@@ -193,6 +231,14 @@ fn read_group(cursor: &mut Cursor<'_>, type_byte: u8, stream: &Stream) -> Result
     }
     for _ in 0..cursor.length()? {
         read_consumer(cursor, type_byte, &mut group)?;
+    }
+    if type_byte >= TYPE_GIVEN_BACK {
+        for _ in 0..cursor.length()? {
+            let pending = group.pending(Id::from_bytes(cursor.array()?));
+            if pending.is_none_or(|pending| pending.owner != NOBODY) {
+                return Err(CORRUPT);
+            }
+        }
     }
     Ok(group)
 }

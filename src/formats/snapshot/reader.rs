@@ -1,30 +1,39 @@
-//! Reading a snapshot, piece by piece.
+//! Reading a snapshot, piece by piece: every version that Redis has written, and what else uses the same numbers.
+//!
+//! A version says nothing but which numbers a writer knew, so a newer file is read as long as every number in it is known.
+//! Valkey 9 and newer give some numbers another meaning, and say `VALKEY080` instead of `REDIS0012`.
 
 use super::{
     AUX, Attributes, CHECKSUM_LEN, DATABASE, END, EXPIRE_MS, EXPIRE_SECONDS, FREQUENCY, HEADER_LEN,
-    IDLE, Item, MAGIC, MODULE_AUX, SIZES, SLOT_INFO, Usage,
+    IDLE, Item, KEY_META, MAGIC, MODULE_AUX, SIZES, SLOT_INFO, TEMPLATE, Usage, VALKEY_MAGIC,
 };
 use crate::algorithms::bytes::{Append, Bytes};
 use crate::algorithms::crc64::Crc64;
 use crate::algorithms::num::{parse_u64, write_u64};
+use crate::formats::objects::Templates;
 use crate::formats::rdb::{self, Cursor, ReadError};
-use crate::formats::{functions, objects};
+use crate::formats::{functions, module, objects};
 use crate::values::Limits;
 
 /// Why a file is not a snapshot this engine can load.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadError {
     /// Bytes from the start of the file to the item in question.
     pub offset_bytes: u64,
     pub problem: Problem,
+    /// The beginning of the key whose value is in question.
+    pub key: Option<Box<[u8]>>,
 }
+
+/// So much of a key is shown.
+const SHOWN_KEY_BYTES: usize = 128;
 
 /// What is wrong at that place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
     /// It does not start like a snapshot.
     NotASnapshot,
-    /// It is of a version this engine does not read.
+    /// No such version can be.
     Version(u64),
     /// It ends too early.
     Truncated,
@@ -36,8 +45,12 @@ pub enum Problem {
     Corrupt(&'static str),
     /// A value of a type this engine does not have.
     Type(u8),
-    /// Data of a module.
-    Module,
+    /// A value of a module's type with this id.
+    Module(u64),
+    /// Other data that the module with this type has left.
+    ModuleAux(u64),
+    /// What modules note about a key.
+    KeyMeta,
     /// The receiver stopped.
     Refused(&'static str),
 }
@@ -71,14 +84,57 @@ impl LoadError {
                 }
                 b""
             }
-            Problem::Module => b"the snapshot has module data, which is not supported",
+            Problem::Module(id) => {
+                out.put(b"the snapshot has a value of the module type ");
+                out.put(&module::name(id));
+                b", which cannot be loaded"
+            }
+            Problem::ModuleAux(id) => {
+                out.put(b"the snapshot has data of the module with the type ");
+                out.put(&module::name(id));
+                b", which cannot be loaded"
+            }
+            Problem::KeyMeta => {
+                b"the snapshot has what modules note about keys, which cannot be loaded"
+            }
             Problem::Refused(why) => why.as_bytes(),
         };
         out.put(text);
+        if let Some(key) = &self.key {
+            out.put(b", key ");
+            quote(&mut out, key);
+        }
         out.put(b", at byte ");
         number(&mut out, self.offset_bytes);
         out
     }
+}
+
+/// Appends text in double quotes, as ASCII.
+fn quote(out: &mut Vec<u8>, text: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    out.push(b'"');
+    for &byte in text {
+        match byte {
+            b'"' | b'\\' => out.put(&[b'\\', byte]),
+            b' '..=b'~' => out.push(byte),
+            _ => {
+                let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
+                out.put(&[b'\\', b'x', DIGITS[high], DIGITS[low]]);
+            }
+        }
+    }
+    out.push(b'"');
+}
+
+/// What becomes of the data of modules, none of which is here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Modules {
+    /// A file with such data is refused.
+    #[default]
+    Refuse,
+    /// It is left out, and counted. Values written before Redis 4.0 do not tell where they end: those are refused.
+    Skip,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -92,8 +148,12 @@ enum Stage {
 /// Reads a snapshot in pieces.
 pub struct Reader {
     limits: Limits,
+    modules: Modules,
     stage: Stage,
     version: u64,
+    is_valkey: bool,
+    templates: Templates,
+    skipped: u64,
     /// What was given and does not form a whole item yet.
     pending: Vec<u8>,
     /// Where `pending` starts in the file.
@@ -106,17 +166,26 @@ pub struct Reader {
 
 impl Reader {
     /// A reader at the start of a file; the limits decide on the encodings of what it reads.
-    pub fn new(limits: Limits) -> Reader {
+    pub fn new(limits: Limits, modules: Modules) -> Reader {
         Reader {
             limits,
+            modules,
             stage: Stage::Header,
             version: 0,
+            is_valkey: false,
+            templates: Templates::default(),
+            skipped: 0,
             pending: Vec::new(),
             offset_bytes: 0,
             checksum: Crc64::new(),
             attributes: Attributes::default(),
             failed: None,
         }
+    }
+
+    /// How many values of modules, and other notes of theirs, were left out.
+    pub fn skipped(&self) -> u64 {
+        self.skipped
     }
 
     /// Takes the next piece and gives every item that is complete to `receive`, which may stop the load with a reason.
@@ -126,8 +195,8 @@ impl Reader {
         piece: &[u8],
         mut receive: impl FnMut(Item<'_>) -> Result<(), &'static str>,
     ) -> Result<(), LoadError> {
-        if let Some(error) = self.failed {
-            return Err(error);
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
         }
         // Items are read out of the piece itself unless the last one left something over.
         let mut joined = core::mem::take(&mut self.pending);
@@ -139,7 +208,7 @@ impl Reader {
         };
         let used = self
             .read(bytes, &mut receive)
-            .inspect_err(|error| self.failed = Some(*error))?;
+            .inspect_err(|error| self.failed = Some(error.clone()))?;
         if joined.is_empty() {
             self.pending = piece.get(used..).unwrap_or_default().owned();
         } else {
@@ -156,14 +225,13 @@ impl Reader {
         }
         let problem = match self.stage {
             Stage::Done => return Ok(()),
-            Stage::Header if !MAGIC.starts_with(self.pending.get(..5).unwrap_or(&self.pending)) => {
-                Problem::NotASnapshot
-            }
+            Stage::Header if !is_beginning(&self.pending) => Problem::NotASnapshot,
             _ => Problem::Truncated,
         };
         Err(LoadError {
             offset_bytes: self.offset_bytes,
             problem,
+            key: None,
         })
     }
 
@@ -198,6 +266,7 @@ impl Reader {
                     return Err(LoadError {
                         offset_bytes: self.offset_bytes,
                         problem,
+                        key: self.key_at(before),
                     });
                 }
             }
@@ -206,17 +275,32 @@ impl Reader {
 
     fn header(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Stop> {
         let header = cursor.array::<HEADER_LEN>()?;
-        let digits = header
-            .strip_prefix(MAGIC)
-            .ok_or(Stop::Problem(Problem::NotASnapshot))?;
+        let is_valkey = header.starts_with(VALKEY_MAGIC);
+        let digits = match is_valkey {
+            true => header.strip_prefix(VALKEY_MAGIC),
+            false => header.strip_prefix(MAGIC),
+        };
+        let digits = digits.ok_or(Stop::Problem(Problem::NotASnapshot))?;
         let zeros = digits.iter().take_while(|byte| **byte == b'0').count();
         let version = digits.get(zeros..).and_then(parse_u64).unwrap_or(0);
-        if version == 0 || version > rdb::VERSION as u64 {
+        if version == 0 {
             return Err(Stop::Problem(Problem::Version(version)));
         }
         self.version = version;
+        self.is_valkey = is_valkey;
         self.stage = Stage::Items;
         Ok(())
+    }
+
+    /// The beginning of the key of the item at this place, if it has one.
+    fn key_at(&self, mut cursor: Cursor<'_>) -> Option<Box<[u8]>> {
+        let kind = cursor.byte().ok()?;
+        if self.stage != Stage::Items || rdb::type_name(kind).is_none() {
+            return None;
+        }
+        let key = cursor.string().ok()?;
+        let shown = key.get(..SHOWN_KEY_BYTES).unwrap_or(&key);
+        Some(shown.owned().into_boxed_slice())
     }
 
     fn item(
@@ -258,7 +342,15 @@ impl Reader {
                 };
                 return Ok(());
             }
-            MODULE_AUX => return Err(Stop::Problem(Problem::Module)),
+            TEMPLATE if !self.is_valkey => return Ok(self.templates.read(cursor)?),
+            KEY_META if self.is_valkey => return skip_slot_import(cursor),
+            KEY_META => return self.key_meta(cursor),
+            MODULE_AUX => return self.module_aux(cursor),
+            functions::EARLY_LIBRARY => {
+                return Err(Stop::Problem(Problem::Corrupt(
+                    "a function library in a form that was never released",
+                )));
+            }
             AUX => Item::Aux {
                 name: cursor.string()?,
                 value: cursor.string()?,
@@ -273,20 +365,64 @@ impl Reader {
                 keys: cursor.length()?,
                 expiring: cursor.length()?,
             },
-            kind => {
-                if rdb::type_name(kind).is_none() {
-                    return Err(Stop::Problem(Problem::Corrupt("an unknown opcode")));
-                }
-                let key = cursor.string()?;
-                let value = objects::read(cursor, kind, &self.limits)?;
-                Item::Entry {
-                    key,
-                    value,
-                    attributes: core::mem::take(&mut self.attributes),
-                }
-            }
+            kind => match self.entry(cursor, kind)? {
+                Some(entry) => entry,
+                None => return Ok(()),
+            },
         };
         receive(item).map_err(|why| Stop::Problem(Problem::Refused(why)))
+    }
+
+    /// A key with its value; None when that is left out.
+    fn entry<'a>(&mut self, cursor: &mut Cursor<'a>, kind: u8) -> Result<Option<Item<'a>>, Stop> {
+        if rdb::type_name(kind).is_none() {
+            return Err(Stop::Problem(Problem::Corrupt("an unknown opcode")));
+        }
+        let key = cursor.string()?;
+        if kind == objects::MODULE && self.modules == Modules::Skip {
+            cursor.length()?;
+            module::skip(cursor)?;
+            self.skipped += 1;
+            self.attributes = Attributes::default();
+            return Ok(None);
+        }
+        let kind = match self.is_valkey {
+            true => objects::of_valkey(kind).ok_or(Stop::Problem(Problem::Type(kind)))?,
+            false => kind,
+        };
+        let value = objects::read(cursor, kind, &self.limits, &self.templates)?;
+        Ok(Some(Item::Entry {
+            key,
+            value,
+            attributes: core::mem::take(&mut self.attributes),
+        }))
+    }
+
+    /// What a module has left besides values: its type's id, when it wants it (a number behind a 2), parts.
+    fn module_aux(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Stop> {
+        let id = cursor.length()?;
+        if self.modules == Modules::Refuse {
+            return Err(Stop::Problem(Problem::ModuleAux(id)));
+        }
+        cursor.length()?;
+        cursor.length()?;
+        module::skip(cursor)?;
+        self.skipped += 1;
+        Ok(())
+    }
+
+    /// What modules note about the key that follows: how many they are, and of each a number of 4 bytes and parts.
+    fn key_meta(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Stop> {
+        if self.modules == Modules::Refuse {
+            return Err(Stop::Problem(Problem::KeyMeta));
+        }
+        let classes = cursor.length()?;
+        for _ in 0..classes {
+            cursor.array::<4>()?;
+            module::skip(cursor)?;
+        }
+        self.skipped += classes;
+        Ok(())
     }
 
     fn compare(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Stop> {
@@ -297,6 +433,22 @@ impl Reader {
         self.stage = Stage::Done;
         Ok(())
     }
+}
+
+/// Whether bytes that are fewer than a header may become one.
+fn is_beginning(bytes: &[u8]) -> bool {
+    let starts = |magic: &[u8]| magic.starts_with(bytes.get(..magic.len()).unwrap_or(bytes));
+    starts(MAGIC) || starts(VALKEY_MAGIC)
+}
+
+/// Where slots of a cluster were on their way to: a job's name, how many ranges, and their ends.
+fn skip_slot_import(cursor: &mut Cursor<'_>) -> Result<(), Stop> {
+    cursor.skip_string()?;
+    for _ in 0..cursor.length()? {
+        cursor.length()?;
+        cursor.length()?;
+    }
+    Ok(())
 }
 
 /// Why reading an item stops.
@@ -311,6 +463,7 @@ impl From<ReadError> for Stop {
             ReadError::Incomplete => Stop::Incomplete,
             ReadError::Corrupt(what) => Stop::Problem(Problem::Corrupt(what)),
             ReadError::UnknownType(kind) => Stop::Problem(Problem::Type(kind)),
+            ReadError::Module(id) => Stop::Problem(Problem::Module(id)),
         }
     }
 }

@@ -117,6 +117,12 @@ impl Group {
         &self.pending
     }
 
+    /// How many of them a consumer has; the others were given back. O(consumers).
+    pub fn owned_pending(&self) -> usize {
+        let consumers = self.consumers();
+        consumers.map(|consumer| consumer.pending().len()).sum()
+    }
+
     /// A pending entry. O(log n).
     pub fn pending(&self, id: Id) -> Option<&Pending> {
         self.pending.with_id(id)

@@ -144,6 +144,12 @@ impl Idempotence {
         producers.flat_map(|producer| producer.marks.iter().map(|mark| (&*producer.name, mark)))
     }
 
+    /// Every producer that has marks, by name, with them, oldest first.
+    pub fn queues(&self) -> impl Iterator<Item = (&[u8], &VecDeque<Mark>)> {
+        let producers = self.producers.iter();
+        producers.map(|producer| (&*producer.name, &producer.marks))
+    }
+
     /// Remembers an entry.
     pub fn add(&mut self, producer: &[u8], mark: &[u8], id: Id, now_ms: i64) {
         let at = self.find(producer).unwrap_or_else(|at| {

@@ -15,7 +15,7 @@ mod talk;
 
 use std::mem;
 
-use super::super::{Called, Engine, LogRecord, Purpose, SessionId};
+use super::super::{Called, Engine, LogRecord, Modules, Purpose, SessionId};
 use super::{Running, ScriptHost};
 use crate::algorithms::bytes::{Append, Bytes};
 use crate::keyspace::Keyspace;
@@ -354,7 +354,7 @@ impl Engine {
         let mut copy = Keyspace::new(self.keys.db_count(), seed, self.now_ms);
         self.server.config.apply_to(&mut copy);
         mem::swap(&mut self.keys, &mut copy);
-        self.begin_load();
+        self.begin_load(Modules::Refuse);
         let loaded = self.load_chunk(&bytes).and_then(|()| self.end_load());
         mem::swap(&mut self.keys, &mut copy);
         self.transfer = transfer;
