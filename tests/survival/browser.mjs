@@ -3,9 +3,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Chromium } from "./chromium.mjs";
 import { Judge } from "./judge.mjs";
-import { openPlace, sleep, until, within } from "./place.mjs";
-import { startChromium } from "./processes.mjs";
+import { openPlace, sleep, until } from "./place.mjs";
 import { between, random } from "./stream.mjs";
 
 const PAGE = (isWorker) => `<!doctype html><title>survival</title><script type="module">
@@ -22,40 +22,41 @@ const STEP_LIMIT_ms = 60_000;
 /** How long a tab writes before it dies, in ms after its first acknowledgement. */
 const LIFE_ms = [30, 1500];
 
-/** The deaths of a tab. Each leaves a browser, or none. */
+/** The deaths of a tab, of which some leave a browser. What they return is done after the next tab is open. */
 const DEATHS = {
 	/** kill -9 of the browser and all its processes. */
-	kill: (tab) => tab.kill(),
+	kill: (_, profile) => profile.kill(),
 	/** The renderer crashes. */
 	async crash(tab) {
-		const crashed = tab.page.waitForEvent("crash");
-		tab.session.send("Page.crash").catch(() => undefined);
-		await crashed;
-		await tab.page.close();
+		await tab.crash();
+		await tab.close();
 	},
-	close: (tab) => tab.page.close({ runBeforeUnload: false }),
-	/** The visitor goes to another page; this one may stay in the cache of pages. */
-	async navigate(tab) {
-		await tab.page.goto(`${tab.place.url}/elsewhere`);
-		tab.after = () => tab.page.close();
-	},
-	/** A new tab in front of it, then the browser takes its memory. */
-	async hide(tab) {
-		const front = await tab.context.newPage();
-		await front.bringToFront();
-		await sleep(20);
-		await DEATHS.crash(tab);
-		tab.after = () => front.close();
-	},
-	/** Frozen in the background and discarded: nothing of the page runs any more. */
-	async freeze(tab) {
-		await tab.session.send("Page.setWebLifecycleState", { state: "frozen" });
-		await sleep(20);
-		await DEATHS.crash(tab);
+	close: (tab) => tab.close(),
+	/** The visitor goes to another page. */
+	async navigate(tab, profile) {
+		await tab.go(`${profile.place.url}/elsewhere`);
+		return () => tab.close();
 	},
 	async reload(tab) {
-		await tab.page.reload();
-		await tab.page.close();
+		await tab.reload();
+		return () => tab.close();
+	},
+	/** A new tab in front of it, then the browser takes its memory. */
+	async hide(tab, profile) {
+		const front = await profile.tab("/elsewhere");
+		await front.front();
+		await sleep(20);
+		await DEATHS.crash(tab);
+		return () => front.close();
+	},
+	/** Frozen in the background and discarded: nothing of the page runs any more. */
+	async freeze(tab, profile) {
+		const front = await profile.tab("/elsewhere");
+		await front.front();
+		await tab.send("Page.setWebLifecycleState", { state: "frozen" });
+		await sleep(20);
+		await DEATHS.crash(tab);
+		return () => front.close();
 	},
 };
 
@@ -67,40 +68,15 @@ export class Profile {
 		this.args = args;
 	}
 
-	async tab(path) {
-		this.chromium ??= await startChromium(this.folder, this.args);
-		const { context } = this.chromium;
-		const page = await context.newPage();
-		const session = await context.newCDPSession(page);
-		await page.goto(this.place.url + path);
-		await page.waitForFunction(() => self.host !== undefined);
-		return new Tab(this, page, session);
+	tab(path) {
+		this.chromium ??= new Chromium(this.folder, this.args);
+		return this.chromium.open(this.place.url + path);
 	}
 
 	async kill() {
 		const { chromium } = this;
 		this.chromium = undefined;
 		await chromium?.kill();
-	}
-}
-
-class Tab {
-	constructor(profile, page, session) {
-		this.profile = profile;
-		this.place = profile.place;
-		this.context = profile.chromium.context;
-		this.page = page;
-		this.session = session;
-	}
-
-	/** Calls the host. */
-	ask(name, ...args) {
-		const asked = this.page.evaluate(([method, given]) => self.host[method](...given), [name, args]);
-		return within(STEP_LIMIT_ms, `"${name}" in the page`, asked);
-	}
-
-	kill() {
-		return this.profile.kill();
 	}
 }
 
@@ -117,11 +93,12 @@ async function chain({ death, scheme, mode, trials, seed, place, log }) {
 		const url = `${scheme}://survival`;
 		const options = { config: { appendfsync: mode } };
 		const path = scheme === "opfs" ? "/worker" : "/";
-		let next;
+		let tab;
 		for (let trial = 0; trial <= trials; trial++) {
-			const tab = next ?? (await profile.tab(path));
-			next = undefined;
-			if (!tab.isOpen) await tab.ask("open", { url, options, waits: true });
+			if (!tab) {
+				tab = await profile.tab(path);
+				await tab.ask("open", { url, options, waits: true });
+			}
 			const { count, lost } = judge.find(await tab.ask("read"), acknowledged);
 			row.lost += lost;
 			if (lost > 0) log(`${name}, trial ${trial}: ${lost} of ${acknowledged} acknowledged writes are lost`);
@@ -130,15 +107,17 @@ async function chain({ death, scheme, mode, trials, seed, place, log }) {
 			const depth = between(rng, 1, 12);
 			await tab.ask("start", { name: run, seed, from: count, depth, pauses: true });
 			await until("the first acknowledgement", () => told(place, run), STEP_LIMIT_ms);
+			let next;
 			if (death === "take over") {
 				next = await profile.tab(path);
 				await next.ask("open", { url, options, waits: false });
-				next.isOpen = true;
 			}
 			await sleep(between(rng, ...LIFE_ms));
-			await (DEATHS[death] ?? DEATHS[between(rng, 0, 1) ? "crash" : "close"])(tab);
-			if (next) await next.ask("owned");
-			await tab.after?.();
+			const die = DEATHS[death] ?? DEATHS[between(rng, 0, 1) ? "crash" : "close"];
+			const after = await die(tab, profile);
+			await next?.ask("owned");
+			await after?.();
+			tab = next;
 			// What was on its way has arrived by now or never will.
 			await sleep(30);
 			acknowledged = Math.max(count, told(place, run) ?? 0);

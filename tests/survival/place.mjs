@@ -6,7 +6,7 @@ import { extname, join } from "node:path";
 import { root } from "../../scripts/shell.mjs";
 
 const TYPES = { ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm" };
-const HEADERS = { "cache-control": "no-store" };
+const HEADERS = { "cache-control": "no-cache" };
 
 /**
  * Serves the project's files, `pages` (path to HTML), and takes reports: `POST /report/<name>` with JSON, of which
