@@ -2,4 +2,5 @@
 export { IndexedDbStorage } from "../storage/indexeddb.ts";
 export { type KeyValue, KvStorage } from "../storage/kv.ts";
 export { type MemoryDisk, MemoryStorage, memoryDisk } from "../storage/memory.ts";
+export { OpfsStorage } from "../storage/opfs.ts";
 export type { Base, Manifest, Segment, Storage } from "../storage/storage.ts";

@@ -82,3 +82,40 @@ describe("IndexedDB storage, in Chromium", () => {
 		expect(outcome).toEqual([true, expect.stringMatching(/taken over/)]);
 	});
 });
+
+describe("OPFS storage, in a dedicated worker of Chromium", () => {
+	let browser: Browser;
+	let page: Page;
+	let server: { url: string; close(): Promise<unknown> };
+
+	beforeAll(async () => {
+		server = await serveFiles({ "/": "<!doctype html><title>storage</title>" });
+		browser = await launchChromium();
+		page = await browser.newPage();
+		await page.goto(server.url);
+		const script = await bundle("tests/browser/storage.worker.ts");
+		await page.evaluate((text) => {
+			const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+			(globalThis as unknown as Record<"worker", Worker>).worker = new Worker(url);
+		}, script);
+	});
+	afterAll(async () => {
+		await browser?.close();
+		await server?.close();
+	});
+
+	const ask = (message: unknown) =>
+		page.evaluate(
+			(given) =>
+				new Promise<unknown>((resolve) => {
+					const { worker } = globalThis as unknown as Record<"worker", Worker>;
+					worker.onmessage = ({ data }) => resolve(data);
+					worker.postMessage(given);
+				}),
+			message,
+		);
+
+	it.each(CASES.map(({ name }) => name))("%s", async (name) => {
+		expect(await ask(name)).toBe("");
+	});
+});
