@@ -3,13 +3,16 @@
 import { chmodSync, existsSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { HostRequest } from "../engine.ts";
-import { RedstartError, ReplyError } from "../errors.ts";
+import { ReplyError } from "../errors.ts";
 import { TEXT_MODE } from "../reply.ts";
+import { systemText } from "../storage/node-files.ts";
 import { toText } from "../text.ts";
 import type { EngineExports } from "../wasm.ts";
-import { loadDump, saveDump } from "./dump-file.ts";
+import type { SyncPolicy } from "./appender.ts";
 import { ServerEngine } from "./engine.ts";
+import { Exit } from "./exit.ts";
 import { Log, type LogLevel } from "./log.ts";
+import { Persistence } from "./persistence.ts";
 import { Server } from "./server.ts";
 
 const USAGE = `Usage: redstart [/path/to/redis.conf] [options] [-]
@@ -22,16 +25,6 @@ Options are the directives of redis.conf, each with two dashes in front:
        redstart /etc/redis/6379.conf --loglevel verbose
        echo 'maxmemory 128mb' | redstart -
 `;
-
-/** Ends the program with this exit code once the log has said why. */
-class Exit extends Error {
-	readonly code: number;
-
-	constructor(code: number) {
-		super(`exit ${code}`);
-		this.code = code;
-	}
-}
 
 /** The configuration's sources on a command line. */
 interface CommandLine {
@@ -55,6 +48,7 @@ class Program {
 	private readonly engine: ServerEngine;
 	private readonly session: number;
 	private readonly server: Server;
+	private readonly persistence: Persistence;
 	private readonly line: CommandLine;
 	private isEnding = false;
 	/** A signal has asked for the end. */
@@ -62,13 +56,22 @@ class Program {
 
 	constructor(exports: EngineExports, argv: readonly string[]) {
 		this.engine = new ServerEngine(exports);
+		this.engine.dataset.setKeeps("aof");
 		this.line = parseCommandLine(argv);
 		this.loadConfig();
 		this.engine.setProcessId(process.pid);
 		this.session = this.engine.connect(2, { onReady() {} });
 		this.log.level = this.config("loglevel") as LogLevel;
 		this.log.file = this.config("logfile");
+		this.persistence = new Persistence({
+			engine: this.engine,
+			log: this.log,
+			config: (name) => this.config(name),
+			info: (section, field) => this.info(section, field),
+			retry: () => this.server.turnSoon(),
+		});
 		this.server = new Server(this.engine, {
+			gate: this.persistence,
 			maxClients: () => Number(this.config("maxclients")),
 			timeout_s: () => Number(this.config("timeout")),
 			keepAlive_s: () => Number(this.config("tcp-keepalive")),
@@ -79,6 +82,11 @@ class Program {
 	private config(name: string): string {
 		const reply = this.engine.call(this.session, this.engine.op("CONFIG"), ["GET", name], TEXT_MODE);
 		return Array.isArray(reply) ? String(reply[1] ?? "") : "";
+	}
+
+	private info(section: string, field: string): string {
+		const reply = this.engine.call(this.session, this.engine.op("INFO"), [section], TEXT_MODE);
+		return new RegExp(`^${field}:(.*?)\r?$`, "m").exec(String(reply))?.[1] ?? "";
 	}
 
 	/** Whether only this machine may connect: no password and no address was chosen. */
@@ -140,8 +148,9 @@ class Program {
 		await this.listen();
 		this.writePidFile();
 		log.write("notice", "Server initialized");
-		this.load();
+		this.persistence.start();
 		engine.onRequest = (request) => this.serve(request);
+		engine.onAof = () => this.server.turnSoon();
 		engine.onTrap = (error) => {
 			log.write("warning", `The engine failed and cannot go on: ${error.message}`);
 			process.exit(1);
@@ -167,6 +176,7 @@ class Program {
 		if (this.config("port") !== "0") log.write("notice", "Ready to accept connections tcp");
 		if (this.config("unixsocket") !== "") log.write("notice", "Ready to accept connections unix");
 		engine.tick();
+		this.server.open();
 	}
 
 	private enterFolder(): void {
@@ -175,6 +185,27 @@ class Program {
 			process.chdir(folder);
 		} catch (error) {
 			this.fatal(`Can't chdir to '${folder}': ${systemText(error)}`);
+		}
+		this.persistence.dir = process.cwd();
+	}
+
+	/** CONFIG SET of what this side has to know. */
+	private configChanged(name: string, value: string): void {
+		switch (name) {
+			case "dir":
+				try {
+					process.chdir(value);
+					this.persistence.dir = process.cwd();
+				} catch (error) {
+					this.log.write("warning", `Can't chdir to '${value}': ${systemText(error)}`);
+				}
+				return;
+			case "appendfsync":
+				this.persistence.setPolicy(value as SyncPolicy);
+				return;
+			case "loglevel":
+				this.log.level = value as LogLevel;
+				return;
 		}
 	}
 
@@ -230,30 +261,28 @@ class Program {
 		}
 	}
 
-	private get dumpPath(): string {
-		return resolve(this.config("dbfilename"));
-	}
-
-	private load(): void {
-		const { engine, log } = this;
-		const start = performance.now();
-		try {
-			if (!loadDump(engine, this.dumpPath)) return;
-		} catch (error) {
-			log.write("warning", `Fatal error loading the DB, check server logs. Exiting. ${messageOf(error)}`);
-			throw new Exit(1);
-		}
-		const keys = Number(engine.call(this.session, engine.op("DBSIZE"), [], TEXT_MODE));
-		log.write("notice", `Done loading RDB, keys loaded: ${keys}, keys expired: 0.`);
-		log.write("notice", `DB loaded from disk: ${((performance.now() - start) / 1000).toFixed(3)} seconds`);
-	}
-
 	private serve({ name, args }: HostRequest): void {
 		const words = args.map((arg) => (arg instanceof Uint8Array ? toText(arg) : String(arg)));
 		switch (name) {
 			case "save":
 				// Half of what a script does is not to be stored.
-				void this.engine.whenIdle().then(() => this.save(words[0] === "bg"));
+				void this.engine.whenIdle().then(() => {
+					if (words[0] === "bg") this.persistence.saveAside();
+					else this.persistence.save();
+				});
+				return;
+			case "rewrite":
+				void this.engine.whenIdle().then(() => this.persistence.rewriteAside());
+				return;
+			case "appendonly":
+				void this.engine.whenIdle().then(() => {
+					if (words[0] === "yes") this.persistence.turnOn();
+					else this.persistence.turnOff();
+					this.server.turnSoon();
+				});
+				return;
+			case "config":
+				this.configChanged(words[0] ?? "", words[1] ?? "");
 				return;
 			case "shutdown":
 				this.shutDown(words[0] ?? "default", words.includes("force"));
@@ -267,32 +296,14 @@ class Program {
 		}
 	}
 
-	/** Whether the dataset was stored. */
-	private save(isBackground: boolean): boolean {
-		const { log } = this;
-		if (isBackground) log.write("notice", `Background saving started by pid ${process.pid}`);
-		try {
-			saveDump(this.engine, this.dumpPath);
-		} catch (error) {
-			log.write("warning", `Failed saving the DB: ${messageOf(error)}`);
-			if (isBackground) log.write("warning", "Background saving error");
-			return false;
-		}
-		log.write("notice", "DB saved on disk");
-		if (isBackground) log.write("notice", "Background saving terminated with success");
-		return true;
-	}
-
 	private shutDown(mode: string, isForced: boolean): void {
 		if (this.isEnding) return;
 		const { log } = this;
 		log.write("notice", "User requested shutdown...");
-		if (mode === "save" || (mode === "default" && this.config("save") !== "")) {
-			log.write("notice", "Saving the final RDB snapshot before exiting.");
-			if (!this.save(false) && !isForced) {
-				log.write("warning", "Error trying to save the DB, can't exit.");
-				return;
-			}
+		const isSaved = mode === "save" || (mode === "default" && this.config("save") !== "");
+		if (!this.persistence.shutDown(isSaved, isForced)) {
+			log.write("warning", "Errors trying to shut down the server. Check the logs for more information.");
+			return;
 		}
 		this.isEnding = true;
 		const [pidFile, socketFile] = [this.config("pidfile"), this.config("unixsocket")];
@@ -306,25 +317,6 @@ class Program {
 			process.exit(0);
 		});
 	}
-}
-
-/** What the system says of a failed call, in its own words where we know them. */
-function systemText(error: unknown): string {
-	const { code, message } = error as NodeJS.ErrnoException;
-	const known: Record<string, string> = {
-		ENOENT: "No such file or directory",
-		EACCES: "Permission denied",
-		EADDRINUSE: "Address already in use",
-		EADDRNOTAVAIL: "Cannot assign requested address",
-		ENOTDIR: "Not a directory",
-	};
-	return known[code ?? ""] ?? message;
-}
-
-function messageOf(error: unknown): string {
-	if (error instanceof ReplyError || error instanceof RedstartError)
-		return error.message.replace(/^ERR /, "");
-	return systemText(error);
 }
 
 /** Runs the program; never throws. */

@@ -27,6 +27,8 @@ export interface ServerOptions {
 	keepAlive_s?: () => number;
 	/** Whether only this machine may connect. */
 	isProtected?: () => boolean;
+	/** Keeps output back until what it tells of is stored. Clients are let in by {@link Server.open}. */
+	gate?: Gate;
 }
 
 const PROTECTED =
@@ -34,17 +36,29 @@ const PROTECTED =
 
 const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/;
 
+/** `open`: output may go. `shut`: what asked for this turn's output is not stored. `behind`: that of an earlier turn is not. */
+export type GateState = "open" | "shut" | "behind";
+
+/** Stands between the engine and the sockets: what was written is stored before anybody hears of it. */
+export interface Gate {
+	/** Whether there is anything to store. */
+	readonly isOn: boolean;
+	/** Stores what was written so far. */
+	commit(): GateState;
+}
+
 /** One connection: its socket and its session. */
 class Peer {
 	readonly session: number;
 	private readonly engine: Engine;
 	private readonly socket: Socket;
+	private isGone = false;
 
-	constructor(engine: Engine, socket: Socket, onGone: () => void) {
+	constructor(engine: Engine, socket: Socket, onReady: (peer: Peer) => void, onGone: () => void) {
 		this.engine = engine;
 		this.socket = socket;
 		this.session = engine.connectWire({
-			onReady: () => this.flush(),
+			onReady: () => onReady(this),
 			onDisconnect: () => socket.destroy(),
 		});
 		engine.setAddresses(this.session, addressOf(socket, true), addressOf(socket, false));
@@ -54,13 +68,15 @@ class Peer {
 		socket.on("end", () => socket.end());
 		socket.on("error", () => socket.destroy());
 		socket.on("close", () => {
+			this.isGone = true;
 			engine.disconnect(this.session);
 			onGone();
 		});
 	}
 
 	/** Sends what the engine has for this client. */
-	private flush(): void {
+	flush(): void {
+		if (this.isGone) return;
 		const output = this.engine.drain(this.session);
 		if (output !== undefined && !this.socket.destroyed) {
 			this.socket.write(output);
@@ -71,8 +87,8 @@ class Peer {
 		if (this.engine.isClosing(this.session)) this.socket.end();
 	}
 
-	close(): void {
-		this.flush();
+	close(isSent: boolean): void {
+		if (isSent) this.flush();
 		this.socket.destroySoon();
 	}
 }
@@ -91,10 +107,59 @@ export class Server {
 	private readonly options: ServerOptions;
 	private readonly listeners: NetServer[] = [];
 	private readonly peers = new Set<Peer>();
+	/** Who has output that goes at the end of this turn of the loop, once all of its writes are stored. */
+	private ready = new Set<Peer>();
+	/** Whose output has to wait until storing works again. */
+	private readonly held = new Set<Peer>();
+	private isTurnDue = false;
+	/** Who came before the server was open. */
+	private early: Socket[] | undefined;
 
 	constructor(engine: Engine, options: ServerOptions = {}) {
 		this.engine = engine;
 		this.options = options;
+		if (options.gate) this.early = [];
+	}
+
+	/** Lets in who has been waiting, and everybody from now on. */
+	open(): void {
+		const { early } = this;
+		this.early = undefined;
+		for (const socket of early ?? []) if (!socket.destroyed) this.accept(socket);
+	}
+
+	/** Calls {@link turn} once what this turn of the loop brings has been run. */
+	turnSoon(): void {
+		if (this.isTurnDue) return;
+		this.isTurnDue = true;
+		setImmediate(() => {
+			this.isTurnDue = false;
+			this.turn();
+		});
+	}
+
+	/** Stores what was written, then sends what there is to send. */
+	private turn(): void {
+		const { ready, held } = this;
+		const state = this.options.gate?.commit() ?? "open";
+		this.ready = new Set();
+		if (state === "shut") {
+			for (const peer of ready) held.add(peer);
+			return;
+		}
+		if (state === "open" && held.size > 0) {
+			for (const peer of held) ready.add(peer);
+			held.clear();
+		}
+		for (const peer of ready) if (!held.has(peer)) peer.flush();
+	}
+
+	private sendSoon(peer: Peer): void {
+		if (!this.options.gate?.isOn && this.held.size === 0) peer.flush();
+		else {
+			this.ready.add(peer);
+			this.turnSoon();
+		}
 	}
 
 	/** How many clients are connected. */
@@ -118,6 +183,11 @@ export class Server {
 	}
 
 	private accept(socket: Socket): void {
+		if (this.early) {
+			socket.on("error", () => socket.destroy());
+			this.early.push(socket);
+			return;
+		}
 		const { maxClients, timeout_s, keepAlive_s, isProtected } = this.options;
 		if (this.peers.size >= (maxClients?.() ?? 10000)) {
 			socket.end("-ERR max number of clients reached\r\n");
@@ -132,14 +202,23 @@ export class Server {
 		if (alive_s > 0) socket.setKeepAlive(true, alive_s * 1000);
 		const idle_s = timeout_s?.() ?? 0;
 		if (idle_s > 0) socket.setTimeout(idle_s * 1000, () => socket.destroy());
-		const peer = new Peer(this.engine, socket, () => this.peers.delete(peer));
+		const peer = new Peer(
+			this.engine,
+			socket,
+			(ready) => this.sendSoon(ready),
+			() => {
+				this.peers.delete(peer);
+				this.ready.delete(peer);
+				this.held.delete(peer);
+			},
+		);
 		this.peers.add(peer);
 	}
 
 	/** Stops listening and closes every connection once its output is sent. */
 	async close(): Promise<void> {
 		const closed = this.listeners.map((listener) => new Promise((resolve) => listener.close(resolve)));
-		for (const peer of this.peers) peer.close();
+		for (const peer of this.peers) peer.close(!this.held.has(peer));
 		await Promise.all(closed);
 	}
 }
