@@ -5,6 +5,7 @@ import "./style/frame.css";
 import "./style/console.css";
 import "./style/keys.css";
 import "./style/lua.css";
+import "./style/storage.css";
 import type { Redstart, RedstartError } from "redstart";
 import { KeyBrowser } from "./browser/keys.ts";
 import { byId, formatCount, press } from "./dom.ts";
@@ -14,6 +15,8 @@ import { PUBLISH_LINE } from "./examples.ts";
 import type { LuaPanel } from "./lua/panel.ts";
 import { showView, wireMenu } from "./menu.ts";
 import { StatusBar } from "./status.ts";
+import { DumpFiles } from "./storage/dump.ts";
+import { StoragePanel } from "./storage/panel.ts";
 import { fillStrip } from "./strip.ts";
 import { History } from "./terminal/history.ts";
 import { styled } from "./terminal/screen.ts";
@@ -72,6 +75,8 @@ interface Parts {
 	readonly view: TerminalView;
 	readonly keys: KeyBrowser;
 	readonly status: StatusBar;
+	readonly dump: DumpFiles;
+	readonly storage: StoragePanel;
 	/** Looks whether anything was written or has expired, and shows it. */
 	look(): void;
 }
@@ -108,10 +113,13 @@ function makeParts(database: Redstart, view: TerminalView): Parts {
 		if (version !== seen) keys.refresh();
 		seen = version;
 		status.tick();
+		storage.tick();
 	};
 	const keys = new KeyBrowser(database, look);
-	const status = new StatusBar(database, () => keys.calls);
-	return { database, view, keys, status, look };
+	const status = new StatusBar(database, () => keys.calls + storage.calls);
+	const dump = new DumpFiles({ database, notice, changed: look });
+	const storage: StoragePanel = new StoragePanel(database, () => status.lost, dump);
+	return { database, view, keys, status, dump, storage, look };
 }
 
 /** Makes the Lua view when it is first looked at: its editor is no part of what a visitor loads. */
@@ -182,7 +190,7 @@ async function main(): Promise<void> {
 	const start = await openDatabase((error) => onLost(error));
 	const { database } = start;
 	const parts = makeParts(database, view);
-	const { keys, status, look } = parts;
+	const { keys, status, dump, storage, look } = parts;
 	status.showStart(start);
 	onLost = (error) => {
 		status.lose(error.message);
@@ -194,7 +202,7 @@ async function main(): Promise<void> {
 	watch(parts, shell, lua);
 	view.attach(shell);
 	fillStrip(byId("strip"), shell, () => view.focus());
-	wireMenu({ database, shell, view, notice, changed: look, showLua: () => void lua.show() });
+	wireMenu({ database, shell, view, notice, dump, storage, changed: look, showLua: () => void lua.show() });
 	const isCopy = losses.some((error) => /another tab/.test(error.message));
 	await shell.start(greeting(start.keys, isCopy, view.terminal.cols));
 	setInterval(() => {

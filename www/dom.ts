@@ -45,7 +45,8 @@ export function press(buttons: readonly HTMLElement[], pressed: HTMLElement | un
 export function formatBytes(bytes: number): string {
 	if (bytes < 1024) return `${bytes} B`;
 	if (bytes < 1024 * 1024) return `${(bytes / 1024).toFixed(bytes < 10240 ? 1 : 0)} KiB`;
-	return `${(bytes / 1048576).toFixed(bytes < 10485760 ? 1 : 0)} MiB`;
+	const mib = bytes / 1048576;
+	return mib < 1024 ? `${mib.toFixed(mib < 10 ? 1 : 0)} MiB` : `${(mib / 1024).toFixed(1)} GiB`;
 }
 
 const numbers = new Intl.NumberFormat("en");

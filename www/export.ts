@@ -45,7 +45,11 @@ function commandsFor(session: KeySession, key: Uint8Array): string[] {
 
 /** Hands a text to the visitor as a file. */
 export function download(name: string, text: string): void {
-	const url = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
+	downloadBlob(name, new Blob([text], { type: "text/plain" }));
+}
+
+export function downloadBlob(name: string, content: Blob): void {
+	const url = URL.createObjectURL(content);
 	const link = document.createElement("a");
 	link.href = url;
 	link.download = name;

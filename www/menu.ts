@@ -3,6 +3,8 @@
 import type { Redstart } from "redstart";
 import { byId, press } from "./dom.ts";
 import { download, exportCommands } from "./export.ts";
+import type { DumpFiles } from "./storage/dump.ts";
+import type { StoragePanel } from "./storage/panel.ts";
 import type { Shell } from "./terminal/shell.ts";
 import { splitLine } from "./terminal/split.ts";
 import type { TerminalView } from "./terminal/view.ts";
@@ -19,6 +21,8 @@ interface Parts {
 	readonly view: TerminalView;
 	readonly notice: (text: string) => void;
 	readonly changed: () => void;
+	readonly dump: DumpFiles;
+	readonly storage: StoragePanel;
 	/** The Lua view is there to be seen. */
 	readonly showLua: () => void;
 }
@@ -79,7 +83,16 @@ function openSecondTab(shell: Shell): void {
 	if (shell.state.subscriptions === 0) void shell.play(["SUBSCRIBE news"], 0);
 }
 
-function wireData({ database, notice, changed }: Parts, close: () => void): void {
+function wireData({ database, notice, changed, dump, storage }: Parts, close: () => void): void {
+	const chosen = (id: string, action: () => void) =>
+		byId(id).addEventListener("click", () => {
+			close();
+			action();
+		});
+	chosen("open-dump", () => dump.choose());
+	chosen("download-dump", () => void dump.download());
+	chosen("open-storage", () => storage.open());
+	byId("saved").addEventListener("click", () => storage.open());
 	byId("export").addEventListener("click", async () => {
 		close();
 		download("redstart-playground.redis", await exportCommands(database));

@@ -9,9 +9,10 @@ type SaveState = "saved" | "pending" | "lost";
 export class StatusBar {
 	private readonly database: Redstart;
 	private readonly ownCalls: () => number;
+	/** Why changes are not stored. */
+	lost: string | undefined;
 	private commands = 0;
 	private at_ms = performance.now();
-	private lost: string | undefined;
 	private savedAt: Date | undefined;
 
 	/** `ownCalls` are commands of the page itself, which are not counted as the visitor's. */
@@ -23,7 +24,6 @@ export class StatusBar {
 			this.lost = undefined;
 			this.tick();
 		});
-		byId("saved").addEventListener("click", () => this.save());
 	}
 
 	/** Changes are in memory only. */
@@ -89,20 +89,11 @@ export class StatusBar {
 		}[state];
 		const title = {
 			saved: this.savedAt ? `last saved at ${when}` : "as left on the last visit",
-			pending: "saved within a second or so; press to save now",
+			pending: "saved within a second or so",
 			lost: this.lost ?? "",
 		}[state];
 		const label = byId("saved-text");
 		if (label.textContent !== text) label.textContent = text;
 		button.title = title;
-	}
-
-	private save(): void {
-		try {
-			this.database.call("BGSAVE");
-		} catch (error) {
-			// A save under way is as good.
-			if (!/in progress/i.test((error as Error).message)) this.lose((error as Error).message);
-		}
 	}
 }
