@@ -81,7 +81,7 @@ async function bundle({ name, platform, external }) {
 /** What each entry's declarations are made of. */
 const DECLARATIONS = {
 	index: ["index"],
-	edge: ["index", "edge/kv", "storage/kv"],
+	edge: ["index", "edge/kv", "storage/durable-object", "storage/kv"],
 	storage: ["entry/storage"],
 	serve: ["entry/serve"],
 	ioredis: ["entry/ioredis"],

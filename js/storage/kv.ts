@@ -19,6 +19,9 @@ export interface KeyValue {
 	}>;
 }
 
+/** The service takes one write a second for a key; chunks have a name of their own each, the manifest has not. */
+const PAUSE_ms = 1000;
+
 interface Meta {
 	epoch: number;
 	manifest: Manifest | null;
@@ -33,6 +36,8 @@ export class KvStorage implements Storage {
 	private readonly kv: KeyValue;
 	private readonly prefix: string;
 	private epoch = -1;
+	private committing: Promise<void> = Promise.resolve();
+	private notBefore_ms = 0;
 
 	constructor(kv: KeyValue, name = "redstart") {
 		this.kv = kv;
@@ -66,8 +71,20 @@ export class KvStorage implements Storage {
 
 	async commit(manifest: Manifest): Promise<void> {
 		if (this.epoch < 0) throw readOnly();
-		this.epoch++;
-		await this.kv.put(`${this.prefix}meta`, JSON.stringify({ epoch: this.epoch, manifest } satisfies Meta));
+		const before = this.committing;
+		this.committing = this.commitAfter(before, manifest);
+		await this.committing;
+	}
+
+	/** One at a time, and not sooner than the service takes it. */
+	private async commitAfter(before: Promise<void>, manifest: Manifest): Promise<void> {
+		await before.catch(() => undefined);
+		const wait_ms = this.notBefore_ms - Date.now();
+		if (wait_ms > 0) await new Promise((resolve) => setTimeout(resolve, wait_ms));
+		const epoch = this.epoch + 1;
+		this.notBefore_ms = Date.now() + PAUSE_ms;
+		await this.kv.put(`${this.prefix}meta`, JSON.stringify({ epoch, manifest } satisfies Meta));
+		this.epoch = epoch;
 	}
 
 	async read(name: string | number): Promise<Uint8Array | null> {
@@ -92,6 +109,7 @@ export class KvStorage implements Storage {
 	}
 
 	async close(): Promise<void> {
+		await this.committing.catch(() => undefined);
 		this.epoch = -1;
 	}
 }

@@ -1,3 +1,5 @@
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
 import { Miniflare } from "miniflare";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { crc32c } from "../../js/storage/crc32c.ts";
@@ -39,6 +41,67 @@ describe("KV storage, in workerd", () => {
 
 	it.each(CASES.map((one) => [one.name, one] as const))("%s", async (name, { run }) => {
 		await run({ open: () => new KvStorage(kv, name), isFenced: false, hasLog: false });
+	});
+
+	it("takes chunks as large as it says", async () => {
+		const storage = new KvStorage(kv, "large");
+		const chunk = new Uint8Array(storage.chunkLimit_bytes).fill(7);
+		await storage.put("chunk", chunk);
+		const back = await storage.read("chunk");
+		expect(back?.length).toBe(chunk.length);
+		expect(back?.every((byte) => byte === 7)).toBe(true);
+	});
+
+	it("writes the manifest last, and not twice a second, which the service refuses", async () => {
+		const written: string[] = [];
+		const last = new Map<string, number>();
+		const strict = {
+			...({ get: async () => null, delete: async () => undefined } as Pick<KeyValue, "get" | "delete">),
+			list: async () => ({ keys: [], list_complete: true }),
+			async put(key: string) {
+				// A clock is not exact to the millisecond.
+				if (performance.now() - (last.get(key) ?? -1000) < 990) throw new Error("429 Too Many Requests");
+				last.set(key, performance.now());
+				written.push(key);
+			},
+		};
+		const storage = new KvStorage(strict, "k");
+		await storage.load();
+		const manifest = { version: 1 as const, replid: "", base: null, incr: [], offset: 0 };
+		await storage.put("base-1.0", new Uint8Array(1));
+		const first = storage.commit(manifest);
+		const second = storage.commit(manifest);
+		await Promise.all([first, second]);
+		await storage.put("base-2.0", new Uint8Array(1));
+		await storage.commit(manifest);
+		expect(written).toEqual(["k/base-1.0", "k/meta", "k/meta", "k/base-2.0", "k/meta"]);
+	});
+});
+
+describe("Durable Object storage, in workerd", () => {
+	let host: Miniflare;
+
+	beforeAll(async () => {
+		const { outputFiles } = await build({
+			entryPoints: [fileURLToPath(new URL("./storage.object.ts", import.meta.url))],
+			bundle: true,
+			format: "esm",
+			target: "es2022",
+			write: false,
+		});
+		host = new Miniflare({
+			modules: [{ type: "ESModule", path: "/main.js", contents: outputFiles[0]?.text ?? "" }],
+			modulesRoot: "/",
+			compatibilityDate: "2026-07-01",
+			durableObjects: { BOX: { className: "Box", useSQLite: true } },
+		});
+		await host.ready;
+	});
+	afterAll(() => host.dispose());
+
+	it.each(CASES.map(({ name }) => name))("%s", async (name) => {
+		const response = await host.dispatchFetch("http://localhost/", { method: "POST", body: name });
+		expect(await response.text()).toBe("");
 	});
 });
 
