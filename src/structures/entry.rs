@@ -9,11 +9,10 @@
 //!                                                            | Empty:  nothing              |
 //!   flags: bit 0     an expiry is present                    +------------------------------+
 //!          bits 1-2  form of the payload
-//!          bit 3     epoch, flipped by whoever walks the table in slices
-//!          bits 4-7  marks, free for the layer above
+//!          bits 3-7  epoch, a number that tells what a walk in slices has passed
 //! ```
 //!
-//! - `kind`, `clock` and the marks mean nothing here; the layer above gives them a meaning. The members of one value
+//! - `kind` and `clock` mean nothing here; the layer above gives them a meaning. The members of one value
 //!   have neither kind nor clock: [`Shape`] tells.
 //! - An inline payload without bytes is written as Empty.
 //! - Numbers are in the machine's order and unaligned; lengths are LEB128 varints.
@@ -35,9 +34,11 @@ const EXPIRY_BYTES: usize = size_of::<i64>();
 const HAS_EXPIRY: u8 = 1;
 const FORM_SHIFT: u32 = 1;
 const FORM_MASK: u8 = 3 << FORM_SHIFT;
-const EPOCH: u8 = 1 << 3;
-const MARKS_SHIFT: u32 = 4;
-const MARKS_MASK: u8 = 0xf << MARKS_SHIFT;
+const EPOCH_SHIFT: u32 = 3;
+const EPOCH_MASK: u8 = 0x1f << EPOCH_SHIFT;
+
+/// Epochs are counted modulo this.
+pub const EPOCHS: u8 = 32;
 
 /// The clock is 24 bits wide.
 pub const CLOCK_MAX: u32 = (1 << 24) - 1;
@@ -153,7 +154,7 @@ impl<B> OwnedPayload<B> {
 
 /// An entry that lives in a table, borrowed from it. Copying a view is free.
 ///
-/// Clock, epoch and marks can be written through a view as through a `Cell`; no reference ever covers those bytes.
+/// Clock and epoch can be written through a view as through a `Cell`; no reference ever covers those bytes.
 pub struct EntryView<'a, B> {
     start: NonNull<u8>,
     owner: PhantomData<&'a B>,
@@ -248,28 +249,15 @@ impl<'a, B: Shape> EntryView<'a, B> {
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.at(CLOCK_AT), 3) }
     }
 
-    /// The epoch bit; a new entry has the table's.
+    /// The epoch, below [`EPOCHS`]; a new entry has the table's.
     #[inline]
-    pub fn epoch(&self) -> bool {
-        self.flags() & EPOCH != 0
+    pub fn epoch(&self) -> u8 {
+        self.flags() >> EPOCH_SHIFT
     }
 
     #[inline]
-    pub fn set_epoch(&self, epoch: bool) {
-        let others = self.flags() & !EPOCH;
-        self.set_flags(if epoch { others | EPOCH } else { others });
-    }
-
-    /// Four bits for the layer above, 0 in a new entry.
-    #[inline]
-    pub fn marks(&self) -> u8 {
-        self.flags() >> MARKS_SHIFT
-    }
-
-    /// Sets the marks to the low four bits of `marks`.
-    #[inline]
-    pub fn set_marks(&self, marks: u8) {
-        self.set_flags((self.flags() & !MARKS_MASK) | (marks << MARKS_SHIFT));
+    pub fn set_epoch(&self, epoch: u8) {
+        self.set_flags((self.flags() & !EPOCH_MASK) | (epoch << EPOCH_SHIFT));
     }
 
     /// The moment in milliseconds at which this entry expires, if it does.
@@ -392,7 +380,7 @@ pub(super) struct EntryRef(NonNull<u8>);
 /// What a new entry starts with.
 pub(super) struct Header {
     pub kind: u8,
-    pub epoch: bool,
+    pub epoch: u8,
     pub expiry_ms: Option<i64>,
 }
 
@@ -407,7 +395,7 @@ impl EntryRef {
         let width = varint_width(key.len());
         let key_at = key_at::<B>(width, header.expiry_ms.is_some());
         let start = slab.alloc(total(key_at, key.len(), content.bytes()));
-        let flags = if header.epoch { EPOCH } else { 0 };
+        let flags = header.epoch << EPOCH_SHIFT;
         // SAFETY: the allocation has room for each part at the offsets used by `EntryView`, summed up above.
         unsafe {
             let at = start.as_ptr();
@@ -451,7 +439,7 @@ impl EntryRef {
         (view.form() == Form::Boxed).then(|| unsafe { Box::from_raw(view.boxed()) })
     }
 
-    /// Replaces kind, payload and expiry; keeps key, clock, epoch and marks. In place if the footprint stays the same.
+    /// Replaces kind, payload and expiry; keeps key, clock and epoch. In place if the footprint stays the same.
     /// Returns where the entry is now, and the boxed object it held.
     ///
     /// # Safety
@@ -466,7 +454,7 @@ impl EntryRef {
         // SAFETY: live by contract, and this view is not used after the writes below.
         let view = unsafe { EntryView::<B>::new(self) };
         let old_size = view.size();
-        let flags = view.flags() & (EPOCH | MARKS_MASK);
+        let flags = view.flags() & EPOCH_MASK;
         let (key_length, width) = view.key_length();
         let old_key_at = key_at::<B>(width, view.has_expiry());
         let object = self.boxed_object();
@@ -692,7 +680,7 @@ unsafe fn write_expiry<B: Shape>(at: *mut u8, width: usize, expiry_ms: Option<i6
     }
 }
 
-/// Writes everything but clock and key, whose length takes `width` bytes. `flags` holds epoch and marks.
+/// Writes everything but clock and key, whose length takes `width` bytes. `flags` holds the epoch.
 ///
 /// # Safety
 /// `at` has room for all parts.

@@ -60,8 +60,6 @@ pub struct Removed<B> {
 pub struct Taken<B> {
     pub kind: u8,
     pub clock: u32,
-    pub epoch: bool,
-    pub marks: u8,
     pub expiry_ms: Option<i64>,
     pub payload: OwnedPayload<B>,
 }
@@ -103,6 +101,18 @@ impl<'a, B: Shape> EntryMut<'a, B> {
         table.view(entry)
     }
 
+    /// Whether the entry is of the table's epoch.
+    #[inline]
+    pub fn is_current(&self) -> bool {
+        self.view().epoch() == self.table.epoch
+    }
+
+    /// Makes the entry one of the table's epoch.
+    #[inline]
+    pub fn make_current(&self) {
+        self.view().set_epoch(self.table.epoch);
+    }
+
     /// The payload, to be changed in place.
     #[inline]
     pub fn payload_mut(&mut self) -> PayloadMut<'_, B> {
@@ -137,7 +147,7 @@ impl<'a, B: Shape> EntryMut<'a, B> {
         self.replace(kind, content, expiry_ms)
     }
 
-    /// Replaces kind, payload and expiry; key, clock, epoch and marks stay. Returns the boxed object that was there.
+    /// Replaces kind, payload and expiry; key, clock and epoch stay. Returns the boxed object that was there.
     /// In place if the entry's footprint stays the same.
     #[inline]
     pub fn replace(
@@ -195,8 +205,7 @@ impl<'a, B: Shape> EntryMut<'a, B> {
     /// Removes the entry and keeps everything about it. O(1), and a copy of an inline payload.
     pub fn take(self) -> Taken<B> {
         let view = self.view();
-        let (kind, clock, epoch) = (view.kind(), view.clock(), view.epoch());
-        let (marks, expiry_ms) = (view.marks(), view.expiry_ms());
+        let (kind, clock, expiry_ms) = (view.kind(), view.clock(), view.expiry_ms());
         let flat = match view.payload() {
             Payload::Inline(bytes) => OwnedPayload::Inline(bytes.to_vec()),
             Payload::Int(number) => OwnedPayload::Int(number),
@@ -209,8 +218,6 @@ impl<'a, B: Shape> EntryMut<'a, B> {
         Taken {
             kind,
             clock,
-            epoch,
-            marks,
             expiry_ms,
             payload,
         }

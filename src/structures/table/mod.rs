@@ -39,7 +39,9 @@ use self::expiry::Deadlines;
 pub use self::expiry::Due;
 use self::segment::{Place, Segment};
 use super::entry::EntryRef;
-pub use super::entry::{CLOCK_MAX, Content, EntryView, OwnedPayload, Payload, PayloadMut, Shape};
+pub use super::entry::{
+    CLOCK_MAX, Content, EPOCHS, EntryView, OwnedPayload, Payload, PayloadMut, Shape,
+};
 use super::slab::Slab;
 use crate::algorithms::hash::HashSeed;
 
@@ -53,7 +55,7 @@ pub struct Table<B: Shape> {
     depth: u8,
     /// Segments whose depth is the directory's.
     deepest: u32,
-    epoch: bool,
+    epoch: u8,
     len: usize,
     volatile: usize,
     boxed: usize,
@@ -84,7 +86,7 @@ impl<B: Shape> Table<B> {
             directory: Vec::new(),
             depth: 0,
             deepest: 0,
-            epoch: false,
+            epoch: 0,
             len: 0,
             volatile: 0,
             boxed: 0,
@@ -162,13 +164,14 @@ impl<B: Shape> Table<B> {
         self.seed.hash(key)
     }
 
-    /// The epoch bit that new entries get.
-    pub fn epoch(&self) -> bool {
+    /// The epoch that new entries get, and those that are put here.
+    pub fn epoch(&self) -> u8 {
         self.epoch
     }
 
-    pub fn set_epoch(&mut self, epoch: bool) {
-        self.epoch = epoch;
+    /// Begins the next epoch: every entry is of an earlier one now. O(1).
+    pub fn begin_epoch(&mut self) {
+        self.epoch = (self.epoch + 1) % EPOCHS;
     }
 
     /// The entry of a key. O(1).
@@ -230,7 +233,7 @@ impl<B: Shape> Table<B> {
     /// Stores what [`Table::take`] returned (from this or another table) under a key. An entry that was there is
     /// replaced. O(1) amortised.
     pub fn put(&mut self, key: &[u8], taken: Taken<B>) {
-        let mut bytes = Vec::new();
+        let (mut bytes, epoch) = (Vec::new(), self.epoch);
         let content = taken.payload.into_content(&mut bytes);
         let entry = match self.lookup(key) {
             Lookup::Occupied(mut entry) => {
@@ -241,12 +244,11 @@ impl<B: Shape> Table<B> {
         };
         let view = entry.view();
         view.set_clock(taken.clock);
-        view.set_epoch(taken.epoch);
-        view.set_marks(taken.marks);
+        view.set_epoch(epoch);
     }
 
-    /// Moves an entry to another key, replacing the entry there; false if there is no `from`. Payload, expiry, clock,
-    /// epoch and marks go along. O(1) amortised.
+    /// Moves an entry to another key, replacing the entry there; false if there is no `from`. Payload, expiry and
+    /// clock go along. O(1) amortised.
     pub fn rename(&mut self, from: &[u8], to: &[u8]) -> bool {
         if from == to {
             return self.contains(from);

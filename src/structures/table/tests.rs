@@ -85,7 +85,6 @@ impl Value {
 struct Model {
     kind: u8,
     clock: u32,
-    marks: u8,
     expiry_ms: Option<i64>,
     value: Value,
 }
@@ -95,7 +94,6 @@ impl Model {
         Model {
             kind: view.kind(),
             clock: view.clock(),
-            marks: view.marks(),
             expiry_ms: view.expiry_ms(),
             value: Value::of(view.payload()),
         }
@@ -138,15 +136,12 @@ fn step(
         0..4 => {
             let value = Value::any(random);
             table.insert(&key, 3, value.content(), expiry_ms);
-            let (clock, marks) = model
-                .get(&key)
-                .map_or((0, 0), |entry| (entry.clock, entry.marks));
+            let clock = model.get(&key).map_or(0, |entry| entry.clock);
             model.insert(
                 key,
                 Model {
                     kind: 3,
                     clock,
-                    marks,
                     expiry_ms,
                     value,
                 },
@@ -195,13 +190,12 @@ fn step(
             }
         }
         9 => {
-            let (clock, marks) = (random.word() as u32 & CLOCK_MAX, random.below(16) as u8);
+            let clock = random.word() as u32 & CLOCK_MAX;
             if let Some(view) = table.find(&key) {
                 view.set_clock(clock);
-                view.set_marks(marks);
             }
             if let Some(entry) = model.get_mut(&key) {
-                (entry.clock, entry.marks) = (clock, marks);
+                entry.clock = clock;
             }
         }
         10 => {
@@ -643,14 +637,21 @@ fn an_entry_that_may_not_be_removed_stays_due() {
 fn epoch_marks_new_entries_and_survives_moves() {
     let mut table: Table<()> = table();
     table.insert(b"old", 1, Content::Inline(b"x"), None);
-    table.set_epoch(true);
+    table.begin_epoch();
     table.insert(b"new", 1, Content::Inline(b"x"), None);
-    assert!(!table.find(b"old").unwrap().epoch() && table.find(b"new").unwrap().epoch());
+    let epoch_of = |table: &Table<()>, key: &[u8]| table.find(key).unwrap().epoch();
+    assert_eq!((epoch_of(&table, b"old"), epoch_of(&table, b"new")), (0, 1));
     table.find_mut(b"new").unwrap().resize_inline(500);
-    assert!(table.find(b"new").unwrap().epoch());
-    let view = table.find(b"old").unwrap();
-    view.set_epoch(true);
-    assert!(view.epoch() && view.marks() == 0 && view.clock() == 0);
+    assert_eq!(epoch_of(&table, b"new"), 1);
+    assert!(!table.find_mut(b"old").unwrap().is_current());
+    assert!(table.rename(b"old", b"moved"));
+    assert!(table.find_mut(b"moved").unwrap().is_current());
+    let view = table.find(b"moved").unwrap();
+    view.set_epoch(EPOCHS - 1);
+    assert_eq!((view.epoch(), view.kind(), view.clock()), (31, 0, 0));
+    table.find_mut(b"moved").unwrap().make_current();
+    (1..EPOCHS).for_each(|_| table.begin_epoch());
+    assert_eq!((table.epoch(), epoch_of(&table, b"moved")), (0, 1));
 }
 
 #[test]
