@@ -19,7 +19,7 @@ pub struct Lfu {
 
 /// The clock of the running command.
 #[derive(Debug, Default)]
-pub(super) struct AccessClock {
+pub struct AccessClock {
     now_ms: i64,
     now_s: u32,
     /// CLIENT NO-TOUCH: reads leave the bits alone.
@@ -103,12 +103,12 @@ impl AccessClock {
     }
 
     /// The access counter; None when counters are not kept.
-    pub(super) fn frequency(&self, view: &EntryView<'_, Object>) -> Option<u8> {
+    pub fn frequency(&self, view: &EntryView<'_, Object>) -> Option<u8> {
         self.lfu.map(|lfu| self.decayed(view, lfu))
     }
 
     /// Seconds since the last access; None when counters are kept instead.
-    pub(super) fn idle_s(&self, view: &EntryView<'_, Object>) -> Option<u32> {
+    pub fn idle_s(&self, view: &EntryView<'_, Object>) -> Option<u32> {
         let idle = self.now_s.wrapping_sub(view.clock()) & CLOCK_MAX;
         self.lfu.is_none().then_some(idle)
     }

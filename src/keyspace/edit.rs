@@ -1,6 +1,7 @@
 //! The write guard of aggregates: lists, hashes, sets, sorted sets, streams and arrays are changed in place here.
 
 use super::Keyspace;
+use super::cut::guard;
 use super::read::is_stale;
 use super::write::content_bytes;
 use crate::algorithms::bytes::Append;
@@ -130,6 +131,7 @@ impl Keyspace {
         if kind.value_type() != wanted {
             return Err(Error::WRONG_TYPE);
         }
+        guard(&mut self.cut, &self.clock, db, &entry);
         let before_ms = Entry::new(entry.view()).field_deadline_ms();
         let (changes, is_spent) = match entry.payload_mut() {
             PayloadMut::Boxed(object) => {

@@ -1,6 +1,7 @@
 //! Keys that die by time.
 
 use super::Keyspace;
+use super::cut::guard;
 use super::read::is_stale;
 use crate::structures::table::{Payload, Table};
 use crate::values::{Entry, Kind, string};
@@ -23,6 +24,7 @@ impl Keyspace {
         if expiry_ms.is_none() && old_ms.is_none() {
             return false;
         }
+        guard(&mut self.cut, &self.clock, db, &entry);
         if old_ms.is_none()
             && let Payload::Inline(bytes) = view.payload()
             && !string::stays_embedded(key.len(), bytes.len())
@@ -54,7 +56,13 @@ impl Keyspace {
         for _ in 0..self.dbs.len() {
             let db = self.expire_db % self.dbs.len();
             let (mut gone, mut freed) = (Vec::new(), 0);
+            let epoch = self.dbs[db].epoch();
             let due = self.dbs[db].expire(self.now_ms, left, |view| {
+                if let Some(cut) = &mut self.cut
+                    && view.epoch() != epoch
+                {
+                    cut.keep(&self.clock, db, view);
+                }
                 freed += Entry::new(view).memory_bytes() - view.memory_bytes();
                 let deadline_ms = Entry::new(view).field_deadline_ms();
                 self.fields.moved(db, view.key(), deadline_ms, None);

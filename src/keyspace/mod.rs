@@ -9,6 +9,7 @@
 
 mod check;
 mod clock;
+mod cut;
 mod edit;
 mod events;
 mod expiry;
@@ -18,7 +19,8 @@ mod signals;
 mod stale;
 mod write;
 
-pub use clock::Lfu;
+pub use clock::{AccessClock, Lfu};
+pub use cut::Keep;
 pub use edit::{Changes, Edited};
 pub use events::{Class, Event};
 pub use fields::Gone;
@@ -27,7 +29,7 @@ pub use write::{Condition, Expiry, Moved, Updated};
 use crate::algorithms::hash::HashSeed;
 use crate::structures::table::Table;
 use crate::values::{Entry, Limits, Object};
-use clock::AccessClock;
+use cut::Cut;
 use fields::FieldDeadlines;
 use signals::Signals;
 
@@ -61,6 +63,10 @@ pub struct Keyspace {
     pub notify_classes: u32,
     signals: Signals,
     fields: FieldDeadlines,
+    /// The snapshot under way.
+    cut: Option<Box<Cut>>,
+    /// How many cuts in a row were not walked to their end.
+    given_up: u8,
     /// The thresholds of encodings, as configured.
     pub limits: Limits,
     /// Where the next round of active expiry begins.
@@ -98,6 +104,8 @@ impl Keyspace {
             notify_classes: 0,
             signals: Signals::default(),
             fields: FieldDeadlines::default(),
+            cut: None,
+            given_up: 0,
             expire_db: 0,
             object_bytes: 0,
             scratch: Vec::new(),
@@ -180,10 +188,11 @@ impl Keyspace {
         keys + self.fields.len(self.selected)
     }
 
-    /// Bytes of keys, values and index, exactly as allocated.
+    /// Bytes of keys, values and index, exactly as allocated; and what is held for a snapshot under way.
     pub fn used_bytes(&self) -> u64 {
         let tables: usize = self.dbs.iter().map(Table::used_bytes).sum();
-        (tables + self.object_bytes) as u64
+        let held = self.cut.as_ref().map_or(0, |cut| cut.held_bytes());
+        (tables + self.object_bytes + held) as u64
     }
 
     /// The part of [`Keyspace::used_bytes`] that is index.
@@ -210,7 +219,13 @@ impl Keyspace {
     /// outdated.
     pub fn replace(&mut self, dbs: Vec<Db>) {
         self.signals.stale.clear();
-        self.dbs = dbs;
+        let old = std::mem::replace(&mut self.dbs, dbs);
+        if let Some(cut) = &mut self.cut {
+            for (db, table) in old.into_iter().enumerate() {
+                let object_bytes = write::object_bytes_of(&table);
+                cut.set_aside(db, table, object_bytes);
+            }
+        }
         self.object_bytes = self.dbs.iter().map(write::object_bytes_of).sum();
         self.index_fields();
         self.signals.touch_all();

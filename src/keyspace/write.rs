@@ -1,5 +1,6 @@
 //! The write guard: everything that changes the data set.
 
+use super::cut::guard;
 use super::read::is_stale;
 use super::signals::Presence;
 use super::{Class, Db, Keyspace};
@@ -153,6 +154,7 @@ impl Keyspace {
                 if storing.condition == Condition::IfMissing {
                     return false;
                 }
+                guard(&mut self.cut, &self.clock, db, &entry);
                 let old_ms = view.expiry_ms();
                 let new_ms = match storing.expiry {
                     Expiry::Keep => old_ms,
@@ -208,6 +210,7 @@ impl Keyspace {
                     .ok_or(Error::NOT_INTEGER)?
                     .checked_add(by)
                     .ok_or(Error::OVERFLOW)?;
+                guard(&mut self.cut, &self.clock, db, &entry);
                 if !entry.set_int(sum) {
                     let old = entry.set_payload(string::WHOLE, Content::Int(sum));
                     self.object_bytes -= old.map_or(0, |object| object.memory_bytes());
@@ -251,6 +254,8 @@ impl Keyspace {
         let db = self.selected;
         self.drop_if_stale(db, key);
         if let Some(mut entry) = self.dbs.get_mut(db).and_then(|table| table.find_mut(key))
+            && let Payload::Boxed(Object::String(_)) = entry.view().payload()
+            && let () = guard(&mut self.cut, &self.clock, db, &entry)
             && let PayloadMut::Boxed(Object::String(bytes)) = entry.payload_mut()
         {
             let before = bytes.capacity();
@@ -333,6 +338,7 @@ impl Keyspace {
             && Kind::of(entry.view().kind()).value_type() == Type::String
         {
             let has_grown = bytes.len() < length;
+            guard(&mut self.cut, &self.clock, db, &entry);
             if has_grown {
                 entry.resize_inline(length);
             }
@@ -389,6 +395,7 @@ impl Keyspace {
     /// Removes an entry, and nothing else: no count, no signal. Whether it had expired; None when there was none.
     pub(super) fn forget(&mut self, db: usize, key: &[u8]) -> Option<bool> {
         let entry = self.dbs.get_mut(db)?.find_mut(key)?;
+        guard(&mut self.cut, &self.clock, db, &entry);
         let view = entry.view();
         let was_stale = is_stale(&view, self.now_ms);
         let bytes = Entry::new(view).memory_bytes() - view.memory_bytes();
@@ -407,7 +414,9 @@ impl Keyspace {
         self.drop_if_stale(db, from);
         self.dbs.get(to_db)?;
         let deadline_ms = self.field_deadline_ms(db, from);
-        let mut taken = self.dbs.get_mut(db)?.take(from)?;
+        let entry = self.dbs.get_mut(db)?.find_mut(from)?;
+        guard(&mut self.cut, &self.clock, db, &entry);
+        let mut taken = entry.take();
         self.fields.moved(db, from, deadline_ms, None);
         let replaced = self.make_room(to, to_db);
         if let OwnedPayload::Inline(bytes) = &taken.payload
@@ -571,9 +580,13 @@ impl Keyspace {
         self.signals.stale.forget_db(db);
         self.fields.forget_db(db);
         self.signals.flushed();
-        self.object_bytes -= object_bytes_of(&removed);
-        self.dirty += removed.len() as u64;
-        removed.len()
+        let (count, object_bytes) = (removed.len(), object_bytes_of(&removed));
+        if let Some(cut) = &mut self.cut {
+            cut.set_aside(db, removed, object_bytes);
+        }
+        self.object_bytes -= object_bytes;
+        self.dirty += count as u64;
+        count
     }
 
     /// Lets two databases change places, for all clients.
@@ -584,6 +597,9 @@ impl Keyspace {
         }
         self.dbs.swap(one, other);
         self.fields.swap(one, other);
+        if let Some(cut) = &mut self.cut {
+            cut.swap(one, other);
+        }
         let in_db = |db: usize| {
             let (table, now_ms) = (self.dbs.get(db), self.now_ms);
             move |key: &[u8]| table.map_or(Presence::Missing, |table| presence(table, key, now_ms))
