@@ -98,6 +98,7 @@ fn what_is_written_is_read_however_it_is_cut() {
             let (file, rows) = sample(Options {
                 compression,
                 checksum,
+                ..Options::default()
             });
             for piece_bytes in [1, 2, 3, 7, 64, 1000, file.len()] {
                 let loaded = load(&file, piece_bytes).expect("a whole file");

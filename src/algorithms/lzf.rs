@@ -13,6 +13,8 @@ pub struct Compressor {
     /// Position of the last occurrence of three bytes, counted from `base`; smaller numbers are of earlier calls.
     table: Box<[u32]>,
     base: u32,
+    /// Strings longer than this are better left as they are: a matter of time, for who asks.
+    pub longest_bytes: usize,
 }
 
 impl Default for Compressor {
@@ -27,6 +29,7 @@ impl Compressor {
         Compressor {
             table: vec![0; 1 << HASH_BITS].into_boxed_slice(),
             base: 1,
+            longest_bytes: usize::MAX,
         }
     }
 

@@ -72,13 +72,25 @@ pub fn write_string(out: &mut Vec<u8>, text: &[u8], compressor: Option<&mut Comp
         return;
     }
     if text.len() >= MIN_COMPRESSED
-        && let Some(compressor) = compressor
+        && let Some(compressor) = compressor.filter(|with| text.len() <= with.longest_bytes)
         && write_compressed(out, text, compressor, text.len() - 4, text.len() - 4)
     {
         return;
     }
     write_length(out, text.len() as u64);
     out.put(text);
+}
+
+/// Appends the next bytes of a string that is written as it is, in parts of about `left` bytes; `at` is how much was
+/// written before. True when that was all.
+pub fn write_slice(out: &mut Vec<u8>, text: &[u8], at: &mut usize, left: usize) -> bool {
+    if *at == 0 {
+        write_length(out, text.len() as u64);
+    }
+    let end = at.saturating_add(left.max(1)).min(text.len());
+    out.put(text.get(*at..end).unwrap_or_default());
+    *at = end;
+    end == text.len()
 }
 
 fn write_integer(out: &mut Vec<u8>, value: i64) -> bool {

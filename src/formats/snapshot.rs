@@ -14,7 +14,7 @@ pub use reader::{LoadError, Modules, Problem, Reader};
 use std::borrow::Cow;
 
 use super::functions;
-use super::objects::{self, Loaded};
+use super::objects::{self, Loaded, Part};
 use super::rdb;
 use crate::algorithms::bytes::Append;
 use crate::algorithms::crc64::Crc64;
@@ -81,6 +81,8 @@ pub enum Item<'a> {
 pub struct Options {
     /// Compress long strings (`rdbcompression`).
     pub compression: bool,
+    /// Except for those that are longer than this.
+    pub longest_compressed: usize,
     /// Compute the checksum (`rdbchecksum`).
     pub checksum: bool,
 }
@@ -89,6 +91,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             compression: true,
+            longest_compressed: usize::MAX,
             checksum: true,
         }
     }
@@ -104,7 +107,11 @@ impl Writer {
     /// A writer for one file.
     pub fn new(options: Options) -> Writer {
         Writer {
-            compressor: options.compression.then(Compressor::new),
+            compressor: options.compression.then(|| {
+                let mut compressor = Compressor::new();
+                compressor.longest_bytes = options.longest_compressed;
+                compressor
+            }),
             checksum: options.checksum.then(Crc64::new),
         }
     }
@@ -144,11 +151,18 @@ impl Writer {
         });
     }
 
-    /// Starts a database. The counts are hints.
-    pub fn database(&mut self, out: &mut Vec<u8>, index: u64, keys: u64, expiring: u64) {
+    /// Goes on with entries of a database, new or met before.
+    pub fn select(&mut self, out: &mut Vec<u8>, index: u64) {
         self.summed(out, |_, out| {
             out.push(DATABASE);
             rdb::write_length(out, index);
+        });
+    }
+
+    /// Starts a database. The counts are hints.
+    pub fn database(&mut self, out: &mut Vec<u8>, index: u64, keys: u64, expiring: u64) {
+        self.select(out, index);
+        self.summed(out, |_, out| {
             out.push(SIZES);
             rdb::write_length(out, keys);
             rdb::write_length(out, expiring);
@@ -167,17 +181,37 @@ impl Writer {
 
     /// Appends a key with its value.
     pub fn entry(&mut self, out: &mut Vec<u8>, entry: &Entry<'_>, attributes: &Attributes) {
+        self.part(out, entry, attributes, &mut Part::whole());
+    }
+
+    /// Appends a part of a key with its value, as [`objects::write_part`] does; true when that was the last.
+    pub fn part(
+        &mut self,
+        out: &mut Vec<u8>,
+        entry: &Entry<'_>,
+        attributes: &Attributes,
+        part: &mut Part,
+    ) -> bool {
+        let mut is_end = false;
         self.summed(out, |this, out| {
-            write_attributes(out, attributes);
-            out.push(objects::type_byte(entry));
-            rdb::write_string(out, entry.key(), this.compressor.as_mut());
-            objects::write(out, entry, this.compressor.as_mut());
+            if part.is_at_start() {
+                write_attributes(out, attributes);
+                out.push(objects::type_byte(entry));
+                rdb::write_string(out, entry.key(), this.compressor.as_mut());
+            }
+            is_end = objects::write_part(out, entry, this.compressor.as_mut(), part);
         });
+        is_end
+    }
+
+    /// Says that no more items come; the checksum belongs behind that.
+    pub fn end_items(&mut self, out: &mut Vec<u8>) {
+        self.summed(out, |_, out| out.push(END));
     }
 
     /// Ends the file.
     pub fn end(&mut self, out: &mut Vec<u8>) {
-        self.summed(out, |_, out| out.push(END));
+        self.end_items(out);
         let checksum = self.checksum.as_ref().map_or(0, Crc64::value);
         out.put(&checksum.to_le_bytes());
     }

@@ -215,6 +215,12 @@ impl Keyspace {
             .collect()
     }
 
+    /// Copies of all databases. O(n).
+    #[cfg(feature = "debugger")]
+    pub fn copies(&self) -> Vec<Db> {
+        self.dbs.clone()
+    }
+
     /// Puts loaded databases in the place of the present ones. Every watched key counts as touched, every cached one as
     /// outdated.
     pub fn replace(&mut self, dbs: Vec<Db>) {

@@ -199,6 +199,19 @@ impl<T: Keyed> Runs<T> {
         self.chunks.iter().flatten()
     }
 
+    /// Shows the items from the first whose id is not below `from`, as long as `visit` returns true. True at the end. O(log n)
+    /// to the first.
+    pub fn visit_from(&self, from: Id, visit: &mut dyn FnMut(&T) -> bool) -> bool {
+        let mut place = self.seek(from);
+        while let Some(item) = self.get(place) {
+            if !visit(item) {
+                return false;
+            }
+            place = self.next(place);
+        }
+        true
+    }
+
     /// Puts an item in its place; false (and the item is dropped) when there is one with its id. O(log n), O(1) for the
     /// highest id.
     pub fn insert(&mut self, item: T) -> bool {

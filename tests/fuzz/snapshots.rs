@@ -104,6 +104,7 @@ fn damaged_file(source: &mut Source) -> Vec<u8> {
     let form = Form {
         compression: source.chance(50),
         checksum: source.chance(30),
+        ..Form::default()
     };
     let mut writer = Writer::new(form);
     let mut file = Vec::new();

@@ -6,13 +6,13 @@ mod aof;
 mod load;
 mod replay;
 mod save;
+mod saver;
 
 pub use save::Purpose;
 
 /// What is under way.
 #[derive(Default)]
 pub(super) struct Transfer {
-    saver: Option<save::Saver>,
     loader: Option<load::Loader>,
     replay: Option<Box<replay::Replay>>,
     /// `dirty` when the save under way began.
@@ -24,7 +24,7 @@ pub(super) struct Transfer {
 impl std::fmt::Debug for Transfer {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("Transfer")
-            .field("is_saving", &self.saver.is_some())
+            .field("is_loading", &self.loader.is_some())
             .finish_non_exhaustive()
     }
 }

@@ -1,10 +1,10 @@
 //! Snapshots: the data set as an RDB file, in pieces.
 
 use super::super::{Called, Engine};
-use crate::formats::snapshot::{Attributes, Modules, Options, Usage, Writer};
+use super::saver::Saver;
+use crate::formats::snapshot::Modules;
 use crate::resp::Reply;
 use crate::state::Block;
-use crate::values::Entry;
 use std::mem;
 
 /// What a snapshot is for.
@@ -21,25 +21,13 @@ pub enum Purpose {
 
 /// How long after a failed save the next one is tried (Redis: 5 s).
 const RETRY_PAUSE_MS: i64 = 5000;
-/// How many entries are written before the chunk's length is looked at.
-const ENTRIES_A_STEP: usize = 64;
-
-/// Where a save stands.
-pub(super) struct Saver {
-    writer: Writer,
-    is_begun: bool,
-    db: usize,
-    /// The place in the database, as of [`crate::structures::table::Table::scan`]; None before its header.
-    cursor: Option<u64>,
-}
-
 /// How often `save` rules that wait for more changes are looked at.
 const SAVE_CHECK_PAUSE_MS: i64 = 1000;
 
 impl Engine {
-    /// Starts a snapshot of the data set as it is now. Each [`Engine::next_chunk`] continues it; commands must not run
-    /// in between until the last chunk is out. Before a rewrite the host takes what was recorded so far: it belongs to the
-    /// segment that ends here.
+    /// Starts a snapshot: the data set as it is at this moment, the *cut*. Each [`Engine::next_chunk`] continues it, and
+    /// commands may run in between; what they change is written as it was before. A snapshot that is under way ends.
+    /// Before a rewrite the host takes what was recorded so far: it belongs to the segment that ends here.
     pub fn begin_snapshot(&mut self, purpose: Purpose) {
         if purpose == Purpose::Rewrite {
             self.server.aof.db = None;
@@ -48,42 +36,38 @@ impl Engine {
             self.transfer.dirty_at_start = self.keys.dirty;
             self.server.is_saving = true;
         }
-        let is_on = |name| self.server.config.value(name) == b"yes";
-        let writer = Writer::new(Options {
-            compression: is_on("rdbcompression"),
-            checksum: is_on("rdbchecksum"),
-        });
-        self.transfer.saver = Some(Saver {
-            writer,
-            is_begun: false,
-            db: 0,
-            cursor: None,
-        });
+        let saver = Saver::new(&self.keys, &self.server, self.now_ms);
+        self.keys.begin_cut(Box::new(saver));
     }
 
-    /// Appends the next chunk, about `limit_bytes` long, to `out`; false when the snapshot is complete.
+    /// Appends the next chunk, at most about `limit_bytes` long, to `out`; false when the snapshot is complete. The work is
+    /// limited as well, so a chunk may be empty and more to come. Only a write to a large value that is not written yet
+    /// takes long, see [`Saver`].
     pub fn next_chunk(&mut self, limit_bytes: usize, out: &mut Vec<u8>) -> bool {
-        let Some(mut saver) = self.transfer.saver.take() else {
-            return false;
-        };
-        if !saver.is_begun {
-            saver.is_begun = true;
-            saver.begin(self, out);
-        }
-        while saver.db < self.keys.db_count() {
-            if out.len() >= limit_bytes {
-                self.transfer.saver = Some(saver);
+        let mut left = limit_bytes.max(1);
+        let goal = out.len().saturating_add(left);
+        loop {
+            let Some(saver) = self.keys.keeper::<Saver>() else {
+                return false;
+            };
+            let is_drained = saver.drain(goal, out);
+            if left == 0 || !is_drained {
                 return true;
             }
-            saver.step(self, out);
+            if !self.keys.walk(&mut left)
+                && let Some(saver) = self.keys.keeper::<Saver>()
+                && saver.is_empty()
+            {
+                saver.end(out);
+                self.keys.end_cut();
+                return false;
+            }
         }
-        saver.writer.end(out);
-        false
     }
 
     /// The host reports how storing the snapshot went. Clients that wait in SAVE get their reply.
     pub fn end_snapshot(&mut self, is_ok: bool) {
-        self.transfer.saver = None;
+        self.keys.end_cut();
         self.server.is_saving = false;
         self.server.is_last_save_ok = is_ok;
         if is_ok {
@@ -104,12 +88,12 @@ impl Engine {
 
     /// Ends a snapshot for [`Purpose::Copy`], complete or not.
     pub fn end_copy(&mut self) {
-        self.transfer.saver = None;
+        self.keys.end_cut();
     }
 
     /// DEBUG RELOAD: the data set goes through a snapshot and comes back.
     pub(in crate::engine) fn reload(&mut self, reply: &mut Reply) -> Called {
-        if self.server.is_saving || self.transfer.saver.is_some() {
+        if self.server.is_saving || self.keys.is_cut() {
             reply.error(b"ERR Background save already in progress");
             return Called::Replied;
         }
@@ -169,62 +153,4 @@ impl Engine {
                 .map_or(check_ms, |save_ms| save_ms.min(check_ms)),
         )
     }
-}
-
-impl Saver {
-    fn begin(&mut self, engine: &Engine, out: &mut Vec<u8>) {
-        self.writer.begin(out);
-        let created_s = (engine.now_ms / 1000).to_string();
-        let used_bytes = engine.keys.used_bytes().to_string();
-        let facts: [(&[u8], &[u8]); 4] = [
-            (b"redis-ver", b"8.2.3"),
-            (b"redis-bits", b"32"),
-            (b"ctime", created_s.as_bytes()),
-            (b"used-mem", used_bytes.as_bytes()),
-        ];
-        for (name, value) in facts {
-            self.writer.aux(out, name, value);
-        }
-        for source in engine.server.functions.sources() {
-            self.writer.function(out, source);
-        }
-    }
-
-    /// Writes some entries, or goes on to the next database.
-    fn step(&mut self, engine: &Engine, out: &mut Vec<u8>) {
-        let Some(table) = engine.keys.db(self.db).filter(|table| !table.is_empty()) else {
-            self.db += 1;
-            return;
-        };
-        let cursor = self.cursor.unwrap_or_else(|| {
-            self.writer.database(
-                out,
-                self.db as u64,
-                table.len() as u64,
-                table.volatile_len() as u64,
-            );
-            0
-        });
-        let now_s = engine.now_ms / 1000;
-        let next = table.scan(cursor, ENTRIES_A_STEP, |view| {
-            let entry = Entry::new(view);
-            let attributes = Attributes {
-                expire_ms: entry.expiry_ms(),
-                usage: idle(&entry, now_s),
-            };
-            self.writer.entry(out, &entry, &attributes);
-        });
-        self.cursor = Some(next);
-        if next == 0 {
-            self.cursor = None;
-            self.db += 1;
-        }
-    }
-}
-
-/// How long an entry was not used, if that is worth a word in the file.
-fn idle(entry: &Entry<'_>, now_s: i64) -> Option<Usage> {
-    let idle_s =
-        (now_s as u32).wrapping_sub(entry.view().clock()) & crate::structures::table::CLOCK_MAX;
-    (idle_s > 0).then_some(Usage::IdleSeconds(u64::from(idle_s)))
 }

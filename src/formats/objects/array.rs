@@ -8,6 +8,7 @@
 //! little-endian) that stand for their texts. Redis 8.8 reads all of them as this does; the tools around it describe them.
 
 use super::super::rdb::{self, Cursor, ReadError};
+use super::Part;
 use crate::algorithms::bytes::Append;
 use crate::algorithms::lzf::Compressor;
 use crate::algorithms::num::{write_f64, write_i64};
@@ -25,26 +26,40 @@ pub(super) fn type_byte(_value: &Array) -> u8 {
     TYPE
 }
 
-pub(super) fn write(out: &mut Vec<u8>, value: &Array, mut compressor: Option<&mut Compressor>) {
-    rdb::write_length(out, value.count());
-    rdb::write_length(out, u64::from(value.inserted().is_some()));
-    if let Some(inserted) = value.inserted() {
-        rdb::write_length(out, inserted);
+pub(super) fn write(
+    out: &mut Vec<u8>,
+    value: &Array,
+    mut compressor: Option<&mut Compressor>,
+    part: &mut Part,
+) -> bool {
+    if part.is_at_start() {
+        rdb::write_length(out, value.count());
+        rdb::write_length(out, u64::from(value.inserted().is_some()));
+        if let Some(inserted) = value.inserted() {
+            rdb::write_length(out, inserted);
+        }
+        part.enter(1);
     }
-    value.visit(0, MAX_INDEX, &mut |index, value| {
+    let mut is_end = true;
+    value.visit(part.at, MAX_INDEX, &mut |index, value| {
         rdb::write_length(out, index);
+        let mut length = size_of::<i64>();
         match value {
             Str::Int(number) => {
                 rdb::write_length(out, INT);
                 out.put(&number.to_le_bytes());
             }
             Str::Bytes(text) => {
+                length = text.len();
                 rdb::write_length(out, STRING);
                 rdb::write_string(out, text, compressor.as_deref_mut());
             }
         }
-        true
+        part.at = index + 1;
+        is_end = part.spend(length) || index == MAX_INDEX;
+        is_end
     });
+    is_end
 }
 
 pub(super) fn read(

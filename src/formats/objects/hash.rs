@@ -3,8 +3,10 @@
 use super::super::rdb;
 use super::super::rdb::{Cursor, ReadError};
 use super::super::ziplist;
+use super::Part;
 use crate::algorithms::bytes::Append;
 use crate::algorithms::lzf::Compressor;
+use crate::structures::item::Item;
 use crate::structures::listpack::{self, Listpack, ListpackRef};
 use crate::values::hash::{self, Hash, HashRef, Life};
 use crate::values::{Kind, Limits};
@@ -37,35 +39,72 @@ pub(super) fn type_byte(value: HashRef<'_>) -> u8 {
     }
 }
 
-pub(super) fn write(out: &mut Vec<u8>, value: HashRef<'_>, compressor: Option<&mut Compressor>) {
-    match value {
-        HashRef::Packed(pack) => rdb::write_string(out, pack.as_bytes(), compressor),
+pub(super) fn write(
+    out: &mut Vec<u8>,
+    value: HashRef<'_>,
+    compressor: Option<&mut Compressor>,
+    part: &mut Part,
+) -> bool {
+    let bytes = match value {
+        HashRef::Packed(pack) => pack.as_bytes(),
         HashRef::PackedEx(pack) => {
             out.put(&value.deadline_ms().unwrap_or(0).to_le_bytes());
-            rdb::write_string(out, pack.pack().as_bytes(), compressor);
+            pack.pack().as_bytes()
         }
-        HashRef::Few(_) | HashRef::Table(_) => write_table(out, value, compressor),
-    }
+        HashRef::Few(_) | HashRef::Table(_) => return write_table(out, value, compressor, part),
+    };
+    rdb::write_string(out, bytes, compressor);
+    part.spend(bytes.len());
+    true
 }
 
-fn write_table(out: &mut Vec<u8>, value: HashRef<'_>, mut compressor: Option<&mut Compressor>) {
-    let mut earliest_ms = i64::MAX;
-    let has_expiry = value.is_volatile();
-    if has_expiry {
-        value.each(&mut |_, _, expiry_ms| {
-            earliest_ms = earliest_ms.min(expiry_ms.unwrap_or(i64::MAX));
-        });
-        out.put(&earliest_ms.to_le_bytes());
+/// The earliest time to live. To find it takes a look at all fields, so a hash that is written in parts goes by a time that
+/// is possibly a little earlier.
+fn base_ms(value: HashRef<'_>, is_exact: bool) -> i64 {
+    if !is_exact {
+        return value.earliest_ms().unwrap_or(0);
     }
-    rdb::write_length(out, value.len() as u64);
-    value.each(&mut |field, text, expiry_ms| {
+    let mut earliest_ms = i64::MAX;
+    value.each(&mut |_, _, expiry_ms| {
+        earliest_ms = earliest_ms.min(expiry_ms.unwrap_or(i64::MAX));
+    });
+    earliest_ms
+}
+
+fn write_table(
+    out: &mut Vec<u8>,
+    value: HashRef<'_>,
+    mut compressor: Option<&mut Compressor>,
+    part: &mut Part,
+) -> bool {
+    let has_expiry = value.is_volatile();
+    let is_first = part.is_at_start();
+    if is_first {
         if has_expiry {
-            let after_ms = expiry_ms.map_or(0, |at_ms| at_ms - earliest_ms + 1);
+            part.base_ms = base_ms(value, part.is_whole());
+            out.put(&part.base_ms.to_le_bytes());
+        }
+        rdb::write_length(out, value.len() as u64);
+        part.enter(1);
+    }
+    let (base_ms, mut written) = (part.base_ms, 0);
+    let mut write_field = |field: Item<'_>, text: Item<'_>, expiry_ms: Option<i64>| {
+        if has_expiry {
+            let after_ms = expiry_ms.map_or(0, |at_ms| at_ms - base_ms + 1);
             rdb::write_length(out, after_ms as u64);
         }
-        rdb::write_string(out, &field.text(), compressor.as_deref_mut());
-        rdb::write_string(out, &text.text(), compressor.as_deref_mut());
-    });
+        let (field, text) = (field.text(), text.text());
+        rdb::write_string(out, &field, compressor.as_deref_mut());
+        rdb::write_string(out, &text, compressor.as_deref_mut());
+        written += field.len() + text.len();
+    };
+    if is_first && part.is_whole() {
+        value.each(&mut write_field);
+        return true;
+    }
+    part.at = value.scan(part.at, 1, &mut write_field);
+    part.spend(written);
+    part.at == 0
 }
 
 const BAD: ReadError = ReadError::Corrupt("a hash is not made of fields");
@@ -304,7 +343,7 @@ mod tests {
                 let is_table = hash.kind() == Kind::HashTable;
                 assert_eq!(is_table, entries < 2, "type {type_byte}");
                 let (mut out, kind) = (Vec::new(), type_byte_of(&hash));
-                write(&mut out, hash.view(), None);
+                write(&mut out, hash.view(), None, &mut Part::whole());
                 assert_eq!(fields(&read_as(kind, &out, entries).unwrap()), expected);
             }
             for length in 0..body.len() {

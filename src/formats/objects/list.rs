@@ -3,6 +3,7 @@
 use super::super::rdb;
 use super::super::rdb::{Cursor, ReadError};
 use super::super::ziplist;
+use super::Part;
 use crate::algorithms::lzf::Compressor;
 use crate::structures::listpack::Listpack;
 use crate::structures::quicklist::{NodeRef, Quicklist};
@@ -28,23 +29,35 @@ pub(super) fn write(
     out: &mut Vec<u8>,
     value: ListRef<'_>,
     mut compressor: Option<&mut Compressor>,
-) {
+    part: &mut Part,
+) -> bool {
     match value {
         ListRef::Packed(pack) => {
             rdb::write_length(out, 1);
             write_node(out, NodeRef::Packed(pack), compressor);
+            part.spend(pack.as_bytes().len());
+            true
         }
         ListRef::Linked(list) => {
-            rdb::write_length(out, list.node_count() as u64);
+            if part.is_at_start() {
+                rdb::write_length(out, list.node_count() as u64);
+                part.enter(1);
+            }
             let mut own = None;
-            for (at, node) in list.nodes().enumerate() {
+            for node in list.nodes_from(part.at as usize) {
+                let at = part.at as usize;
+                part.at += 1;
                 if compressor.is_none() && list.fill().is_inner(at, list.node_count()) {
                     let own = own.get_or_insert_with(Compressor::new);
                     write_inner_node(out, node, own);
                 } else {
                     write_node(out, node, compressor.as_deref_mut());
                 }
+                if !part.spend(parts(node).1.len()) {
+                    return false;
+                }
             }
+            true
         }
     }
 }

@@ -6,6 +6,7 @@
 mod array;
 mod hash;
 mod list;
+mod part;
 mod set;
 mod sorted_set;
 mod stream;
@@ -13,6 +14,7 @@ mod template;
 
 pub use template::Templates;
 
+pub use part::Part;
 use std::borrow::Cow;
 
 use super::rdb::{self, Cursor, ReadError};
@@ -55,21 +57,75 @@ pub fn of_valkey(type_byte: u8) -> Option<u8> {
 
 /// Appends a value, without its type byte; long strings in it are compressed if a compressor is given. O(size).
 pub fn write(out: &mut Vec<u8>, entry: &Entry<'_>, compressor: Option<&mut Compressor>) {
-    if let Some(value) = entry.string() {
-        rdb::write_string(out, &value.text(), compressor);
-    } else if let Some(value) = entry.list() {
-        list::write(out, value, compressor);
-    } else if let Some(value) = entry.set() {
-        set::write(out, value, compressor);
-    } else if let Some(value) = entry.hash() {
-        hash::write(out, value, compressor);
-    } else if let Some(value) = entry.sorted_set() {
-        sorted_set::write(out, value, compressor);
-    } else if let Some(value) = entry.stream() {
-        stream::write(out, value, compressor);
-    } else if let Some(value) = entry.array() {
-        array::write(out, value, compressor);
+    write_part(out, entry, compressor, &mut Part::whole());
+}
+
+/// Appends a part of a value, as far as `part` allows and at least something; true when that was the last. The value is
+/// the same as before, or this is its first part. O(what is written), and a look for where to go on.
+pub fn write_part(
+    out: &mut Vec<u8>,
+    entry: &Entry<'_>,
+    mut compressor: Option<&mut Compressor>,
+    part: &mut Part,
+) -> bool {
+    loop {
+        if write_step(out, entry, compressor.as_deref_mut(), part) {
+            return true;
+        }
+        if part.left() == 0 {
+            return false;
+        }
     }
+}
+
+/// The same, maybe only some of what is allowed.
+fn write_step(
+    out: &mut Vec<u8>,
+    entry: &Entry<'_>,
+    compressor: Option<&mut Compressor>,
+    part: &mut Part,
+) -> bool {
+    if let Some(value) = entry.string() {
+        write_text(out, &value.text(), compressor, part)
+    } else if let Some(value) = entry.list() {
+        list::write(out, value, compressor, part)
+    } else if let Some(value) = entry.set() {
+        set::write(out, value, compressor, part)
+    } else if let Some(value) = entry.hash() {
+        hash::write(out, value, compressor, part)
+    } else if let Some(value) = entry.sorted_set() {
+        sorted_set::write(out, value, compressor, part)
+    } else if let Some(value) = entry.stream() {
+        stream::write(out, value, compressor, part)
+    } else if let Some(value) = entry.array() {
+        array::write(out, value, compressor, part)
+    } else {
+        true
+    }
+}
+
+/// A string. Only what is neither short nor to be compressed is written in parts.
+fn write_text(
+    out: &mut Vec<u8>,
+    text: &[u8],
+    compressor: Option<&mut Compressor>,
+    part: &mut Part,
+) -> bool {
+    let is_compressed = compressor
+        .as_ref()
+        .is_some_and(|with| text.len() <= with.longest_bytes);
+    let is_short = text.len() < rdb::MIN_COMPRESSED;
+    if part.is_at_start() && (is_compressed || is_short || text.len() <= part.left()) {
+        rdb::write_string(out, text, compressor);
+        part.spend(text.len());
+        return true;
+    }
+    part.stage = 1;
+    let mut at = part.at as usize;
+    let is_end = rdb::write_slice(out, text, &mut at, part.left());
+    part.spend(at - part.at as usize);
+    part.at = at as u64;
+    is_end
 }
 
 /// Reads a value behind its type byte. O(size).

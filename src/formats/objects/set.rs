@@ -2,8 +2,10 @@
 
 use super::super::rdb;
 use super::super::rdb::{Cursor, ReadError};
+use super::Part;
 use crate::algorithms::lzf::Compressor;
 use crate::structures::intset::{self, Intset};
+use crate::structures::item::Item;
 use crate::structures::listpack::{self, Listpack};
 use crate::values::{Limits, Set, SetRef};
 
@@ -19,17 +21,40 @@ pub(super) fn type_byte(value: SetRef<'_>) -> u8 {
     }
 }
 
-pub(super) fn write(out: &mut Vec<u8>, value: SetRef<'_>, mut compressor: Option<&mut Compressor>) {
+pub(super) fn write(
+    out: &mut Vec<u8>,
+    value: SetRef<'_>,
+    mut compressor: Option<&mut Compressor>,
+    part: &mut Part,
+) -> bool {
     if let Some(bytes) = value.packed()
         && type_byte(value) != MEMBERS
     {
-        return rdb::write_string(out, bytes, compressor);
+        rdb::write_string(out, bytes, compressor);
+        part.spend(bytes.len());
+        return true;
     }
-    rdb::write_length(out, value.len() as u64);
-    value.walk(&mut |member| {
-        rdb::write_string(out, &member.text(), compressor.as_deref_mut());
-        true
-    });
+    let is_first = part.is_at_start();
+    if is_first {
+        rdb::write_length(out, value.len() as u64);
+        part.enter(1);
+    }
+    let mut written = 0;
+    let mut write_member = |member: Item<'_>| {
+        let text = member.text();
+        rdb::write_string(out, &text, compressor.as_deref_mut());
+        written += text.len();
+    };
+    if is_first && part.is_whole() {
+        value.walk(&mut |member| {
+            write_member(member);
+            true
+        });
+        return true;
+    }
+    part.at = value.scan(part.at, 1, &mut write_member);
+    part.spend(written);
+    part.at == 0
 }
 
 pub(super) fn read(

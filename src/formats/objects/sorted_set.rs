@@ -3,6 +3,7 @@
 use super::super::rdb;
 use super::super::rdb::{Cursor, ReadError};
 use super::super::ziplist;
+use super::Part;
 use crate::algorithms::bytes::Append;
 use crate::algorithms::lzf::Compressor;
 use crate::algorithms::num;
@@ -33,15 +34,28 @@ pub(super) fn write(
     out: &mut Vec<u8>,
     value: SortedSetRef<'_>,
     mut compressor: Option<&mut Compressor>,
-) {
+    part: &mut Part,
+) -> bool {
     if let SortedSetRef::Packed(list) = value {
-        return rdb::write_string(out, list.as_bytes(), compressor);
+        rdb::write_string(out, list.as_bytes(), compressor);
+        part.spend(list.as_bytes().len());
+        return true;
     }
-    rdb::write_length(out, value.len() as u64);
-    for (member, score) in value.walk(0..value.len(), true) {
-        rdb::write_string(out, &member.text(), compressor.as_deref_mut());
+    if part.is_at_start() {
+        rdb::write_length(out, value.len() as u64);
+        part.enter(1);
+    }
+    let rest = value.len().saturating_sub(part.at as usize);
+    for (member, score) in value.walk(0..rest, true) {
+        let text = member.text();
+        rdb::write_string(out, &text, compressor.as_deref_mut());
         out.put(&score.to_le_bytes());
+        part.at += 1;
+        if !part.spend(text.len()) {
+            return false;
+        }
     }
+    true
 }
 
 pub(super) fn read(
@@ -178,7 +192,7 @@ mod tests {
                 let set = read_as(type_byte, body, entries).unwrap();
                 assert_eq!(members(&set), expected, "type {type_byte}");
                 let mut out = Vec::new();
-                write(&mut out, set.view(), None);
+                write(&mut out, set.view(), None, &mut Part::whole());
                 let (kind, written) = if entries == 2 {
                     (SCORES, &scores)
                 } else {

@@ -15,10 +15,11 @@
 //! type 19 (Redis 7.0) lacks only the time a consumer was active.
 
 use super::super::rdb::{Cursor, ReadError, write_length, write_string};
+use super::Part;
 use crate::algorithms::bytes::Append;
 use crate::algorithms::lzf::Compressor;
 use crate::structures::listpack::{Listpack, is_valid};
-use crate::values::stream::{Consumer, Group, Id, Idempotence, NOBODY, Node, Pending};
+use crate::values::stream::{Group, Id, Idempotence, NOBODY, Node, Pending};
 use crate::values::{Limits, Stream};
 
 const TYPE: u8 = 21;
@@ -48,30 +49,70 @@ fn write_id(out: &mut Vec<u8>, id: Id) {
     write_length(out, id.seq);
 }
 
-pub(super) fn write(out: &mut Vec<u8>, value: &Stream, mut compressor: Option<&mut Compressor>) {
-    write_length(out, value.node_count() as u64);
-    for node in value.nodes() {
+/// The sections of a stream, in order; those of a group and of a consumer come again for each.
+const NODES: u8 = 1;
+const GROUP: u8 = 2;
+const PENDING: u8 = 3;
+const CONSUMER: u8 = 4;
+const OWNED: u8 = 5;
+
+/// Writes one section, or some of it.
+pub(super) fn write(
+    out: &mut Vec<u8>,
+    value: &Stream,
+    compressor: Option<&mut Compressor>,
+    part: &mut Part,
+) -> bool {
+    if part.is_at_start() {
+        write_length(out, value.node_count() as u64);
+        part.enter(NODES);
+    }
+    if part.stage == NODES {
+        if write_nodes(out, value, compressor, part) {
+            write_head(out, value);
+            part.enter(GROUP);
+        }
+        return false;
+    }
+    let type_byte = type_byte(value);
+    let Some(group) = value.groups().get(part.group) else {
+        match value.idempotence() {
+            Some(marks) => write_marks(out, marks),
+            None if type_byte == TYPE_GIVEN_BACK => write_marks(out, &Idempotence::default()),
+            None => {}
+        }
+        return true;
+    };
+    if write_group(out, group, compressor, part) {
+        if type_byte == TYPE_GIVEN_BACK {
+            write_given_back(out, group);
+        }
+        part.group += 1;
+        part.enter(GROUP);
+    }
+    false
+}
+
+fn write_nodes(
+    out: &mut Vec<u8>,
+    value: &Stream,
+    mut compressor: Option<&mut Compressor>,
+    part: &mut Part,
+) -> bool {
+    value.visit_nodes(part.id, &mut |node| {
         write_string(out, &node.id.to_bytes(), None);
         write_string(out, node.pack.as_bytes(), compressor.as_deref_mut());
-    }
+        part.pass(node.id, node.pack.as_bytes().len())
+    })
+}
+
+fn write_head(out: &mut Vec<u8>, value: &Stream) {
     write_length(out, value.len());
     for id in [value.last_id, value.first_id, value.max_deleted_id] {
         write_id(out, id);
     }
     write_length(out, value.entries_added);
     write_length(out, value.groups().len() as u64);
-    let type_byte = type_byte(value);
-    for group in value.groups() {
-        write_group(out, group, compressor.as_deref_mut());
-        if type_byte == TYPE_GIVEN_BACK {
-            write_given_back(out, group);
-        }
-    }
-    match value.idempotence() {
-        Some(marks) => write_marks(out, marks),
-        None if type_byte == TYPE_GIVEN_BACK => write_marks(out, &Idempotence::default()),
-        None => {}
-    }
 }
 
 fn write_given_back(out: &mut Vec<u8>, group: &Group) {
@@ -126,30 +167,56 @@ fn read_marks(cursor: &mut Cursor<'_>, stream: &mut Stream) -> Result<(), ReadEr
     Ok(())
 }
 
-fn write_group(out: &mut Vec<u8>, group: &Group, mut compressor: Option<&mut Compressor>) {
-    write_string(out, group.name(), compressor.as_deref_mut());
-    write_id(out, group.last_id);
-    write_length(out, group.entries_read.unwrap_or(-1) as u64);
-    write_length(out, group.all_pending().len() as u64);
-    for pending in group.all_pending().iter() {
-        out.put(&pending.id.to_bytes());
-        out.put(&pending.delivered_ms.to_le_bytes());
-        write_length(out, pending.count);
+/// Writes a section of a group, or some of it; true when there is no more.
+fn write_group(
+    out: &mut Vec<u8>,
+    group: &Group,
+    compressor: Option<&mut Compressor>,
+    part: &mut Part,
+) -> bool {
+    match (part.stage, group.nth_consumer(part.consumer)) {
+        (GROUP, _) => {
+            write_string(out, group.name(), compressor);
+            write_id(out, group.last_id);
+            write_length(out, group.entries_read.unwrap_or(-1) as u64);
+            write_length(out, group.all_pending().len() as u64);
+            part.spend(group.name().len());
+            part.enter(PENDING);
+        }
+        (PENDING, _) => {
+            let is_end = group.all_pending().visit_from(part.id, &mut |pending| {
+                out.put(&pending.id.to_bytes());
+                out.put(&pending.delivered_ms.to_le_bytes());
+                write_length(out, pending.count);
+                part.pass(pending.id, 0)
+            });
+            if is_end {
+                write_length(out, group.consumer_count() as u64);
+                part.consumer = 0;
+                part.enter(CONSUMER);
+            }
+        }
+        (CONSUMER, Some(consumer)) => {
+            write_string(out, consumer.name(), compressor);
+            out.put(&consumer.seen_ms.to_le_bytes());
+            out.put(&consumer.active_ms.to_le_bytes());
+            write_length(out, consumer.pending().len() as u64);
+            part.spend(consumer.name().len());
+            part.enter(OWNED);
+        }
+        (_, Some(consumer)) => {
+            let is_end = consumer.pending().visit_from(part.id, &mut |id| {
+                out.put(&id.to_bytes());
+                part.pass(*id, 0)
+            });
+            if is_end {
+                part.consumer += 1;
+                part.enter(CONSUMER);
+            }
+        }
+        (_, None) => return true,
     }
-    write_length(out, group.consumer_count() as u64);
-    for consumer in group.consumers() {
-        write_consumer(out, consumer, compressor.as_deref_mut());
-    }
-}
-
-fn write_consumer(out: &mut Vec<u8>, consumer: &Consumer, compressor: Option<&mut Compressor>) {
-    write_string(out, consumer.name(), compressor);
-    out.put(&consumer.seen_ms.to_le_bytes());
-    out.put(&consumer.active_ms.to_le_bytes());
-    write_length(out, consumer.pending().len() as u64);
-    for id in consumer.pending().iter() {
-        out.put(&id.to_bytes());
-    }
+    false
 }
 
 fn read_id(cursor: &mut Cursor<'_>) -> Result<Id, ReadError> {

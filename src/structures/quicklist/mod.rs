@@ -173,6 +173,16 @@ impl Quicklist {
         self.chunks.iter().map(Node::view)
     }
 
+    /// The nodes from the one on before which so many others stand. O(chunks) to the first.
+    pub fn nodes_from(&self, ordinal: usize) -> impl Iterator<Item = NodeRef<'_>> {
+        let mut next = self.chunks.place_of(ordinal);
+        core::iter::from_fn(move || {
+            let place = next?;
+            next = self.chunks.beside(place, true);
+            self.chunks.get(place).map(Node::view)
+        })
+    }
+
     /// The listpack, if there is one node, and that is one.
     pub fn only_pack(&self) -> Option<&Listpack> {
         match self.node_count() {

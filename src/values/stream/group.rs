@@ -135,6 +135,11 @@ impl Group {
             .filter_map(|number| self.consumer(*number))
     }
 
+    /// The consumer before whose name so many others stand. O(1).
+    pub fn nth_consumer(&self, place: usize) -> Option<&Consumer> {
+        self.consumer(*self.by_name.get(place)?)
+    }
+
     pub fn consumer_count(&self) -> usize {
         self.by_name.len()
     }

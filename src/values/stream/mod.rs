@@ -161,6 +161,11 @@ impl Log {
         self.nodes.iter()
     }
 
+    /// Shows the nodes from the first whose id is not below `from`, as [`Runs::visit_from`] does.
+    pub fn visit_nodes(&self, from: Id, visit: &mut dyn FnMut(&Node) -> bool) -> bool {
+        self.nodes.visit_from(from, visit)
+    }
+
     pub fn node_count(&self) -> usize {
         self.nodes.len()
     }

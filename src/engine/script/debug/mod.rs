@@ -15,13 +15,13 @@ mod talk;
 
 use std::mem;
 
-use super::super::{Called, Engine, LogRecord, Modules, Purpose, SessionId};
+use super::super::{Called, Engine, LogRecord, SessionId};
 use super::{Running, ScriptHost};
 use crate::algorithms::bytes::{Append, Bytes};
 use crate::keyspace::Keyspace;
 use crate::lua::vm::Interrupt;
 use crate::lua::{Call, Thrown, Value, Vm};
-use crate::resp::{Cell, Encoding, Error, Parser, Reply};
+use crate::resp::{Cell, Encoding, Parser, Reply};
 use crate::state::scripts::{
     HostFunction, Machine, ScriptCall, Shebang, error_reply, open_debugging, sha1hex, status_reply,
 };
@@ -204,16 +204,7 @@ impl Engine {
                 .map(Bytes::owned)
                 .collect(),
         };
-        let copy = match session.debug == DebugMode::Copy {
-            true => match self.copy_of_data() {
-                Ok(copy) => Some(copy),
-                Err(error) => {
-                    reply.error(error.text());
-                    return Called::Replied;
-                }
-            },
-            false => None,
-        };
+        let copy = (session.debug == DebugMode::Copy).then(|| self.copy_of_data());
         session.is_debugging = true;
         self.is_holding |= copy.is_none();
         let debugger = Debugger {
@@ -343,23 +334,13 @@ impl Engine {
         }
     }
 
-    /// The data once more, by way of a snapshot.
-    fn copy_of_data(&mut self) -> Result<Box<Keyspace>, Error> {
-        let transfer = mem::take(&mut self.transfer);
-        let (is_saving, last_load) = (self.server.is_saving, self.server.last_load);
-        let mut bytes = Vec::new();
-        self.begin_snapshot(Purpose::Save);
-        while self.next_chunk(usize::MAX, &mut bytes) {}
+    /// The data once more.
+    fn copy_of_data(&mut self) -> Box<Keyspace> {
         let seed = self.server.scripts.seed().clone();
         let mut copy = Keyspace::new(self.keys.db_count(), seed, self.now_ms);
         self.server.config.apply_to(&mut copy);
-        mem::swap(&mut self.keys, &mut copy);
-        self.begin_load(Modules::Refuse);
-        let loaded = self.load_chunk(&bytes).and_then(|()| self.end_load());
-        mem::swap(&mut self.keys, &mut copy);
-        self.transfer = transfer;
-        (self.server.is_saving, self.server.last_load) = (is_saving, last_load);
-        loaded.map(|()| Box::new(copy))
+        copy.replace(self.keys.copies());
+        Box::new(copy)
     }
 
     /// Puts a copy in the place of the data; what was there before.
