@@ -27,6 +27,7 @@ export { RedstartError, type RedstartErrorKind, ReplyError } from "./errors.ts";
 export type { SaveReport } from "./persist.ts";
 export type {
 	ExportOptions,
+	ImportOptions,
 	ImportReport,
 	RdbSource,
 	TransferOptions,

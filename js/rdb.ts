@@ -1,6 +1,6 @@
 /** RDB files in and out of an open database, in pieces, so that the page stays alive and other commands run meanwhile. */
 
-import { Chunks, type LoadReport, piecesOf } from "./dataset.ts";
+import { Chunks, type LoadOptions, type LoadReport, piecesOf } from "./dataset.ts";
 import type { Engine } from "./engine.ts";
 import { RedstartError } from "./errors.ts";
 import { soon } from "./soon.ts";
@@ -28,6 +28,8 @@ export interface TransferOptions {
 	/** Gives it up; the promise rejects with the signal's reason. */
 	signal?: AbortSignal;
 }
+
+export interface ImportOptions extends TransferOptions, LoadOptions {}
 
 export interface ExportOptions extends TransferOptions {
 	/** What to make: one array of bytes (the default), or a Blob, which can be longer than memory has room for. */
@@ -57,14 +59,14 @@ const CHUNK_BYTES = 1 << 20;
 export async function importRdb(
 	place: Place,
 	source: RdbSource,
-	{ onProgress, signal }: TransferOptions = {},
+	{ onProgress, signal, ...options }: ImportOptions = {},
 ): Promise<ImportReport> {
 	const from_ms = performance.now();
 	const { engine } = place;
 	const total_bytes = lengthOf(source);
 	const turns = new Turns(signal);
 	let done_bytes = 0;
-	const load = engine.dataset.beginLoad();
+	const load = engine.dataset.beginLoad(options);
 	try {
 		for await (const chunk of chunksOf(source, signal)) {
 			for (const piece of piecesOf(chunk)) {

@@ -8,10 +8,10 @@ import { type LoadOptions, Persistence, type SaveReport } from "./persist.ts";
 import {
 	type ExportOptions,
 	exportRdb,
+	type ImportOptions,
 	type ImportReport,
 	importRdb,
 	type RdbSource,
-	type TransferOptions,
 } from "./rdb.ts";
 import { type Reply, type ReplyMode, type ReplyOptions, replyMode, TEXT_MODE } from "./reply.ts";
 import { Bridge } from "./share/broadcast.ts";
@@ -434,9 +434,10 @@ export class Redstart extends Client {
 	 * Replaces the dataset by that of an RDB file, as Redis' SAVE writes it: bytes, a file the user chose, what `fetch`
 	 * gave, a stream. It is read piece by piece, aside of the dataset, which can be used meanwhile and is exchanged at the
 	 * end; watched keys count as changed then. Resolves once the new dataset is stored, where there is storage. A file that
-	 * is damaged changes nothing: ReplyError. Another import that begins meanwhile ends this one.
+	 * is damaged changes nothing: ReplyError. Another import that begins meanwhile ends this one. Data of modules, which
+	 * are not here, is a reason to refuse a file, too, unless `modules` is `"skip"`.
 	 */
-	importRdb(source: RdbSource, options?: TransferOptions): Promise<ImportReport> {
+	importRdb(source: RdbSource, options?: ImportOptions): Promise<ImportReport> {
 		return importRdb(this.core, source, options);
 	}
 

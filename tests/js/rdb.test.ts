@@ -177,6 +177,25 @@ describe("an import", () => {
 		check(db, 10);
 	});
 
+	it("refuses data of modules, or leaves it out", async () => {
+		const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+		const id = [..."ReJSON-RL"].reduce((sum, letter) => sum * 64n + BigInt(letters.indexOf(letter)), 0n);
+		const module = Buffer.alloc(9, 0x81);
+		module.writeBigUInt64BE(id * 1024n + 3n, 1);
+		const text = (words: string) => Buffer.from(words, "latin1");
+		// A value of version 2 with no parts, then a string; no checksum.
+		const file = Buffer.concat([
+			text("REDIS0011\xfe\x00\x07\x01k"),
+			module,
+			text("\x00\x00\x01s\x01v\xff"),
+			Buffer.alloc(8),
+		]);
+		const db = await open();
+		await expect(db.importRdb(file)).rejects.toThrow(/ReJSON-RL/);
+		expect(await db.importRdb(file, { modules: "skip" })).toMatchObject({ keys: 1, skipped: 1 });
+		expect(db.get("s")).toBe("v");
+	});
+
 	it("can be given up, and closes what it read", async () => {
 		const file = await sample(30_000);
 		const db = await open();

@@ -10,8 +10,9 @@ interface Parts {
 	readonly changed: () => void;
 }
 
-/** What an RDB file begins with. */
-const MAGIC = "REDIS";
+/** What an RDB file of Redis or Valkey begins with. */
+const MAGIC = /^(REDIS|VALKEY)/;
+const MAGIC_BYTES = 6;
 
 export class DumpFiles {
 	private readonly parts: Parts;
@@ -50,20 +51,21 @@ export class DumpFiles {
 		const { database, changed } = this.parts;
 		if (this.transfer) return;
 		const start = await file
-			.slice(0, MAGIC.length)
+			.slice(0, MAGIC_BYTES)
 			.text()
 			.catch(() => "");
-		if (start !== MAGIC) {
-			this.parts.notice(`${file.name} is no RDB file: it does not begin with ${MAGIC}. Nothing was changed.`);
+		if (!MAGIC.test(start)) {
+			this.parts.notice(`${file.name} is no RDB file: it does not begin with REDIS. Nothing was changed.`);
 			return;
 		}
 		const { keys } = database.stats();
 		if (keys > 0 && !(await this.mayReplace(file, keys))) return;
 		await this.run(`Opening ${file.name}`, file.name, async (options) => {
-			const report = await database.importRdb(file, options);
+			const report = await database.importRdb(file, { ...options, modules: "skip" });
 			changed();
 			const expired = report.expired > 0 ? `; ${formatCount(report.expired)} had expired` : "";
-			const skipped = report.skipped > 0 ? `; ${formatCount(report.skipped)} of modules were left out` : "";
+			const skipped =
+				report.skipped > 0 ? `; ${formatCount(report.skipped)} values of modules were left out` : "";
 			const count = `${formatCount(report.keys)} ${report.keys === 1 ? "key" : "keys"}`;
 			return `${file.name} is open: ${count} in ${(report.took_ms / 1000).toFixed(1)} s${expired}${skipped}.`;
 		});
