@@ -15,6 +15,7 @@ const ENTRIES = [
 	{ name: "workerd", platform: "neutral", external: ["./redstart_bg.wasm"] },
 	{ name: "edge", platform: "neutral", external: ["./redstart_bg.wasm"] },
 	{ name: "storage", platform: "neutral", external: [] },
+	{ name: "storage-node", platform: "node", external: [] },
 	{ name: "inline", platform: "neutral", external: ["./wasm-text.js"] },
 	{ name: "wasm-text", platform: "neutral", external: [] },
 	{ name: "serve", platform: "node", external: [] },
@@ -83,6 +84,7 @@ const DECLARATIONS = {
 	index: ["index"],
 	edge: ["index", "edge/kv", "storage/durable-object", "storage/kv"],
 	storage: ["entry/storage"],
+	"storage-node": ["entry/storage-node"],
 	serve: ["entry/serve"],
 	ioredis: ["entry/ioredis"],
 };
@@ -102,6 +104,7 @@ async function declare() {
 			"js/index.ts",
 			"js/edge/kv.ts",
 			"js/entry/storage.ts",
+			"js/entry/storage-node.ts",
 			"js/entry/serve.ts",
 			"js/entry/ioredis.ts",
 			...flags,
