@@ -260,11 +260,16 @@ export class AsyncClient<
 	async call<T = Reply>(name: string, ...args: Arg[]): Promise<Awaited<T>> {
 		const { engine, table } = this.link.connection;
 		if (engine.isHolding && !isHeardWhileHeld(name, args[0])) await engine.whenHeard();
-		const op = engine.op(name);
-		if (op !== NO_OP && table.isScript(op)) {
-			return (await patiently(this.link, (other) => other.runOp(op, args, this.mode))) as Awaited<T>;
+		try {
+			const op = engine.op(name);
+			if (op !== NO_OP && table.isScript(op)) {
+				return (await patiently(this.link, (other) => other.runOp(op, args, this.mode))) as Awaited<T>;
+			}
+			return (await Client.prototype.call.call(this, name, ...args)) as Awaited<T>;
+		} finally {
+			const stored = engine.whenStored?.();
+			if (stored) await stored;
 		}
-		return (await Client.prototype.call.call(this, name, ...args)) as Awaited<T>;
 	}
 
 	run<T>(script: Script<T>, keys: readonly Key[] = [], args: readonly Arg[] = []): Result<M, T> {
@@ -274,7 +279,12 @@ export class AsyncClient<
 	private async runScript(script: Script<unknown>, keys: readonly Key[], args: readonly Arg[]) {
 		const { engine } = this.link.connection;
 		if (engine.isHolding) await engine.whenHeard();
-		return await patiently(this.link, (other) => script.run(other, keys, args, this.mode));
+		try {
+			return await patiently(this.link, (other) => script.run(other, keys, args, this.mode));
+		} finally {
+			const stored = engine.whenStored?.();
+			if (stored) await stored;
+		}
 	}
 
 	script<T = Reply>(source: string, options: ScriptOptions = {}): BoundScript<M, T> {
@@ -302,7 +312,12 @@ export class AsyncClient<
 	private async batch(requests: readonly Request[], isMulti: boolean): Promise<unknown[] | null> {
 		const { engine } = this.link.connection;
 		if (engine.isHolding) await engine.whenHeard();
-		return runBatch(this.link, requests, this.mode, isMulti);
+		try {
+			return runBatch(this.link, requests, this.mode, isMulti);
+		} finally {
+			const stored = engine.whenStored?.();
+			if (stored) await stored;
+		}
 	}
 
 	async *scanIterator(options: ScanOptions = {}): AsyncIterableIterator<Item<M>> {
@@ -540,9 +555,15 @@ install(AsyncClient.prototype, (entry) => {
 	return async function (this: AsyncClient, ...args: never[]) {
 		const { engine } = this.link.connection;
 		if (engine.isHolding && !isHeard) await engine.whenHeard();
-		if (!entry.isScript) return await method.apply(this, args);
-		const list = words(entry, args);
-		return await patiently(this.link, (other) => other.runEntry(entry, list, this.mode));
+		try {
+			if (!entry.isScript) return await method.apply(this, args);
+			const list = words(entry, args);
+			return await patiently(this.link, (other) => other.runEntry(entry, list, this.mode));
+		} finally {
+			// What is answered is stored.
+			const stored = engine.whenStored?.();
+			if (stored) await stored;
+		}
 	};
 });
 install(Pipeline.prototype, (entry) => {

@@ -129,13 +129,20 @@ export class Connection {
 		}
 	}
 
-	/** Waits for the reply of a blocked call. */
-	private wait(mode: ReplyMode): Promise<Reply> {
-		this.engine.wait(1);
-		return new Promise<Reply>((resolve, reject) => {
-			this.waiter = { resolve, reject, mode };
-			this.isFree = false;
-		}).finally(() => this.engine.wait(-1));
+	/** Waits for the reply of a blocked call, and until what it did is stored. */
+	private async wait(mode: ReplyMode): Promise<Reply> {
+		const { engine } = this;
+		engine.wait(1);
+		try {
+			return await new Promise<Reply>((resolve, reject) => {
+				this.waiter = { resolve, reject, mode };
+				this.isFree = false;
+			});
+		} finally {
+			engine.wait(-1);
+			const stored = engine.whenStored?.();
+			if (stored) await stored;
+		}
 	}
 
 	/** Throws unless the session takes a command now. */

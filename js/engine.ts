@@ -83,6 +83,11 @@ export class Engine {
 
 	/** There are bytes for the append-only file; told once they are all there that this turn of the loop brings. */
 	onAof: (() => void) | undefined;
+	/**
+	 * What to wait for before a client gets its reply, so that everything done by now is in storage; undefined when it is.
+	 * Whoever answers at once need not ask.
+	 */
+	whenStored: (() => Promise<void> | undefined) | undefined;
 
 	/** The dataset as files. */
 	readonly dataset: Dataset;
@@ -692,6 +697,11 @@ export class Engine {
 	/** Something waits to be appended. */
 	get hasAof(): boolean {
 		return this.words[this.ctrl + AOF] !== 0;
+	}
+
+	/** A measure of how much that is. */
+	get aofPending(): number {
+		return this.words[this.ctrl + AOF] as number;
 	}
 
 	private tellAof(): void {

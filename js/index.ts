@@ -24,7 +24,7 @@ export {
 	type SessionEvents,
 } from "./engine.ts";
 export { RedstartError, type RedstartErrorKind, ReplyError } from "./errors.ts";
-export type { SaveReport } from "./persist.ts";
+export type { SaveReport } from "./persist/persist.ts";
 export type {
 	ExportOptions,
 	ImportOptions,

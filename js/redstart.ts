@@ -4,7 +4,8 @@ import { ASYNC_DISPOSE, Client, DISPOSE, type Link } from "./client.ts";
 import { Connection, OpTable } from "./connection.ts";
 import { type Arg, Engine, type HostRequest, type ScriptLimits } from "./engine.ts";
 import { RedstartError, ReplyError } from "./errors.ts";
-import { type LoadOptions, Persistence, type SaveReport } from "./persist.ts";
+import { type LoadOptions, Persistence, type SaveReport } from "./persist/persist.ts";
+import { findPlace, hasLocks, type Place, takeLock } from "./place.ts";
 import {
 	type ExportOptions,
 	exportRdb,
@@ -15,7 +16,6 @@ import {
 } from "./rdb.ts";
 import { type Reply, type ReplyMode, type ReplyOptions, replyMode, TEXT_MODE } from "./reply.ts";
 import { Bridge } from "./share/broadcast.ts";
-import { IndexedDbStorage } from "./storage/indexeddb.ts";
 import type { Storage } from "./storage/storage.ts";
 import { toText } from "./text.ts";
 import { compile, compileSync, type Glue, instantiate, type Statistics, type WasmInput } from "./wasm.ts";
@@ -52,7 +52,7 @@ export interface DatabaseEvents {
 	save: SaveReport;
 	/** Changes are not stored: storage is absent, full, taken over or failing. Commands go on. */
 	"persistence-lost": RedstartError;
-	/** The tab that owned the database is gone, and this one owns it now: changes are stored. */
+	/** Changes are stored again: storage works as it should, or the tab that owned the database is gone and this one owns it. */
 	"persistence-gained": undefined;
 	/** The engine trapped and was rebuilt from storage. */
 	reopen: RedstartError;
@@ -63,22 +63,6 @@ export interface DatabaseEvents {
 	close: undefined;
 }
 
-interface Target {
-	scheme: string;
-	name: string;
-}
-
-function parseUrl(url: string): Target {
-	const [, scheme = "", name = ""] = /^([a-z]+):\/\/(.*)$/.exec(url) ?? [];
-	if (scheme !== "memory" && scheme !== "idb") {
-		throw new RedstartError("unsupported", `no database at "${url}": use memory:// or idb://name`);
-	}
-	if (scheme === "idb" && !name) throw new RedstartError("unsupported", "idb:// wants a name: idb://app");
-	return { scheme, name };
-}
-
-/** A dataset in IndexedDB is small and the next reload near: it is saved a second after a change. */
-const IDB_SAVE_RULE = "1 1";
 const SPARE_CONNECTIONS = 4;
 
 type WasmSource = () => WasmInput;
@@ -108,6 +92,8 @@ async function moduleFor(options: OpenOptions): Promise<WebAssembly.Module> {
 class Core implements Link {
 	readonly module: WebAssembly.Module;
 	readonly options: OpenOptions;
+	/** Where the dataset is kept; undefined in memory. */
+	private place: Place | undefined;
 	engine: Engine;
 	glue: Glue | undefined;
 	table: OpTable;
@@ -127,13 +113,14 @@ class Core implements Link {
 	private stopWatching: (() => void) | undefined;
 	private releaseLock: (() => void) | undefined;
 
-	constructor(module: WebAssembly.Module, options: OpenOptions) {
+	constructor(module: WebAssembly.Module, options: OpenOptions, place?: Place) {
 		this.module = module;
 		this.options = options;
+		this.place = place;
 		this.engine = this.start();
 		this.table = new OpTable(this.engine);
 		this.connection = this.connect();
-		this.configure(options.config);
+		this.configure();
 	}
 
 	private start(): Engine {
@@ -143,7 +130,13 @@ class Core implements Link {
 		engine.onRequest = (request) => this.serve(request);
 		engine.onTrap = (error) => this.rebuild(error);
 		engine.onListenerError = (error) => this.emit("error", error);
+		this.setKeeps(engine);
 		return engine;
+	}
+
+	private setKeeps(engine: Engine): void {
+		const { place } = this;
+		engine.dataset.setKeeps(place ? (place.storage.hasAof ? "aof" : "snapshots") : "nothing");
 	}
 
 	private connect(): Connection {
@@ -152,9 +145,30 @@ class Core implements Link {
 		return connection;
 	}
 
-	configure(config: Readonly<Record<string, Arg>> = {}): void {
-		for (const [name, value] of Object.entries(config)) {
-			this.connection.run("CONFIG", ["SET", name, value], TEXT_MODE);
+	/** Sets what the place wants, and then what the caller wants. */
+	configure(more: Readonly<Record<string, Arg>> = {}): void {
+		this.control((connection) => {
+			const all = { ...this.place?.config, ...this.options.config, ...more };
+			for (const [name, value] of Object.entries(all))
+				connection.run("CONFIG", ["SET", name, value], TEXT_MODE);
+		});
+	}
+
+	/** The value of a directive. */
+	private directive(name: string): string {
+		const found = this.control((connection) => connection.run("CONFIG", ["GET", name], TEXT_MODE));
+		return String(Object.values(found as Record<string, Reply>)[0] ?? "");
+	}
+
+	/** Asks the engine, whatever the main session is doing. */
+	private control<T>(use: (connection: Connection) => T): T {
+		const { connection, engine, table } = this;
+		if (connection.engine === engine && connection.isFree && !connection.isMulti) return use(connection);
+		const other = new Connection(engine, table);
+		try {
+			return use(other);
+		} finally {
+			other.close();
 		}
 	}
 
@@ -218,6 +232,15 @@ class Core implements Link {
 				else if (toText(args[0] as Uint8Array) === "sync") this.persistence.save().catch(() => undefined);
 				else this.persistence.saveSoon();
 				return;
+			case "rewrite":
+				this.persistence?.rewrite().catch(() => undefined);
+				return;
+			case "appendonly":
+				this.reconfigure(name, args[0] as Uint8Array);
+				return;
+			case "config":
+				this.reconfigure(toText(args[0] as Uint8Array), args[1] as Uint8Array);
+				return;
 			case "shutdown":
 				void this.close(toText(args[0] as Uint8Array) !== "nosave").catch((error) =>
 					this.emit("error", error),
@@ -230,10 +253,14 @@ class Core implements Link {
 
 	// ---- storage ----
 
+	/** Fills the engine from storage and keeps what changes. */
 	async attach(storage: Storage, options: LoadOptions): Promise<void> {
 		const persistence = new Persistence(storage, {
 			onSave: (report) => this.emit("save", report),
 			onLost: (error) => this.emit("persistence-lost", error),
+			onGained: () => this.emit("persistence-gained", undefined),
+			onLog: (level, text) => this.emit("log", { level, text }),
+			config: (name) => this.directive(name),
 		});
 		this.loadOptions = { keepCorrupt: this.options.onCorrupt === "keep", ...options };
 		await persistence.load(this.engine, this.loadOptions);
@@ -241,9 +268,28 @@ class Core implements Link {
 		this.stopWatching = persistence.watchPage();
 	}
 
+	/** Comes to own the storage that it only read. */
+	async inherit(): Promise<boolean> {
+		const { persistence } = this;
+		if (!persistence || !(await persistence.takeOver(() => this.configure()))) return false;
+		this.loadOptions = { ...this.loadOptions, isReader: false, isExclusive: true };
+		return true;
+	}
+
+	/** Nothing is kept any more. */
+	detach(): void {
+		this.place = undefined;
+		this.configure({ appendonly: "no" });
+		this.setKeeps(this.engine);
+	}
+
+	private reconfigure(name: string, value: Uint8Array): void {
+		this.persistence?.reconfigure(name, toText(value)).catch(() => undefined);
+	}
+
 	/** The dataset is another one now, from a file. */
 	async replaced(): Promise<void> {
-		await this.persistence?.saveIfOwner();
+		await this.persistence?.replaced();
 	}
 
 	/** Hears and tells other engines of the same name through `bridge`. */
@@ -266,9 +312,9 @@ class Core implements Link {
 		this.engine = this.start();
 		this.table = new OpTable(this.engine);
 		if (this.bridge) this.join(this.bridge);
+		this.configure();
 		const finish = () => {
 			this.connection.attach(this.engine, this.table);
-			this.configure(this.options.config);
 			this.emit("reopen", error);
 		};
 		const { persistence } = this;
@@ -307,7 +353,7 @@ class Core implements Link {
 		const { persistence } = this;
 		try {
 			if (isSaving) await this.endScript();
-			if (isSaving && this.engine.dirty > 0) await persistence?.saveIfOwner();
+			await persistence?.finish(isSaving);
 		} finally {
 			const closed = new RedstartError("closed", "the database is closed");
 			for (const connection of [...this.lent, ...this.spare, ...this.sessions, this.connection]) {
@@ -372,19 +418,21 @@ export class Redstart extends Client {
 		this.core = core;
 	}
 
-	/** Opens `memory://`, `memory://name` or `idb://name`. */
+	/** Opens `memory://`, `memory://name`, `idb://name`, or what else this host has. */
 	static async open(url = "memory://", options: OpenOptions = {}): Promise<Redstart> {
-		const target = parseUrl(url);
-		const core = new Core(await moduleFor(options), options);
+		const { storage } = options;
+		const found = await findPlace(url);
+		const place = storage ? { storage } : found.place;
+		const core = new Core(await moduleFor(options), options, place);
 		const database = new Redstart(core, replyMode(options));
 		try {
-			if (options.storage) await core.attach(options.storage, {});
-			else if (target.scheme === "idb") await attachIndexedDb(core, target.name);
+			if (place) await attach(core, place);
+			else if (found.problem) core.emit("persistence-lost", found.problem);
 		} catch (error) {
 			core.engine.close();
 			throw error;
 		}
-		const name = options.broadcast ?? target.name;
+		const name = options.broadcast ?? found.name;
 		if (name && Bridge.isAvailable) core.join(new Bridge(name, core.engine));
 		return database;
 	}
@@ -471,43 +519,30 @@ export class Redstart extends Client {
 	}
 }
 
-/** Without IndexedDB the database lives in memory, and says so. */
-async function attachIndexedDb(core: Core, name: string): Promise<void> {
+/** Where its storage does not work the database lives in memory, and says so. */
+async function attach(core: Core, place: Place): Promise<void> {
+	const { storage, lock } = place;
+	if (lock === undefined) return core.attach(storage, {});
 	const lost = (text: string) => core.emit("persistence-lost", new RedstartError("storage", text));
-	const startSaving = () => core.configure({ save: core.options.config?.save ?? IDB_SAVE_RULE });
-	if (!IndexedDbStorage.isAvailable) {
-		return lost("there is no IndexedDB here; the dataset is kept in memory only");
-	}
-	const lock = `redstart:${name}`;
 	const release = await takeLock(lock, { ifAvailable: true });
 	try {
-		await core.attach(new IndexedDbStorage(name), {
-			isReader: !release,
-			isExclusive: hasLocks() && !!release,
-		});
+		// A save that can only fail would end in MISCONF.
+		if (!release) core.configure({ save: "", appendonly: "no" });
+		await core.attach(storage, { isReader: !release, isExclusive: hasLocks() && !!release });
 	} catch (error) {
 		release?.();
 		if (!(error instanceof RedstartError) || error.kind !== "storage") throw error;
+		core.detach();
 		return lost(error.message);
 	}
-	if (release) {
-		core.hold(release);
-		return startSaving();
-	}
-	// A save that can only fail would end in MISCONF.
-	core.configure({ save: "" });
+	if (release) return core.hold(release);
 	lost("another tab owns this database; changes here are not stored while it is open");
-	const { persistence } = core;
 	const inherit = async (signal: AbortSignal) => {
 		const freed = await takeLock(lock, { signal });
 		if (!freed) return;
 		core.hold(freed);
-		if (await persistence?.takeOver()) {
-			startSaving();
-			// The schedule begins with the next change; those made meanwhile are due now.
-			if (core.engine.dirty > 0) persistence?.saveSoon();
-			core.emit("persistence-gained", undefined);
-		} else {
+		if (await core.inherit()) core.emit("persistence-gained", undefined);
+		else {
 			freed();
 			lost("another tab has stored changes of its own; those made here are not stored");
 		}
@@ -516,22 +551,5 @@ async function attachIndexedDb(core: Core, name: string): Promise<void> {
 	core.hold(() => waiting.abort());
 	inherit(waiting.signal).catch((error) => {
 		if (!core.isClosed) core.emit("error", error);
-	});
-}
-
-function hasLocks(): boolean {
-	return typeof navigator !== "undefined" && navigator.locks !== undefined;
-}
-
-/** The exclusive lock of a name, until what is returned is called; null when it is not to be had. */
-async function takeLock(name: string, options: LockOptions): Promise<(() => void) | null> {
-	if (!hasLocks()) return () => undefined;
-	return new Promise((resolve, reject) => {
-		navigator.locks
-			.request(name, options, (lock) => {
-				if (!lock) return resolve(null);
-				return new Promise<void>((release) => resolve(release));
-			})
-			.catch(reject);
 	});
 }

@@ -2,6 +2,7 @@
 
 import { createServer, type Server as NetServer, type Socket } from "node:net";
 import type { Engine } from "../engine.ts";
+import { Outlet } from "./outlet.ts";
 
 /** Output of a client that does not read may pile up to this; then its input waits. */
 const OUTPUT_PAUSE_BYTES = 1 << 20;
@@ -50,16 +51,20 @@ export interface Gate {
 /** One connection: its socket and its session. */
 class Peer {
 	readonly session: number;
-	private readonly engine: Engine;
 	private readonly socket: Socket;
+	private readonly outlet: Outlet;
 	private isGone = false;
 
 	constructor(engine: Engine, socket: Socket, onReady: (peer: Peer) => void, onGone: () => void) {
-		this.engine = engine;
 		this.socket = socket;
 		this.session = engine.connectWire({
 			onReady: () => onReady(this),
 			onDisconnect: () => socket.destroy(),
+		});
+		this.outlet = new Outlet(engine, this.session, {
+			send: (output) => this.send(output),
+			end: () => socket.end(),
+			cut: () => socket.destroy(),
 		});
 		engine.setAddresses(this.session, addressOf(socket, true), addressOf(socket, false));
 		socket.on("data", (bytes) => engine.feed(this.session, bytes));
@@ -76,19 +81,24 @@ class Peer {
 
 	/** Sends what the engine has for this client. */
 	flush(): void {
-		if (this.isGone) return;
-		const output = this.engine.drain(this.session);
-		if (output !== undefined && !this.socket.destroyed) {
-			this.socket.write(output);
-			const pending_bytes = this.socket.writableLength;
-			if (pending_bytes > MESSAGES_LIMIT_BYTES && this.socket.isPaused()) this.socket.destroy();
-			else if (pending_bytes > OUTPUT_PAUSE_BYTES) this.socket.pause();
-		}
-		if (this.engine.isClosing(this.session)) this.socket.end();
+		if (!this.isGone) this.outlet.flush();
 	}
 
-	close(isSent: boolean): void {
-		if (isSent) this.flush();
+	private send(output: Uint8Array): void {
+		const { socket, outlet } = this;
+		if (socket.destroyed) return;
+		socket.write(output);
+		const pending_bytes = socket.writableLength + outlet.held_bytes;
+		if (pending_bytes > MESSAGES_LIMIT_BYTES && socket.isPaused()) socket.destroy();
+		else if (pending_bytes > OUTPUT_PAUSE_BYTES) socket.pause();
+	}
+
+	/** Resolves once what the client is to hear is on its way. */
+	async close(isSent: boolean): Promise<void> {
+		if (isSent) {
+			this.flush();
+			await this.outlet.sent();
+		}
 		this.socket.destroySoon();
 	}
 }
@@ -218,7 +228,7 @@ export class Server {
 	/** Stops listening and closes every connection once its output is sent. */
 	async close(): Promise<void> {
 		const closed = this.listeners.map((listener) => new Promise((resolve) => listener.close(resolve)));
-		for (const peer of this.peers) peer.close(!this.held.has(peer));
+		await Promise.all([...this.peers].map((peer) => peer.close(!this.held.has(peer))));
 		await Promise.all(closed);
 	}
 }

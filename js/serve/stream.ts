@@ -2,6 +2,7 @@
 
 import { Duplex } from "node:stream";
 import type { Engine } from "../engine.ts";
+import { Outlet } from "./outlet.ts";
 
 /** Output of a client that does not read may pile up to this; then its input waits. */
 const OUTPUT_PAUSE_BYTES = 1 << 20;
@@ -16,6 +17,7 @@ const MESSAGES_LIMIT_BYTES = 32 << 20;
 export class SessionStream extends Duplex {
 	private readonly engine: Engine;
 	private readonly session: number;
+	private readonly outlet: Outlet;
 	/** Goes on with the input that waits until the client reads. */
 	private resumeInput: (() => void) | undefined;
 	private isEnded = false;
@@ -27,21 +29,31 @@ export class SessionStream extends Duplex {
 			onReady: () => this.flush(),
 			onDisconnect: () => this.destroy(),
 		});
+		this.outlet = new Outlet(engine, this.session, {
+			send: (output) => this.send(output),
+			end: () => this.finish(),
+			cut: () => this.destroy(),
+		});
 	}
 
 	/** Hands on what the engine has for this client. */
 	private flush(): void {
+		if (!this.isEnded && !this.destroyed) this.outlet.flush();
+	}
+
+	private send(output: Uint8Array): void {
 		if (this.isEnded || this.destroyed) return;
-		const output = this.engine.drain(this.session);
-		if (output !== undefined) {
-			this.push(output);
-			if (this.readableLength > MESSAGES_LIMIT_BYTES) this.destroy();
-		}
-		if (!this.destroyed && this.engine.isClosing(this.session)) this.finish();
+		this.push(output);
+		if (this.waiting_bytes > MESSAGES_LIMIT_BYTES) this.destroy();
+	}
+
+	/** Output that the client has not read. */
+	private get waiting_bytes(): number {
+		return this.readableLength + this.outlet.held_bytes;
 	}
 
 	private finish(): void {
-		if (this.isEnded) return;
+		if (this.isEnded || this.destroyed) return;
 		this.isEnded = true;
 		this.push(null);
 	}
@@ -61,7 +73,7 @@ export class SessionStream extends Duplex {
 		}
 		// Clients count on no answer before `write` returns. By then the engine has handed on what there is.
 		queueMicrotask(() => {
-			if (this.readableLength < OUTPUT_PAUSE_BYTES) done();
+			if (this.waiting_bytes < OUTPUT_PAUSE_BYTES) done();
 			else this.resumeInput = done;
 		});
 	}
@@ -70,11 +82,14 @@ export class SessionStream extends Duplex {
 	override _final(done: (error?: Error | null) => void): void {
 		try {
 			this.flush();
-			this.finish();
-			done();
 		} catch (error) {
 			done(error as Error);
+			return;
 		}
+		void this.outlet.sent().then(() => {
+			this.finish();
+			done();
+		});
 	}
 
 	override _destroy(error: Error | null, done: (error?: Error | null) => void): void {

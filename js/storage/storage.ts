@@ -31,8 +31,9 @@ export interface Manifest {
 	readonly offset: number;
 	/** The base before this one, where readers may still see the manifest that names it. */
 	readonly previous?: Base;
-	/** Bases that could not be read, kept for whoever can. */
+	/** Bases that could not be read, kept for whoever can, and the segments that belong to them. */
 	readonly kept?: readonly Base[];
+	readonly keptIncr?: readonly Segment[];
 }
 
 /** A place where a dataset survives. One engine owns it at a time; the epoch is the fence against former owners. */
@@ -91,10 +92,14 @@ export interface Storage {
 
 /** Somebody else owns the storage now. */
 export function fenced(): RedstartError {
-	return new RedstartError(
-		"storage",
-		"another owner has taken over this database; changes here are no longer stored",
-	);
+	return new RedstartError("storage", FENCED);
+}
+
+const FENCED = "another owner has taken over this database; changes here are no longer stored";
+
+/** Whether it is {@link fenced}: nothing will be stored here any more. */
+export function isFenced(error: unknown): boolean {
+	return error instanceof RedstartError && error.message === FENCED;
 }
 
 /** A driver that was opened for reading, or not opened at all, cannot write. */

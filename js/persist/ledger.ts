@@ -1,0 +1,168 @@
+/**
+ * The manifest: what counts in storage, and who may change it.
+ *
+ * - `manifest` is what was loaded or committed last. After a commit that was rejected, storage may hold either one.
+ * - Appends and commits go through {@link Ledger.alone}, one after another, so that each sees what the last one made.
+ * - A number (of a base or a segment) is never used twice: each is above all that the manifest and `list` show.
+ * - What no manifest names any more is removed only after a commit that came later: only that proves that storage does not
+ *   hold a manifest that names it, and that nobody else had taken over when the list was made.
+ */
+
+import { RedstartError } from "../errors.ts";
+import type { Base, Manifest, Segment, Storage } from "../storage/storage.ts";
+
+type Name = string | number;
+
+const EMPTY: Manifest = { version: 1, replid: "", base: null, incr: [], offset: 0 };
+
+export class Ledger {
+	readonly storage: Storage;
+	manifest: Manifest;
+	/** The highest number that was seen or given out. */
+	highest: number;
+	private hasListed = false;
+	/** To be removed after the next commit, unless it names them. */
+	private readonly doomed = new Set<Name>();
+	private last: Promise<unknown> = Promise.resolve();
+	private sweeping: Promise<void> = Promise.resolve();
+
+	constructor(storage: Storage, manifest: Manifest | null) {
+		this.storage = storage;
+		this.manifest = manifest ?? EMPTY;
+		const { base, previous, kept = [], incr, keptIncr = [] } = this.manifest;
+		const bases = [base, previous, ...kept].map((one) => one?.seq ?? 0);
+		this.highest = Math.max(...bases, ...[...incr, ...keptIncr].map(({ id }) => id));
+	}
+
+	/** Runs `work` once all before it has ended. */
+	alone<T>(work: () => Promise<T>): Promise<T> {
+		const run = this.last.then(work, work);
+		this.last = run.catch(() => undefined);
+		return run;
+	}
+
+	/** A number for a base. Its name has a random part as well, so storage need not be asked what it holds. */
+	nextBase(): number {
+		return ++this.highest;
+	}
+
+	/** A number for a segment. Within {@link alone}. */
+	async nextSegment(): Promise<number> {
+		if (!this.hasListed) {
+			const named = namesOf(this.manifest);
+			for (const name of await this.storage.list()) {
+				if (typeof name === "number") this.highest = Math.max(this.highest, name);
+				if (!named.has(name)) this.doomed.add(name);
+			}
+			this.hasListed = true;
+		}
+		return ++this.highest;
+	}
+
+	/** Within {@link alone}: makes `manifest` the truth. What it names no more is removed; see {@link swept}. */
+	async commit(manifest: Manifest, needs: readonly string[] = []): Promise<void> {
+		try {
+			await this.storage.commit(manifest, needs);
+		} catch (error) {
+			// It may count all the same; the next commit decides.
+			for (const name of namesOf(manifest)) this.doomed.add(name);
+			throw error;
+		}
+		this.accept(manifest);
+	}
+
+	/** Within {@link alone}: `manifest` is the truth now. */
+	accept(manifest: Manifest): void {
+		for (const name of this.outdatedBy(manifest)) this.doomed.add(name);
+		for (const name of namesOf(manifest)) this.doomed.delete(name);
+		this.manifest = manifest;
+		if (this.doomed.size > 0) this.sweep([...this.doomed]);
+	}
+
+	/** What the present manifest names and another one does not. */
+	outdatedBy(manifest: Manifest): Name[] {
+		const names = namesOf(manifest);
+		return [...namesOf(this.manifest)].filter((name) => !names.has(name));
+	}
+
+	/** What stays behind when this fails costs space, nothing else; the next commit tries again. */
+	private sweep(names: Name[]): void {
+		this.doomed.clear();
+		const remove = () =>
+			this.storage.remove(names).catch(() => {
+				for (const name of names) this.doomed.add(name);
+			});
+		this.sweeping = this.sweeping.then(remove);
+	}
+
+	/** Resolves when what was to be removed is gone. */
+	swept(): Promise<void> {
+		return this.sweeping;
+	}
+
+	/**
+	 * Removes objects that no manifest ever named. Those of a commit that was rejected are none of them: they wait for the
+	 * next one.
+	 */
+	async drop(names: readonly string[]): Promise<void> {
+		const gone = names.filter((name) => !this.doomed.has(name));
+		if (gone.length > 0) await this.storage.remove(gone).catch(() => undefined);
+	}
+
+	/**
+	 * Within {@link alone}, before much is put: settles what a rejected commit left open, so that its objects do not take
+	 * the room away from new ones.
+	 */
+	async settle(): Promise<void> {
+		if (this.doomed.size === 0) return;
+		await this.commit(this.manifest);
+		await this.swept();
+	}
+
+	/** The manifest with another base and the segments behind it. */
+	withBase(base: Base, incr: readonly Segment[]): Manifest {
+		const before = this.manifest;
+		const keeps = this.storage.keepsPrevious ?? false;
+		return {
+			version: 1,
+			replid: before.replid,
+			base,
+			incr,
+			offset: before.offset,
+			...(keeps && before.base ? { previous: before.base } : {}),
+			...(before.kept ? { kept: before.kept } : {}),
+			...(before.keptIncr ? { keptIncr: before.keptIncr } : {}),
+		};
+	}
+}
+
+/** The objects of a base. */
+export function chunkNames(base: Base): string[] {
+	return Array.from({ length: base.chunks }, (_, i) => `${base.name}.${i}`);
+}
+
+/** Everything a manifest names. */
+export function namesOf(manifest: Manifest): Set<Name> {
+	const { base, previous, kept = [], incr, keptIncr = [] } = manifest;
+	const names = new Set<Name>();
+	for (const one of [base, previous, ...kept]) if (one) for (const name of chunkNames(one)) names.add(name);
+	for (const { id } of [...incr, ...keptIncr]) names.add(id);
+	return names;
+}
+
+/** The manifest after all that it names was set aside. */
+export function setAside(manifest: Manifest): Manifest {
+	const { base, kept = [], incr, keptIncr = [] } = manifest;
+	return {
+		...manifest,
+		base: null,
+		incr: [],
+		kept: base ? [...kept, base] : kept,
+		keptIncr: [...keptIncr, ...incr],
+	};
+}
+
+export function checkVersion(manifest: Manifest | null): void {
+	if (!manifest || manifest.version === 1) return;
+	throw new RedstartError("corrupt", `storage has version ${manifest.version}, which this build cannot read`);
+}

@@ -1,0 +1,24 @@
+/** The schemes that need nothing but the host. */
+
+import { RedstartError } from "./errors.ts";
+import type { Place } from "./place.ts";
+import { IndexedDbStorage } from "./storage/indexeddb.ts";
+
+/**
+ * Every write is appended within the turn of the loop that brought it, and survives the tab; a power cut takes a second at
+ * most. A log of this length is read in the blink of an eye; then it begins anew.
+ */
+export const BROWSER_CONFIG = {
+	appendonly: "yes",
+	appendfsync: "everysec",
+	save: "",
+	"auto-aof-rewrite-min-size": "4mb",
+} as const;
+
+/** `idb://name`: IndexedDB, which every browser has. */
+export function idb(name: string): Place {
+	if (!IndexedDbStorage.isAvailable) {
+		throw new RedstartError("storage", "there is no IndexedDB here; the dataset is kept in memory only");
+	}
+	return { storage: new IndexedDbStorage(name), lock: `redstart:${name}`, config: BROWSER_CONFIG };
+}
