@@ -324,6 +324,25 @@ describe("an export", () => {
 		expect(storage.done).toEqual([]);
 	});
 
+	it("is of one moment", async () => {
+		const db = await open();
+		fill(db, 30_000);
+		let turns = 0;
+		const timer = setInterval(() => {
+			turns++;
+			db.mset({ text: "later", [`key:${turns}`]: "later", [`new:${turns}`]: "x" });
+			db.del(["hash", `key:${20_000 + turns}`]);
+			db.rpush("list", "later");
+		});
+		const file = await db.exportRdb();
+		clearInterval(timer);
+		expect(turns).toBeGreaterThan(0);
+		const other = await open();
+		await other.importRdb(file);
+		check(other, 30_000);
+		expect(other.get("key:1")).toBe("value of 1");
+	});
+
 	it("waits for a save, and begins anew when one begins", async () => {
 		const storage = new FaultyStorage();
 		const db = await open({ storage });
