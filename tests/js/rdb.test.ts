@@ -343,6 +343,27 @@ describe("an export", () => {
 		expect(other.get("key:1")).toBe("value of 1");
 	});
 
+	it.each([
+		["an import ends", (db: Redstart, file: Uint8Array) => db.importRdb(file)],
+		["all is deleted", (db: Redstart) => db.flushall()],
+		["databases change places", (db: Redstart) => db.swapdb(0, 3)],
+	])("is of one moment when %s meanwhile", async (_, change) => {
+		const small = await sample();
+		const db = await open();
+		fill(db, 30_000);
+		let hasBegun = false;
+		const exporting = db.exportRdb({
+			onProgress: () => {
+				hasBegun = true;
+			},
+		});
+		while (!hasBegun) await new Promise((resolve) => setTimeout(resolve));
+		await change(db, small);
+		const other = await open();
+		await other.importRdb(await exporting);
+		check(other, 30_000);
+	});
+
 	it("waits for a save, and begins anew when one begins", async () => {
 		const storage = new FaultyStorage();
 		const db = await open({ storage });
