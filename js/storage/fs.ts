@@ -165,6 +165,7 @@ export class FileStorage implements Storage {
 			mkdirSync(this.path, { recursive: true, mode: 0o755 });
 			epoch = this.lock.take();
 			this.isOwner = true;
+			for (const base of [...this.staged.keys()]) this.dropStaged(base);
 			this.removeLeftovers();
 		}
 		this.readManifests();
