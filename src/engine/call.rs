@@ -3,7 +3,8 @@
 //! Direct calls, pipelines, EXEC, replay and the retry of a blocked client all end in [`Engine::run`]; whatever has to
 //! happen around every command happens here or in the keyspace, never inside a command.
 
-use super::{Called, Engine, LogRecord, SessionId};
+use super::{Called, Engine, SessionId};
+use crate::keyspace::Expired;
 use crate::resp::{Error, Reply};
 use crate::state::{Multi, Queued, ReplyMode, Session};
 use crate::table::{Ctx, Flags, Outcome, Resolved};
@@ -202,7 +203,9 @@ impl Engine {
         if self.server.tracking.is_active() {
             self.track(session, row, args);
         }
-        if self.is_logging {
+        if self.is_logging
+            && (self.keys.dirty != dirty_before || self.effects.is_said || self.keys.has_expired())
+        {
             self.log_run(session, row, db, args, dirty_before);
         }
         called
@@ -252,44 +255,40 @@ impl Engine {
         }
     }
 
-    /// Notes what a command wrote, in the frame of its transaction.
+    /// Records what a command wrote, in the frame of its transaction.
     #[inline(never)]
     fn log_run(
         &mut self,
-        session: &Session,
+        session: &mut Session,
         row: Resolved,
         db: usize,
         args: &[&[u8]],
         dirty_before: u64,
     ) {
-        let log_start = self.log.len();
-        self.record(row, db, args, dirty_before);
-        if session.exec_length.is_none() {
-            self.frame_transaction(log_start);
+        let log_start = self.log.mark();
+        self.log.is_stamped = self.server.config.is_aof_stamped;
+        if self.keys.has_expired() {
+            let expired = self.keys.take_expired();
+            self.record_expired(expired);
         }
+        if self.effects.is_said {
+            self.log.effects(db, self.now_ms, &mut self.effects);
+        } else if row.row.is(Flags::WRITE | Flags::MAY_REPLICATE) && self.keys.dirty != dirty_before
+        {
+            self.log.command(db, self.now_ms, args);
+        }
+        if session.exec_length.is_none() {
+            self.log.frame(log_start);
+        }
+        session.logged_bytes = self.logged_bytes();
     }
 
-    /// Notes a write for AOF and replicas.
-    fn record(&mut self, row: Resolved, db: usize, args: &[&[u8]], dirty_before: u64) {
-        let effects = self.effects.take();
-        let expired = self.keys.take_expired();
-        self.log.extend(
-            expired
-                .into_iter()
-                .map(|(db, command)| LogRecord { db, command }),
-        );
-        let is_write = row.row.is(Flags::WRITE | Flags::MAY_REPLICATE);
-        match effects {
-            Some(commands) => self.log.extend(
-                commands
-                    .into_iter()
-                    .map(|command| LogRecord { db, command }),
-            ),
-            None if is_write && self.keys.dirty != dirty_before => {
-                let command = args.iter().map(|arg| arg.to_vec()).collect();
-                self.log.push(LogRecord { db, command });
-            }
-            None => {}
+    /// Records that keys and fields are gone.
+    #[cold]
+    pub(super) fn record_expired(&mut self, expired: Vec<Expired>) {
+        for (db, command) in expired {
+            let command: Vec<&[u8]> = command.iter().map(Vec::as_slice).collect();
+            self.log.command(db, self.now_ms, &command);
         }
     }
 
@@ -309,7 +308,7 @@ impl Engine {
         session.is_touched = false;
         let start = reply.mark();
         reply.array(multi.queue.len());
-        let log_start = self.log.len();
+        let log_start = self.log.mark();
         let may_not_block = std::mem::replace(&mut session.is_in_exec, true);
         let may_pause = session.may_pause;
         session.may_pause &= !may_not_block;
@@ -328,7 +327,7 @@ impl Engine {
             // It closed its own connection: nothing comes of the transaction's replies.
             reply.rewind(start);
         }
-        self.frame_transaction(log_start);
+        self.log.frame(log_start);
         Called::Replied
     }
 
@@ -360,19 +359,6 @@ impl Engine {
         }
         session.exec_length = None;
         paused_at
-    }
-
-    /// Puts MULTI and EXEC around the records from `start` on, when they are several.
-    pub(super) fn frame_transaction(&mut self, start: usize) {
-        let first = self.log.get(start).filter(|_| self.log.len() > start + 1);
-        if let Some(db) = first.map(|record| record.db) {
-            let record = |word: &[u8]| LogRecord {
-                db,
-                command: vec![word.to_vec()],
-            };
-            self.log.insert(start, record(b"MULTI"));
-            self.log.push(record(b"EXEC"));
-        }
     }
 }
 

@@ -37,6 +37,8 @@ use crate::algorithms::bytes::Bytes;
 use crate::algorithms::hash::HashSeed;
 use crate::algorithms::rng::Rng;
 use crate::commands;
+pub use crate::formats::aof::Record as LogRecord;
+use crate::formats::aof::{self, Effects, Log};
 use crate::keyspace::Keyspace;
 use crate::resp::{Error, Reply};
 #[cfg(feature = "debugger")]
@@ -87,8 +89,8 @@ pub struct Engine {
     /// Stands in for it meanwhile.
     spare_reply: Option<Box<Reply>>,
     /// What the running command wants logged instead of itself.
-    effects: Option<Vec<Vec<Vec<u8>>>>,
-    log: Vec<LogRecord>,
+    effects: Effects,
+    log: Log,
     is_logging: bool,
     /// Wire sessions whose input waits for the end of a pause.
     paused: Vec<SessionId>,
@@ -99,13 +101,6 @@ pub struct Engine {
     /// Scripts that are debugged and whose clients think.
     #[cfg(feature = "debugger")]
     debuggers: Vec<script::Debugger>,
-}
-
-/// A write as AOF and replicas are to see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogRecord {
-    pub db: usize,
-    pub command: Vec<Vec<u8>>,
 }
 
 impl Engine {
@@ -129,8 +124,8 @@ impl Engine {
             now_ms: options.now_ms,
             reply: Box::default(),
             spare_reply: None,
-            effects: None,
-            log: Vec::new(),
+            effects: Effects::default(),
+            log: Log::default(),
             is_logging: false,
             paused: Vec::new(),
             is_holding: false,
@@ -273,7 +268,10 @@ impl Engine {
 
     /// The writes recorded since the last fetch.
     pub fn take_log(&mut self) -> Vec<LogRecord> {
-        std::mem::take(&mut self.log)
+        let mut bytes = Vec::new();
+        self.log.take(&mut bytes);
+        self.log.cut();
+        aof::records(&bytes)
     }
 
     /// The command table.

@@ -79,10 +79,7 @@ impl Engine {
     fn log_expired(&mut self) {
         let expired = self.keys.take_expired();
         if self.is_logging {
-            let records = expired
-                .into_iter()
-                .map(|(db, command)| super::LogRecord { db, command });
-            self.log.extend(records);
+            self.record_expired(expired);
         }
     }
 

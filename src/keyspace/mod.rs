@@ -24,6 +24,7 @@ pub use cut::Keep;
 pub use edit::{Changes, Edited};
 pub use events::{Class, Event};
 pub use fields::Gone;
+pub use signals::Expired;
 pub use write::{Condition, Expiry, Moved, Updated};
 
 use crate::algorithms::hash::HashSeed;
@@ -53,6 +54,8 @@ pub struct Keyspace {
     seed: HashSeed,
     selected: usize,
     now_ms: i64,
+    /// Nothing expires: the log that is being run says itself what has.
+    is_frozen: bool,
     clock: AccessClock,
     /// Changes so far.
     pub dirty: u64,
@@ -97,6 +100,7 @@ impl Keyspace {
             seed,
             selected: 0,
             now_ms,
+            is_frozen: false,
             clock: AccessClock::default(),
             dirty: 0,
             dirty_saved: 0,
@@ -118,7 +122,12 @@ impl Keyspace {
         self.delete_stale();
         self.selected = db;
         self.clock.begin(now_ms, no_touch);
-        self.now_ms = now_ms;
+        self.now_ms = if self.is_frozen { i64::MIN } else { now_ms };
+    }
+
+    /// Keeps everything from expiring, whatever the time, or no more.
+    pub fn set_frozen(&mut self, is_frozen: bool) {
+        self.is_frozen = is_frozen;
     }
 
     /// Counts accesses from now on (an LFU `maxmemory-policy`), or with None remembers when the last one was.
@@ -131,6 +140,7 @@ impl Keyspace {
         self.clock.is_lfu()
     }
 
+    /// The time that lives are compared with: that of the command, and before all times while nothing expires.
     pub fn now_ms(&self) -> i64 {
         self.now_ms
     }

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 type Place = (usize, Vec<u8>);
 
 /// A command that deletes what has expired, with its database.
-type Expired = (usize, Vec<Vec<u8>>);
+pub type Expired = (usize, Vec<Vec<u8>>);
 
 /// How things stand with a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub(super) struct Signals {
     pub(super) stale: StaleKeys,
     /// Whether somebody reads `expired`.
     is_logging: bool,
+    /// `lazyfree-lazy-expire`: what expires is logged as UNLINK.
+    pub(super) is_lazy: bool,
     /// Keys and fields that expired, for the log: the database, and the command that deletes them.
     expired: Vec<Expired>,
     /// Changes are noted for client-side caches.
@@ -179,7 +181,8 @@ impl Signals {
         self.touch_expired(db, key);
         self.notify(classes, Class::EXPIRED, "expired", key, db);
         if self.is_logging {
-            self.expired.push((db, vec![b"DEL".owned(), key.owned()]));
+            let word: &[u8] = if self.is_lazy { b"UNLINK" } else { b"DEL" };
+            self.expired.push((db, vec![word.owned(), key.owned()]));
         }
     }
 
@@ -390,6 +393,11 @@ impl Keyspace {
     /// Starts or stops keeping the keys that expire for [`Keyspace::take_expired`].
     pub fn set_logging(&mut self, is_logging: bool) {
         self.signals.is_logging = is_logging;
+    }
+
+    /// Whether keys that expire are logged as UNLINK, not DEL.
+    pub fn set_lazy_expire(&mut self, is_lazy: bool) {
+        self.signals.is_lazy = is_lazy;
     }
 
     /// Whether changes are recorded for AOF and replicas.

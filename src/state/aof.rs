@@ -20,10 +20,6 @@ pub struct Aof {
     pub is_on: bool,
     /// A rewrite was asked for and has not been reported done.
     pub is_rewriting: bool,
-    /// Recorded bytes the host has not taken.
-    pub buffer: Vec<u8>,
-    /// The database that the commands so far selected; None at the start of a segment.
-    pub db: Option<usize>,
     /// Bytes handed out since it was turned on; so many of them are written, and so many survive a power cut.
     pub taken_bytes: u64,
     pub written_bytes: u64,

@@ -110,6 +110,8 @@ pub struct Session {
     pub is_scripting: bool,
     /// Its caller can wait for a script that is paused.
     pub may_pause: bool,
+    /// Where the append-only file ends that has all its writes, in bytes recorded since it was turned on.
+    pub logged_bytes: u64,
     /// CLIENT REPLY wants none of the reply that a blocked command will have.
     pub is_late_reply_dropped: bool,
     /// Keys under WATCH, with their databases.
@@ -174,6 +176,7 @@ impl Session {
             exec_length: None,
             is_scripting: false,
             may_pause: kind == Kind::Wire,
+            logged_bytes: 0,
             is_late_reply_dropped: false,
             watched: Vec::new(),
             is_touched: false,

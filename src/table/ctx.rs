@@ -1,9 +1,9 @@
 //! What a command gets, and what it gives back.
 
 use super::{Command, Lookup, Options};
-use crate::algorithms::bytes::Bytes;
 use crate::algorithms::num::{LongDouble, parse_i64};
 use crate::algorithms::rng::Rng;
+use crate::formats::aof::Effects;
 use crate::keyspace::Keyspace;
 use crate::resp::{Error, Reply};
 use crate::state::{Block, Server, Session, Sessions};
@@ -50,8 +50,9 @@ pub struct Ctx<'a> {
     pub now_ms: i64,
     /// The command was blocked before and runs again because a key became ready.
     pub is_retry: bool,
-    /// What to log instead of the command itself, when that is something else; None logs the arguments as they are.
-    pub effects: &'a mut Option<Vec<Vec<Vec<u8>>>>,
+    /// What to log instead of the command itself, when that is something else; nothing said logs the arguments as they
+    /// are.
+    pub effects: &'a mut Effects,
 }
 
 impl<'a> Ctx<'a> {
@@ -106,17 +107,23 @@ impl<'a> Ctx<'a> {
 
     /// Logs (AOF, replicas) `command` instead of the arguments; called several times, several commands.
     pub fn propagate(&mut self, command: &[&[u8]]) {
-        if !self.keys.is_logging() {
-            return;
+        if self.keys.is_logging() {
+            self.effects.add(command);
         }
-        let command = command.iter().map(|arg| arg.owned()).collect();
-        self.effects.get_or_insert_default().push(command);
+    }
+
+    /// The command that is logged for a key that was deleted on the way: UNLINK where the setting of that name says so.
+    pub fn deletion(&self, setting: &str) -> &'static [u8] {
+        match self.server.config.value(setting) {
+            b"yes" => b"UNLINK",
+            _ => b"DEL",
+        }
     }
 
     /// Logs nothing of this command.
     pub fn propagate_nothing(&mut self) {
         if self.keys.is_logging() {
-            self.effects.get_or_insert_default();
+            self.effects.is_said = true;
         }
     }
 

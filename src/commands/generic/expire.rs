@@ -193,7 +193,7 @@ fn live_until(ctx: &mut Ctx, unit_ms: i64, start_ms: i64) -> Result {
             return Ok(Outcome::Done);
         }
     }
-    let is_done = if at_ms <= ctx.now_ms {
+    let is_done = if at_ms <= ctx.keys.now_ms() {
         end_now(ctx, key)
     } else {
         set(ctx, key, at_ms)
@@ -207,7 +207,7 @@ fn end_now(ctx: &mut Ctx, key: &[u8]) -> bool {
     let is_removed = ctx.keys.remove(key);
     if is_removed {
         ctx.keys.notify(Class::GENERIC, "del", key);
-        ctx.propagate(&[b"DEL", key]);
+        ctx.propagate(&[ctx.deletion("lazyfree-lazy-expire"), key]);
     }
     is_removed
 }

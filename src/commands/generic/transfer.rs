@@ -155,11 +155,11 @@ fn restore(ctx: &mut Ctx) -> Result {
     let start_ms = if manner.is_absolute { 0 } else { ctx.now_ms };
     // Too long a time wraps around into the past, as in Redis.
     let expiry_ms = (ttl_ms > 0).then(|| ttl_ms.wrapping_add(start_ms));
-    if expiry_ms.is_some_and(|at_ms| at_ms <= ctx.now_ms) {
+    if expiry_ms.is_some_and(|at_ms| at_ms <= ctx.keys.now_ms()) {
         // It would be gone at once: all that is left to do is to remove what was there.
         if ctx.keys.remove(key) {
             ctx.keys.notify(Class::GENERIC, "del", key);
-            ctx.propagate(&[b"DEL", key]);
+            ctx.propagate(&[ctx.deletion("lazyfree-lazy-server-del"), key]);
         }
         ctx.reply.ok();
         return Ok(Outcome::Done);

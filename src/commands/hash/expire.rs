@@ -209,7 +209,7 @@ fn expire(ctx: &mut Ctx, moment: Moment) -> Result {
         position,
         fields,
     } = after_type(ctx, asked)?;
-    let now_ms = ctx.now_ms;
+    let now_ms = ctx.keys.now_ms();
     let mut outcomes = Outcomes::default();
     let edited = ctx.keys.edit(key, |hash: &mut Hash, limits| {
         hash.allow_expiry(limits);
@@ -291,7 +291,7 @@ fn hpersist(ctx: &mut Ctx) -> Result {
     let key = ctx.arg(1);
     let asked = fields_at(ctx, 2, BAD_COUNT);
     let fields = after_type(ctx, asked)?;
-    let now_ms = ctx.now_ms;
+    let now_ms = ctx.keys.now_ms();
     let mut replies = vec![NO_FIELD; fields.len()];
     let edited = ctx.keys.edit(key, |hash: &mut Hash, limits| {
         let mut changes = 0;

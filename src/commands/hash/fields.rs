@@ -176,7 +176,7 @@ fn edit_live<T>(
         &crate::values::Limits,
     ) -> core::result::Result<(u64, Step<T>), Error>,
 ) -> core::result::Result<Option<T>, Error> {
-    let (key, field, now_ms) = (ctx.arg(1), ctx.arg(2), ctx.now_ms);
+    let (key, field, now_ms) = (ctx.arg(1), ctx.arg(2), ctx.keys.now_ms());
     for _ in 0..2 {
         let edited = ctx
             .keys
@@ -215,7 +215,7 @@ fn read_field(ctx: &mut Ctx, say: impl Fn(&mut Reply, Option<Item<'_>>)) -> Resu
     let (key, field) = (ctx.arg(1), ctx.arg(2));
     let hash = ctx.keys.read_value(key, Entry::hash)?;
     match hash.and_then(|hash| hash.find(field)) {
-        Some(found) if found.is_due(ctx.now_ms) => ctx.keys.expire_field_aloud(key, field),
+        Some(found) if found.is_due(ctx.keys.now_ms()) => ctx.keys.expire_field_aloud(key, field),
         found => {
             say(ctx.reply, found.map(|found| found.value));
             return Ok(Outcome::Done);
@@ -247,7 +247,7 @@ fn hmget(ctx: &mut Ctx) -> Result {
     ctx.reply.array(fields.len());
     for field in fields {
         match hash.and_then(|hash| hash.find(field)) {
-            Some(found) if found.is_due(ctx.now_ms) => {
+            Some(found) if found.is_due(ctx.keys.now_ms()) => {
                 due.push(*field);
                 ctx.reply.nil();
             }

@@ -117,7 +117,7 @@ fn hvals(ctx: &mut Ctx) -> Result {
 
 fn reply_all(ctx: &mut Ctx, part: Part) -> Result {
     let hash = ctx.keys.read_value(ctx.arg(1), Entry::hash)?;
-    let (mark, now_ms, reply) = (ctx.reply.mark(), ctx.now_ms, &mut *ctx.reply);
+    let (mark, now_ms, reply) = (ctx.reply.mark(), ctx.keys.now_ms(), &mut *ctx.reply);
     let mut count = 0;
     if let Some(hash) = hash {
         hash.each(&mut |field, value, expiry_ms| {
@@ -153,7 +153,7 @@ fn hrandfield(ctx: &mut Ctx) -> Result {
     };
     let key = ctx.arg(1);
     let mut hash = ctx.keys.read_value(key, Entry::hash)?;
-    if hash.is_some_and(|hash| hash.may_be_due(ctx.now_ms)) {
+    if hash.is_some_and(|hash| hash.may_be_due(ctx.keys.now_ms())) {
         if let Some(gone) = ctx.keys.expire_all_fields(key) {
             ctx.keys.notify_gone(key, gone);
         }
@@ -239,7 +239,7 @@ fn reply_random(reply: &mut Reply, rng: &mut Rng, hash: HashRef<'_>, count: i64,
 }
 
 fn hscan(ctx: &mut Ctx) -> Result {
-    let now_ms = ctx.now_ms;
+    let now_ms = ctx.keys.now_ms();
     scan_value(ctx, Type::Hash, &mut |entry, request, found| {
         let Some(hash) = entry.hash() else {
             return 0;

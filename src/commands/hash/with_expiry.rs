@@ -112,7 +112,7 @@ struct Changes<'a> {
 }
 
 fn get_and_change(ctx: &mut Ctx, fields: &[&[u8]], after: After) -> Result {
-    let (key, now_ms) = (ctx.arg(1), ctx.now_ms);
+    let (key, now_ms) = (ctx.arg(1), ctx.keys.now_ms());
     let mut changes = Changes::default();
     let reply = &mut *ctx.reply;
     let edited = ctx.keys.edit(key, |hash: &mut Hash, limits| {
@@ -199,7 +199,7 @@ fn tell(ctx: &mut Ctx, fields: &[&[u8]], after: After, changes: Changes, is_remo
         return;
     }
     match after {
-        After::Until(at_ms) if at_ms > ctx.now_ms => {
+        After::Until(at_ms) if at_ms > ctx.keys.now_ms() => {
             ctx.keys.notify(Class::HASH, "hexpire", key);
             log_expiry(ctx, at_ms, &[], fields);
         }
@@ -326,7 +326,7 @@ fn hsetex(ctx: &mut Ctx) -> Result {
         Life::Until(at_ms) => Some(at_ms),
         Life::Clear | Life::Keep => None,
     };
-    let is_over = until_ms.is_some_and(|at_ms| at_ms <= ctx.now_ms);
+    let is_over = until_ms.is_some_and(|at_ms| at_ms <= ctx.keys.now_ms());
     let edited = ctx.keys.edit_or_new(key, |hash: &mut Hash, limits| {
         for field in &due {
             hash.remove(field);
@@ -374,7 +374,7 @@ fn insist<'a>(
     };
     for [field, _] in request.pairs {
         let found = hash.find(field);
-        let is_due = found.is_some_and(|found| found.is_due(ctx.now_ms));
+        let is_due = found.is_some_and(|found| found.is_due(ctx.keys.now_ms()));
         if is_due && !due.contains(field) {
             due.push(*field);
         }

@@ -142,8 +142,7 @@ fn pop_several(ctx: &mut Ctx) -> Result {
     ctx.keys.notify(Class::SET, "spop", key);
     if edited.is_some_and(|edited| edited.is_removed) {
         ctx.keys.notify(Class::GENERIC, "del", key);
-        let is_lazy = ctx.server.config.value("lazyfree-lazy-server-del") == b"yes";
-        ctx.propagate(&[if is_lazy { b"UNLINK" } else { b"DEL" }, key]);
+        ctx.propagate(&[ctx.deletion("lazyfree-lazy-server-del"), key]);
     }
     log_removal(ctx, gone.as_deref().unwrap_or(&[]));
     Ok(Outcome::Done)

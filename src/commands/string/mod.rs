@@ -372,17 +372,17 @@ fn getset(ctx: &mut Ctx) -> Result {
 
 fn getdel(ctx: &mut Ctx) -> Result {
     if reply_string(ctx)? {
-        delete(ctx);
+        delete(ctx, b"DEL");
     }
     Ok(Outcome::Done)
 }
 
-/// Deletes the key of a command that is logged as DEL.
-fn delete(ctx: &mut Ctx) {
+/// Deletes the key of a command that is logged as `word`.
+fn delete(ctx: &mut Ctx, word: &[u8]) {
     let key = ctx.arg(1);
     ctx.keys.remove(key);
     ctx.keys.notify(Class::GENERIC, "del", key);
-    ctx.propagate(&[b"DEL", key]);
+    ctx.propagate(&[word, key]);
 }
 
 fn getex(ctx: &mut Ctx) -> Result {
@@ -399,7 +399,9 @@ fn getex(ctx: &mut Ctx) -> Result {
     };
     ctx.reply.bulk(&value.text());
     match until_ms {
-        Some(at_ms) if at_ms <= ctx.now_ms => delete(ctx),
+        Some(at_ms) if at_ms <= ctx.keys.now_ms() => {
+            delete(ctx, ctx.deletion("lazyfree-lazy-expire"));
+        }
         Some(at_ms) => {
             ctx.keys.set_expiry(key, Some(at_ms));
             ctx.keys.notify(Class::GENERIC, "expire", key);

@@ -2,10 +2,7 @@
 
 use super::super::Engine;
 use crate::algorithms::bytes::Bytes;
-use crate::algorithms::num::format_u64;
-use crate::formats::aof::write_command;
 use crate::state::Storage;
-use std::mem;
 
 impl Engine {
     /// Tells what the host can keep. Without an append-only file `appendonly yes` is refused.
@@ -16,9 +13,9 @@ impl Engine {
     /// Records every write from now on, as for the start of a file.
     pub fn start_aof(&mut self) {
         self.set_logging(true);
+        self.log.clear();
         let aof = &mut self.server.aof;
         aof.is_on = true;
-        aof.db = None;
         (aof.taken_bytes, aof.written_bytes, aof.durable_bytes) = (0, 0, 0);
     }
 
@@ -27,14 +24,13 @@ impl Engine {
         self.set_logging(false);
         self.log.clear();
         self.server.aof.is_on = false;
-        self.server.aof.buffer.clear();
     }
 
     /// Whether there is something to take; a measure of how much.
     #[inline]
     pub fn aof_pending(&self) -> usize {
         match self.server.aof.is_on {
-            true => self.log.len() + self.server.aof.buffer.len(),
+            true => self.log.len(),
             false => 0,
         }
     }
@@ -42,18 +38,14 @@ impl Engine {
     /// Hands out the bytes recorded since the last time, exchanged for `out`, which is emptied.
     pub fn take_aof(&mut self, out: &mut Vec<u8>) {
         out.clear();
-        let aof = &mut self.server.aof;
-        for record in mem::take(&mut self.log) {
-            if aof.db != Some(record.db) {
-                aof.db = Some(record.db);
-                let db = format_u64(record.db as u64);
-                write_command(&mut aof.buffer, &[b"SELECT", db.as_bytes()]);
-            }
-            let args: Vec<&[u8]> = record.command.iter().map(Vec::as_slice).collect();
-            write_command(&mut aof.buffer, &args);
-        }
-        mem::swap(&mut aof.buffer, out);
-        aof.taken_bytes += out.len() as u64;
+        self.log.take(out);
+        self.server.aof.taken_bytes += out.len() as u64;
+    }
+
+    /// How many bytes were recorded since the file was turned on.
+    #[inline]
+    pub(in crate::engine) fn logged_bytes(&self) -> u64 {
+        self.server.aof.taken_bytes + self.log.len() as u64
     }
 
     /// The host tells how many of the bytes it took since the start are written, and how many survive a power cut.

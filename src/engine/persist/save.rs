@@ -30,7 +30,7 @@ impl Engine {
     /// Before a rewrite the host takes what was recorded so far: it belongs to the segment that ends here.
     pub fn begin_snapshot(&mut self, purpose: Purpose) {
         if purpose == Purpose::Rewrite {
-            self.server.aof.db = None;
+            self.log.cut();
         }
         if purpose != Purpose::Copy {
             self.transfer.dirty_at_start = self.keys.dirty;

@@ -235,7 +235,7 @@ impl ScriptHost<'_> {
         running.has_written |= row.row.is(Flags::WRITE);
         running.reply.clear();
         running.reply.set_resp3(running.resp3);
-        let log_start = self.engine.log.len();
+        let log_start = self.engine.log.mark();
         self.engine
             .run(self.session, row, args, &mut running.reply, false);
         if running.replication & REPLICATE_TO_LOG == 0 {

@@ -108,7 +108,7 @@ impl Engine {
         let can_wait = !session.is_in_exec || session.exec_length.is_some();
         running.may_pause = session.may_pause && can_wait && self.pauses.limits.slice > 0;
         std::mem::swap(&mut running.reply, &mut machine.reply);
-        let log_start = self.log.len();
+        let log_start = self.log.mark();
         let result = self.run_slice(session, &mut machine, &mut running, Some(args));
         if result == Ok(Ran::Paused) {
             return self.pause_script(session, (row, args), (machine, running), log_start, reply);
@@ -117,7 +117,7 @@ impl Engine {
         std::mem::swap(&mut running.reply, &mut machine.reply);
         self.end_script(machine, &running, result, reply);
         if session.exec_length.is_none() {
-            self.frame_transaction(log_start);
+            self.log.frame(log_start);
         }
         Called::Replied
     }

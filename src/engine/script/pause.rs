@@ -5,16 +5,18 @@
 //! which cannot be held back, are told BUSY at once. What happens by time waits, and so does what the script's commands
 //! have left to do for others; only messages go out.
 
-use super::super::{Called, Engine, LogRecord, SessionId};
+use super::super::{Called, Engine, SessionId};
 use super::Running;
 use crate::algorithms::bytes::{Append, Bytes};
 use crate::algorithms::num;
+use crate::formats::aof::{Mark, Part};
 use crate::lua::vm::Interrupt;
 use crate::lua::{Ran, Thrown};
 use crate::resp::Reply;
 use crate::state::scripts::{Busy, Machine, ScriptLimits};
 use crate::state::{Block, Hindrance, Multi, Session, TimeoutReply};
 use crate::table::Resolved;
+use std::mem;
 
 /// What a command of a script costs in steps, besides one for each part of its reply.
 pub(super) const STEPS_A_COMMAND: usize = 40;
@@ -39,7 +41,7 @@ struct Paused {
     machine: Box<Machine>,
     running: Running,
     /// Its effects so far.
-    log: Vec<LogRecord>,
+    log: Part,
     /// CLIENT CACHING was said before it.
     is_caching_said: bool,
     /// Its caller is gone.
@@ -98,7 +100,7 @@ impl Engine {
         session: &mut Session,
         (row, args): (Resolved, &[&[u8]]),
         (machine, running): (Box<Machine>, Running),
-        log_start: usize,
+        log_start: Mark,
         reply: &mut Reply,
     ) -> Called {
         self.server.scripts.busy = Some(Box::new(Busy {
@@ -124,7 +126,7 @@ impl Engine {
         }));
         let block = Block::on_time(None, TimeoutReply::Ok);
         // In a transaction other commands must not wait; this one does.
-        let is_in_exec = std::mem::replace(&mut session.is_in_exec, false);
+        let is_in_exec = mem::replace(&mut session.is_in_exec, false);
         let called = self.wait(session, row, args, block, reply);
         session.is_in_exec = is_in_exec;
         called
@@ -137,11 +139,11 @@ impl Engine {
         multi: Box<Multi>,
         next: usize,
         reply: Reply,
-        log_start: usize,
+        log_start: Mark,
     ) {
         let mut log = self.log.split_off(log_start);
         if let Some(paused) = &mut self.pauses.paused {
-            log.append(&mut paused.log);
+            log.append(mem::take(&mut paused.log));
             paused.log = log;
             paused.rest = Some(Rest {
                 row,
@@ -232,13 +234,13 @@ impl Engine {
         };
         let is_orphan = paused.is_orphan;
         let waiting = session.waiting.take();
-        let log_start = self.log.len();
-        self.log.append(&mut paused.log);
+        let log_start = self.log.mark();
+        self.log.append(mem::take(&mut paused.log));
         if let Some(tracking) = &mut session.tracking {
             tracking.is_caching_said = paused.is_caching_said;
         }
         // What the script sees of time stands still.
-        let now_ms = std::mem::replace(&mut self.now_ms, busy.started_ms);
+        let now_ms = mem::replace(&mut self.now_ms, busy.started_ms);
         session.is_in_exec = paused.rest.is_some();
         session.exec_length = paused.rest.as_ref().map(|rest| rest.multi.queue.len());
         let result = match is_killed {
@@ -284,11 +286,11 @@ impl Engine {
         paused: Paused,
         busy: Busy,
         result: Result<Ran, Thrown>,
-        (log_start, spent_ms): (usize, u64),
+        (log_start, spent_ms): (Mark, u64),
     ) {
         let mut rest = paused.rest;
         let mut reply = match &mut rest {
-            Some(rest) => std::mem::take(&mut rest.reply),
+            Some(rest) => mem::take(&mut rest.reply),
             None => Reply::new(session.encoding(), session.resp3),
         };
         self.end_script(paused.machine, &paused.running, result, &mut reply);
@@ -305,7 +307,8 @@ impl Engine {
             }
             self.note_run(session, rest.row, &rest.args);
         }
-        self.frame_transaction(log_start);
+        self.log.frame(log_start);
+        session.logged_bytes = self.logged_bytes();
         if let Some(tracking) = &mut session.tracking {
             tracking.is_caching_said = false;
         }

@@ -39,6 +39,8 @@ pub struct Config {
     pub save_rules: Vec<SaveRule>,
     /// `slowlog-log-slower-than` is 0: every command counts as slow.
     pub is_slow_free: bool,
+    /// `aof-timestamp-enabled`: times stand in the append-only file.
+    pub is_aof_stamped: bool,
     /// `notify-keyspace-events`, as [`Class`] bits.
     pub notify_classes: u32,
     /// The configuration file's name and its text as it was read.
@@ -68,6 +70,7 @@ impl Default for Config {
             stop_writes_on_bgsave_error: true,
             save_rules: Vec::new(),
             is_slow_free: false,
+            is_aof_stamped: false,
             notify_classes: 0,
             file: None,
             values: Vec::new(),
@@ -173,6 +176,7 @@ impl Config {
     pub fn apply_to(&self, keys: &mut Keyspace) {
         keys.notify_classes = self.notify_classes;
         keys.set_lfu(self.lfu());
+        keys.set_lazy_expire(self.value("lazyfree-lazy-expire") == b"yes");
         self.set_limits(&mut keys.limits);
     }
 
@@ -249,6 +253,7 @@ impl Config {
             }
             "stop-writes-on-bgsave-error" => self.stop_writes_on_bgsave_error = value == b"yes",
             "slowlog-log-slower-than" => self.is_slow_free = number == 0,
+            "aof-timestamp-enabled" => self.is_aof_stamped = value == b"yes",
             "requirepass" => self.requirepass = value.owned(),
             "notify-keyspace-events" => self.notify_classes = Class::parse(value).unwrap_or(0),
             "save" => self.save_rules = save_rules(value),

@@ -15,9 +15,10 @@ mod talk;
 
 use std::mem;
 
-use super::super::{Called, Engine, LogRecord, SessionId};
+use super::super::{Called, Engine, SessionId};
 use super::{Running, ScriptHost};
 use crate::algorithms::bytes::{Append, Bytes};
+use crate::formats::aof::{Log, Part};
 use crate::keyspace::Keyspace;
 use crate::lua::vm::Interrupt;
 use crate::lua::{Call, Thrown, Value, Vm};
@@ -78,7 +79,7 @@ pub(in crate::engine) struct Debugger {
     /// What has come of the next command.
     input: Vec<u8>,
     /// The effects so far.
-    log: Vec<LogRecord>,
+    log: Part,
     /// What the script sees of time stands still.
     started_ms: i64,
     memory: Memory,
@@ -214,7 +215,7 @@ impl Engine {
             call,
             copy,
             input: Vec::new(),
-            log: Vec::new(),
+            log: Part::default(),
             started_ms: self.now_ms,
             memory: Memory {
                 lines,
@@ -276,7 +277,7 @@ impl Engine {
     fn go_on(&mut self, session: &mut Session, mut debugger: Debugger, reply: &mut Reply) {
         let outside = debugger.copy.take().map(|copy| self.step_aside(*copy));
         let now_ms = mem::replace(&mut self.now_ms, debugger.started_ms);
-        let log_start = self.log.len();
+        let log_start = self.log.mark();
         let mut machine = self.server.scripts.fresh_machine();
         let call = debugger.call.clone();
         let mut running = Running::new(call, debugger.number, machine.fields, session.db);
@@ -311,7 +312,7 @@ impl Engine {
         debugger.memory = debugging.memory;
         match outside {
             Some(outside) => debugger.copy = Some(Box::new(self.step_back(outside))),
-            None => debugger.log.append(&mut self.log.split_off(log_start)),
+            None => debugger.log.append(self.log.split_off(log_start)),
         }
         if is_over {
             self.end_debugging(session, debugger);
@@ -325,9 +326,10 @@ impl Engine {
         session.is_debugging = false;
         session.is_closing = true;
         if debugger.copy.is_none() {
-            let start = self.log.len();
-            self.log.append(&mut debugger.log);
-            self.frame_transaction(start);
+            let start = self.log.mark();
+            self.log.append(mem::take(&mut debugger.log));
+            self.log.frame(start);
+            session.logged_bytes = self.logged_bytes();
             if !self.is_busy() && !self.is_debugging() {
                 self.is_holding = false;
             }
@@ -372,7 +374,7 @@ impl Engine {
 /// What is not to change while a copy is in the place of the data.
 struct Outside {
     keys: Keyspace,
-    log: Vec<LogRecord>,
+    log: Log,
     is_logging: bool,
     published: usize,
     monitored: usize,
