@@ -212,10 +212,10 @@ fn hsetnx(ctx: &mut Ctx) -> Result {
 /// Reads a field and lets `say` reply; one that is due is deleted and not there.
 #[inline(always)]
 fn read_field(ctx: &mut Ctx, say: impl Fn(&mut Reply, Option<Item<'_>>)) -> Result {
-    let (key, field) = (ctx.arg(1), ctx.arg(2));
+    let (key, field, now_ms) = (ctx.arg(1), ctx.arg(2), ctx.keys.now_ms());
     let hash = ctx.keys.read_value(key, Entry::hash)?;
     match hash.and_then(|hash| hash.find(field)) {
-        Some(found) if found.is_due(ctx.keys.now_ms()) => ctx.keys.expire_field_aloud(key, field),
+        Some(found) if found.is_due(now_ms) => ctx.keys.expire_field_aloud(key, field),
         found => {
             say(ctx.reply, found.map(|found| found.value));
             return Ok(Outcome::Done);
@@ -242,12 +242,13 @@ fn hstrlen(ctx: &mut Ctx) -> Result {
 
 fn hmget(ctx: &mut Ctx) -> Result {
     let (key, fields) = (ctx.arg(1), ctx.args.get(2..).unwrap_or(&[]));
+    let now_ms = ctx.keys.now_ms();
     let hash = ctx.keys.read_value(key, Entry::hash)?;
     let mut due = Vec::new();
     ctx.reply.array(fields.len());
     for field in fields {
         match hash.and_then(|hash| hash.find(field)) {
-            Some(found) if found.is_due(ctx.keys.now_ms()) => {
+            Some(found) if found.is_due(now_ms) => {
                 due.push(*field);
                 ctx.reply.nil();
             }

@@ -116,8 +116,9 @@ fn hvals(ctx: &mut Ctx) -> Result {
 }
 
 fn reply_all(ctx: &mut Ctx, part: Part) -> Result {
+    let now_ms = ctx.keys.now_ms();
     let hash = ctx.keys.read_value(ctx.arg(1), Entry::hash)?;
-    let (mark, now_ms, reply) = (ctx.reply.mark(), ctx.keys.now_ms(), &mut *ctx.reply);
+    let (mark, reply) = (ctx.reply.mark(), &mut *ctx.reply);
     let mut count = 0;
     if let Some(hash) = hash {
         hash.each(&mut |field, value, expiry_ms| {
@@ -151,9 +152,9 @@ fn hrandfield(ctx: &mut Ctx) -> Result {
     } else {
         Part::Fields
     };
-    let key = ctx.arg(1);
+    let (key, now_ms) = (ctx.arg(1), ctx.keys.now_ms());
     let mut hash = ctx.keys.read_value(key, Entry::hash)?;
-    if hash.is_some_and(|hash| hash.may_be_due(ctx.keys.now_ms())) {
+    if hash.is_some_and(|hash| hash.may_be_due(now_ms)) {
         if let Some(gone) = ctx.keys.expire_all_fields(key) {
             ctx.keys.notify_gone(key, gone);
         }

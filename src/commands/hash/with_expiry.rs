@@ -369,12 +369,13 @@ fn insist<'a>(
     if request.insists == Insists::No {
         return Ok((true, due));
     }
+    let now_ms = ctx.keys.now_ms();
     let Some(hash) = ctx.keys.peek_value(ctx.arg(1), Entry::hash)? else {
         return Ok((request.insists == Insists::OnNone, due));
     };
     for [field, _] in request.pairs {
         let found = hash.find(field);
-        let is_due = found.is_some_and(|found| found.is_due(ctx.keys.now_ms()));
+        let is_due = found.is_some_and(|found| found.is_due(now_ms));
         if is_due && !due.contains(field) {
             due.push(*field);
         }

@@ -74,7 +74,7 @@ fn delex(ctx: &mut Ctx) -> Result {
         ctx.reply.int(0);
         return Ok(Outcome::Done);
     }
-    super::delete(ctx);
+    super::delete(ctx, b"DEL");
     ctx.reply.int(1);
     Ok(Outcome::Done)
 }

@@ -255,10 +255,11 @@ fn keeps_life(ctx: &mut Ctx, words: &Words) -> bool {
 
 /// Whether the key's time is over at once; then it is deleted instead of increased.
 fn is_over(ctx: &mut Ctx, words: &Words, until_ms: Option<i64>) -> bool {
-    let is_over = until_ms.is_some_and(|at_ms| at_ms <= ctx.keys.now_ms()) && !keeps_life(ctx, words);
+    let is_over =
+        until_ms.is_some_and(|at_ms| at_ms <= ctx.keys.now_ms()) && !keeps_life(ctx, words);
     if is_over {
         match ctx.keys.exists_for_write(ctx.arg(1)) {
-            true => super::delete(ctx),
+            true => super::delete(ctx, b"DEL"),
             false => ctx.propagate_nothing(),
         }
     }
