@@ -191,19 +191,61 @@ export class Dataset {
 	}
 
 	/**
-	 * Runs an append-only file on the dataset. Returns how many of its bytes were good: fewer than there are when it ends
-	 * inside of a command or a transaction. Throws a ReplyError when there is something else in it than commands.
+	 * Runs a file of an append-only file on the dataset: its base (RDB, which is not for {@link load}: that would leave out
+	 * keys whose lives the next files prolong), then each that follows it, in their order. Nothing expires, and wire clients
+	 * are told LOADING, until the last one is over. Returns how many of its bytes were good: fewer than there are when it
+	 * ends inside of a command or a transaction, of which nothing was done. Throws a ReplyError, in Redis' words, when there
+	 * is something else in it; all is over then, and what came before stays done.
 	 */
-	replay(chunks: Iterable<Uint8Array>): number {
+	replay(chunks: Iterable<Uint8Array>, file: ReplayedFile = {}): number {
+		const replay = this.beginReplay(file);
+		for (const chunk of chunks) replay.add(chunk);
+		return replay.end();
+	}
+
+	/** The same, piece by piece. */
+	beginReplay(file: ReplayedFile = {}): Replay {
 		const { access } = this;
-		access.enter((exports) => access.result(exports.rs_replay_begin()));
-		for (const chunk of chunks) {
-			for (const piece of piecesOf(chunk)) {
-				access.place(piece);
-				access.enter((exports) => access.result(exports.rs_replay_chunk(piece.length)));
-			}
+		const name = new TextEncoder().encode(file.name ?? "").subarray(0, PIECE_BYTES);
+		access.place(name);
+		access.enter((exports) => access.result(exports.rs_replay_begin(name.length, file.total_bytes ?? 0)));
+		return new Replay(access, file.isLast ?? true);
+	}
+}
+
+/** What {@link Dataset.replay} wants to know of a file. */
+export interface ReplayedFile {
+	/** What messages call it. */
+	name?: string;
+	/** How long it is, for INFO. */
+	total_bytes?: number;
+	/** No other one follows it, which is so unless this says otherwise. */
+	isLast?: boolean;
+}
+
+/** A file on its way into the engine: see {@link Dataset.replay}. */
+export class Replay {
+	private readonly access: EngineAccess;
+	private readonly isLast: boolean;
+
+	constructor(access: EngineAccess, isLast: boolean) {
+		this.access = access;
+		this.isLast = isLast;
+	}
+
+	/** Runs the next bytes. */
+	add(chunk: Uint8Array): void {
+		const { access } = this;
+		for (const piece of piecesOf(chunk)) {
+			access.place(piece);
+			access.enter((exports) => access.result(exports.rs_replay_chunk(piece.length)));
 		}
-		const good_bytes = access.enter((exports) => access.result(exports.rs_replay_end()));
+	}
+
+	/** How many bytes were good. */
+	end(): number {
+		const { access } = this;
+		const good_bytes = access.enter((exports) => access.result(exports.rs_replay_end(this.isLast ? 1 : 0)));
 		access.after();
 		return Number(good_bytes);
 	}

@@ -43,9 +43,9 @@ export interface EngineExports {
 	rs_aof_take(): number;
 	rs_aof_stored(written: number, durable: number): void;
 	rs_aof_failed(length: number): void;
-	rs_replay_begin(): number;
+	rs_replay_begin(nameLength: number, totalBytes: number): number;
 	rs_replay_chunk(length: number): number;
-	rs_replay_end(): number;
+	rs_replay_end(isLast: number): number;
 }
 
 /** Anything a wasm module can be made of. Text is a URL. */

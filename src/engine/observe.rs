@@ -3,7 +3,7 @@
 use super::Engine;
 use crate::algorithms::bytes::{Append, Bytes};
 use crate::algorithms::num;
-use crate::state::{Session, SlowEntry};
+use crate::state::{Hindrance, Session, SlowEntry};
 use crate::table::{Flags, Group, Resolved};
 
 /// What stands in the place of a password.
@@ -16,9 +16,10 @@ impl Engine {
     /// Whether [`Engine::observe`] has anything to do.
     #[inline]
     pub(super) fn is_observed(&self) -> bool {
-        self.server.spent_usec > 0
+        (self.server.spent_usec > 0
             || self.server.config.is_slow_free
-            || !self.server.monitors.is_empty()
+            || !self.server.monitors.is_empty())
+            && self.server.hindrance != Hindrance::Loading
     }
 
     /// Shows a command that has just run.
@@ -56,7 +57,7 @@ impl Engine {
     /// Shows monitors a command that runs a script, before what the script calls.
     pub(super) fn observe_script(&mut self, session: &Session, row: Resolved, args: &[&[u8]]) {
         let runs_scripts = row.row.is(Flags::SKIP_MONITOR) && row.row.group == Group::Scripting;
-        if runs_scripts && !self.server.monitors.is_empty() {
+        if runs_scripts && self.is_observed() && !self.server.monitors.is_empty() {
             let line = monitor_line(session, args, self.now_ms);
             self.server.monitored.push(line);
         }

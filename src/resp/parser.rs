@@ -65,10 +65,18 @@ impl Parser {
 
     /// Adds bytes from the connection.
     pub fn feed(&mut self, bytes: &[u8]) {
-        if self.at > COMPACT_BYTES && !self.started {
-            self.buffer.drain(..self.at);
-            self.searched = self.searched.saturating_sub(self.at);
-            self.at = 0;
+        let used = match self.ranges.first() {
+            Some((from, _)) if self.started => *from,
+            _ => self.at,
+        };
+        if used > COMPACT_BYTES {
+            self.buffer.drain(..used);
+            self.searched = self.searched.saturating_sub(used);
+            self.at -= used;
+            for (from, to) in self.ranges.iter_mut().filter(|_| self.started) {
+                *from -= used;
+                *to -= used;
+            }
         }
         self.buffer.extend_from_slice(bytes);
     }
@@ -79,6 +87,20 @@ impl Parser {
         to.extend_from_slice(self.buffer.get(self.at..).unwrap_or(&[]));
         self.at = self.buffer.len();
         self.searched = self.at;
+    }
+
+    /// The bytes that were not consumed yet; None amid a request.
+    pub fn between_requests(&self) -> Option<&[u8]> {
+        match self.started {
+            true => None,
+            false => Some(self.buffer.get(self.at..).unwrap_or(&[])),
+        }
+    }
+
+    /// Consumes so many bytes between two requests.
+    pub fn skip(&mut self, length: usize) {
+        self.at = (self.at + length).min(self.buffer.len());
+        self.searched = self.searched.max(self.at);
     }
 
     /// Bytes received and not consumed yet.

@@ -24,6 +24,19 @@ pub struct Aof {
     pub taken_bytes: u64,
     pub written_bytes: u64,
     pub durable_bytes: u64,
+    /// How long the file is: its base and what follows; and how long it was after the last rewrite.
+    pub size_bytes: u64,
+    pub base_bytes: u64,
     /// Why the last write failed.
     pub failure: Option<Vec<u8>>,
+}
+
+impl Aof {
+    /// Counts a file that was loaded: the first one is the base.
+    pub fn count_loaded(&mut self, bytes: u64) {
+        if self.size_bytes == 0 {
+            self.base_bytes = bytes;
+        }
+        self.size_bytes += bytes;
+    }
 }

@@ -65,6 +65,16 @@ pub struct LoadReport {
     pub skipped: u64,
 }
 
+/// The files being loaded while clients have to wait.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Loading {
+    /// In seconds since the epoch.
+    pub started_s: i64,
+    /// Bytes that were read, of so many as far as the host knows.
+    pub done_bytes: u64,
+    pub total_bytes: u64,
+}
+
 /// What is neither a key nor a client.
 #[derive(Debug)]
 pub struct Server {
@@ -83,6 +93,7 @@ pub struct Server {
     /// A save was asked for and has not been reported done.
     pub is_saving: bool,
     pub last_load: LoadReport,
+    pub loading: Loading,
     pub aof: Aof,
     pub hindrance: Hindrance,
     /// Clients wait until then: CLIENT PAUSE, DEBUG SLEEP.
@@ -177,6 +188,7 @@ impl Server {
             is_last_save_ok: true,
             is_saving: false,
             last_load: LoadReport::default(),
+            loading: Loading::default(),
             aof: Aof::default(),
             hindrance: Hindrance::None,
             paused_until_ms: 0,

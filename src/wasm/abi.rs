@@ -555,11 +555,12 @@ pub extern "C" fn rs_aof_failed(length: usize) {
     });
 }
 
-/// Starts running an append-only file.
+/// Starts running an append-only file of so many bytes (0 when they are not known); its name stands in the request.
 #[unsafe(no_mangle)]
-pub extern "C" fn rs_replay_begin() -> i32 {
+pub extern "C" fn rs_replay_begin(name_length: usize, total_bytes: f64) -> i32 {
     or_nothing(instance::with(|instance| {
-        instance.engine.begin_replay();
+        let name = instance.request.get(..name_length).unwrap_or(&[]);
+        instance.engine.begin_replay(name, total_bytes as u64);
         instance.finish_result(Ok(()))
     }))
 }
@@ -577,12 +578,12 @@ pub extern "C" fn rs_replay_chunk(length: usize) -> i32 {
     }))
 }
 
-/// The file is over: how many of its bytes were good.
+/// The file is over: how many of its bytes were good. Clients have to wait, and nothing expires, until the last one is.
 #[unsafe(no_mangle)]
-pub extern "C" fn rs_replay_end() -> i32 {
+pub extern "C" fn rs_replay_end(is_last: u32) -> i32 {
     or_nothing(instance::with(|instance| {
         let mut reply = Reply::new(Encoding::Cells, true);
-        match instance.engine.end_replay() {
+        match instance.engine.end_replay(is_last != 0) {
             Ok(bytes) => reply.double(bytes as f64),
             Err(error) => reply.error(error.text()),
         }

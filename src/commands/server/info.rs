@@ -333,6 +333,35 @@ fn persistence(ctx: &Ctx, text: &mut Text) {
         "aof_last_cow_size|module_fork_in_progress|module_fork_last_cow_size",
         "0",
     );
+    if server.hindrance == Hindrance::Loading {
+        loading(ctx, text);
+    }
+}
+
+/// How far the files are that are being loaded.
+fn loading(ctx: &Ctx, text: &mut Text) {
+    let loading = ctx.server.loading;
+    let (done, total) = (
+        loading.done_bytes,
+        loading.total_bytes.max(loading.done_bytes),
+    );
+    let spent_s = (ctx.now_ms / 1000 - loading.started_s).max(0) as u64;
+    text.signed("loading_start_time", loading.started_s);
+    text.number("loading_total_bytes", loading.total_bytes);
+    text.constants("loading_rdb_used_mem", "0");
+    text.number("loading_loaded_bytes", done);
+    text.ratio(
+        "loading_loaded_perc",
+        done as f64 * 100.0 / total.max(1) as f64,
+        "",
+    );
+    text.number(
+        "loading_eta_seconds",
+        match done {
+            0 => 1,
+            done => spent_s * (total - done) / done,
+        },
+    );
 }
 
 fn threads(ctx: &Ctx, text: &mut Text) {

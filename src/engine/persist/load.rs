@@ -35,7 +35,7 @@ impl Engine {
             functions: self.server.functions.fresh(),
             problem: None,
             db: 0,
-            now_ms: self.now_ms,
+            now_ms: self.keys.now_ms(),
             done: LoadReport::default(),
         });
     }
@@ -71,6 +71,28 @@ impl Engine {
         })?;
         self.transfer.loader = Some(loader);
         Ok(())
+    }
+
+    /// Starts loading the RDB part of an append-only file, in which everything lives that its commands may prolong.
+    pub(super) fn begin_preamble(&mut self) {
+        self.begin_load(Modules::Refuse);
+        if let Some(loader) = &mut self.transfer.loader {
+            loader.reader.keep_rest();
+        }
+    }
+
+    /// Takes the next bytes of it. With its end the data set is replaced; what stands behind it comes back.
+    ///
+    /// # Errors
+    /// As for [`Engine::load_chunk`].
+    pub(super) fn load_preamble(&mut self, bytes: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        self.load_chunk(bytes)?;
+        let loader = self.transfer.loader.as_mut();
+        let Some(rest) = loader.and_then(|loader| loader.reader.take_rest()) else {
+            return Ok(None);
+        };
+        self.end_load()?;
+        Ok(Some(rest))
     }
 
     /// Puts the loaded data set in the place of the present one.

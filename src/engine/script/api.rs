@@ -6,6 +6,7 @@ use crate::lua::call::to_integer;
 use crate::lua::vm::Interrupt;
 use crate::lua::{Call, Host, Thrown, Value, Vm};
 use crate::resp::{Cell, Error};
+use crate::state::Hindrance;
 use crate::state::scripts::{HostFunction, ScriptFlags, error_table, log_line, throw_table};
 use crate::table::{Flags, Resolved};
 
@@ -214,6 +215,9 @@ impl ScriptHost<'_> {
         let (engine, call) = (&self.engine, &self.running.call);
         if call.is_read_only && row.row.is(Flags::WRITE | Flags::MAY_REPLICATE) {
             return Err(b"ERR Write commands are not allowed from read-only scripts.");
+        }
+        if engine.server.hindrance == Hindrance::Loading {
+            return Ok(());
         }
         if engine.server.is_disk_lost() && row.row.is(Flags::WRITE) {
             return Err(MISCONF);

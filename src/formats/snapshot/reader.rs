@@ -154,6 +154,8 @@ pub struct Reader {
     is_valkey: bool,
     templates: Templates,
     skipped: u64,
+    /// Something else may stand behind the snapshot.
+    keeps_rest: bool,
     /// What was given and does not form a whole item yet.
     pending: Vec<u8>,
     /// Where `pending` starts in the file.
@@ -175,6 +177,7 @@ impl Reader {
             is_valkey: false,
             templates: Templates::default(),
             skipped: 0,
+            keeps_rest: false,
             pending: Vec::new(),
             offset_bytes: 0,
             checksum: Crc64::new(),
@@ -218,6 +221,16 @@ impl Reader {
         Ok(())
     }
 
+    /// Lets something else stand behind the snapshot: see [`Reader::take_rest`].
+    pub fn keep_rest(&mut self) {
+        self.keeps_rest = true;
+    }
+
+    /// What stood behind the snapshot so far, once that has come to its end.
+    pub fn take_rest(&mut self) -> Option<Vec<u8>> {
+        matches!(self.stage, Stage::Done).then(|| core::mem::take(&mut self.pending))
+    }
+
     /// Says that the file ends here. Only now is it known to be whole.
     pub fn finish(self) -> Result<(), LoadError> {
         if let Some(error) = self.failed {
@@ -248,7 +261,9 @@ impl Reader {
                 Stage::Header => self.header(&mut cursor),
                 Stage::Items => self.item(&mut cursor, receive),
                 Stage::Checksum => self.compare(&mut cursor),
-                Stage::Done if cursor.rest().is_empty() => return Ok(bytes.len()),
+                Stage::Done if cursor.rest().is_empty() || self.keeps_rest => {
+                    return Ok(bytes.len() - cursor.rest().len());
+                }
                 Stage::Done => Err(Stop::Problem(Problem::Trailing)),
             };
             let left = cursor.rest().len();

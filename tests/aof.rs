@@ -1,0 +1,368 @@
+//! The append-only file as the engine writes and runs it. What is expected of running one was asked of redis-server
+//! 8.2.3: files like these, and what it had in memory, or in its log, afterwards.
+
+use redstart::engine::{Engine, Kind, LogRecord, Options, SessionId};
+
+const NOW_MS: i64 = 1_700_000_000_000;
+
+struct Client {
+    engine: Engine,
+    id: SessionId,
+}
+
+impl Client {
+    fn new() -> Client {
+        let mut engine = Engine::new(Options {
+            seed: [3, 4],
+            now_ms: NOW_MS,
+            ..Options::default()
+        });
+        let words: [&[u8]; 2] = [b"--enable-debug-command", b"yes"];
+        engine
+            .configure(b"", b"", &words)
+            .expect("a good configuration");
+        let id = engine.connect(Kind::Wire);
+        Client { engine, id }
+    }
+
+    /// The reply as bytes of the protocol.
+    fn call(&mut self, line: &str) -> String {
+        let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        self.engine.feed(self.id, &command(&words));
+        String::from_utf8_lossy(&self.engine.drain(self.id)).into_owned()
+    }
+
+    /// Runs a file in pieces of so many bytes; how many were good.
+    fn replay(&mut self, file: &[u8], piece: usize) -> Result<u64, String> {
+        let text =
+            |error: redstart::resp::Error| String::from_utf8_lossy(error.text()).into_owned();
+        self.engine.begin_replay(b"a.aof", file.len() as u64);
+        for piece in file.chunks(piece) {
+            self.engine.replay_chunk(piece).map_err(text)?;
+        }
+        self.engine.end_replay(true).map_err(text)
+    }
+
+    fn digest(&mut self) -> String {
+        self.call("DEBUG DIGEST")
+    }
+
+    fn info(&mut self, field: &str) -> String {
+        let info = self.call("INFO everything");
+        let line = info
+            .lines()
+            .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        line.unwrap_or_else(|| panic!("INFO has {field}"))
+            .to_string()
+    }
+
+    fn take(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.engine.take_aof(&mut bytes);
+        bytes
+    }
+}
+
+fn command(words: &[&[u8]]) -> Vec<u8> {
+    let mut out = format!("*{}\r\n", words.len()).into_bytes();
+    for word in words {
+        out.extend(format!("${}\r\n", word.len()).bytes());
+        out.extend_from_slice(word);
+        out.extend_from_slice(b"\r\n");
+    }
+    out
+}
+
+/// Commands, a line each, their words between blanks; what begins with `|` stands in the file as it is.
+fn file(lines: &[&str]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for line in lines {
+        match line.strip_prefix('|') {
+            Some(raw) => out.extend_from_slice(raw.as_bytes()),
+            None => out.extend(command(
+                &line.split(' ').map(str::as_bytes).collect::<Vec<_>>(),
+            )),
+        }
+    }
+    out
+}
+
+/// What is left of a file, in pieces of every size that may matter: good bytes, or the error.
+fn replayed(file: &[u8]) -> (Result<u64, String>, Client) {
+    let mut client = Client::new();
+    let result = client.replay(file, usize::MAX);
+    for piece in [1, 2, 3, 7, 64] {
+        let mut other = Client::new();
+        assert_eq!(
+            other.replay(file, piece),
+            result,
+            "in pieces of {piece} bytes"
+        );
+        assert_eq!(other.digest(), client.digest());
+    }
+    (result, client)
+}
+
+#[test]
+fn commands_run() {
+    let whole = file(&[
+        "SELECT 3",
+        "SET k v",
+        "|#TS:1700000000\r\n",
+        "|# anything\r\n",
+        "MULTI",
+        "RPUSH l a b",
+        "|#TS:1700000001\r\n",
+        "SELECT 0",
+        "HSET h f v",
+        "EXEC",
+        "XADD s 5-1 a b",
+    ]);
+    let (result, mut client) = replayed(&whole);
+    assert_eq!(result, Ok(whole.len() as u64));
+    assert_eq!(client.call("DBSIZE"), ":2\r\n");
+    assert_eq!(client.call("SELECT 3"), "+OK\r\n");
+    assert_eq!(client.call("LRANGE l 0 -1"), "*2\r\n$1\r\na\r\n$1\r\nb\r\n");
+}
+
+#[test]
+fn the_end_may_be_missing() {
+    let start = file(&["SET a 1"]);
+    let length = start.len() as u64;
+    for rest in [
+        &b"*"[..],
+        b"*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$1\r\n1",
+        b"*1\r\n$5\r\nMULTI\r\n*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$1\r\n1\r\n",
+        b"*1\r\n$5\r\nMULTI\r\n#TS:12\r\n",
+        b"#TS:12",
+    ] {
+        let (result, mut client) = replayed(&[&start, rest].concat());
+        assert_eq!(result, Ok(length), "{}", rest.escape_ascii());
+        assert_eq!(client.call("DBSIZE"), ":1\r\n");
+    }
+}
+
+#[test]
+fn what_is_no_log_is_refused() {
+    const FORMAT: &str = "ERR Bad file format reading the append only file a.aof: make a backup of your AOF file, then \
+                          use ./redis-check-aof --fix <filename.manifest>";
+    const UNKNOWN: &str = "ERR Unknown command 'FOO' reading the append only file a.aof";
+    for (rest, error) in [
+        ("|hello\r\n", FORMAT),
+        ("|SET b 1\r\n", FORMAT),
+        ("|\r\n", FORMAT),
+        ("|\0\0\0\0", FORMAT),
+        ("|*0\r\n", FORMAT),
+        ("|*1\r\n:1\r\n", FORMAT),
+        ("|*1\r\n$-1\r\n", FORMAT),
+        ("|*1\r\n$99999999999\r\n", FORMAT),
+        ("FOO bar", UNKNOWN),
+        (
+            "",
+            "ERR Unknown command '' reading the append only file a.aof",
+        ),
+        (
+            "XGROUP FOO x",
+            "ERR Unknown command 'XGROUP' reading the append only file a.aof",
+        ),
+        (
+            "GET",
+            "ERR Wrong number of arguments of command 'GET' reading the append only file a.aof",
+        ),
+    ] {
+        let (result, mut client) = replayed(&file(&["SET a 1", rest]));
+        assert_eq!(result, Err(error.to_string()), "{rest}");
+        // Clients are let in; what came before is there.
+        assert_eq!(client.call("DBSIZE"), ":1\r\n");
+    }
+    let (result, _) = replayed(&file(&["MULTI", "SET a 1", "FOO", "EXEC"]));
+    assert_eq!(result, Err(UNKNOWN.to_string()));
+}
+
+#[test]
+fn nothing_expires_before_the_end() {
+    let whole = file(&[
+        "SET a 1 PXAT 1000",
+        "INCR a",
+        "SET b 1",
+        "PEXPIREAT b 1000",
+        "APPEND b x",
+        "HSET h f 1",
+        "HPEXPIREAT h 1000 FIELDS 1 f",
+        "HINCRBY h f 1",
+        "SET p v PXAT 1000",
+        "PERSIST p",
+        "GETEX b PXAT 5",
+        "EVAL redis.call('expire','p',100) 0",
+    ]);
+    let mut client = Client::new();
+    client.engine.begin_replay(b"", 0);
+    client
+        .engine
+        .replay_chunk(&whole)
+        .expect("a file of commands");
+    assert_eq!(
+        client.engine.end_replay(false).expect("it was begun"),
+        whole.len() as u64
+    );
+    client.engine.tick();
+    assert!(client.call("GET a").starts_with("-LOADING"));
+    assert_eq!(client.info("loading_loaded_bytes"), whole.len().to_string());
+    client.replay(&file(&["PERSIST a"]), 10).expect("a file");
+    assert_eq!(client.call("DBSIZE"), ":4\r\n");
+    assert_eq!(client.call("GET a"), "$1\r\n2\r\n");
+    assert_eq!(client.call("GET b"), "$-1\r\n");
+    assert_eq!(client.call("HGETALL h"), "*0\r\n");
+    let expected = if cfg!(feature = "scripting") {
+        ":100\r\n"
+    } else {
+        ":-1\r\n"
+    };
+    assert_eq!(client.call("TTL p"), expected);
+}
+
+#[test]
+fn nobody_waits_and_nothing_is_counted() {
+    let whole = file(&[
+        "BLPOP l 0",
+        "WAIT 1 0",
+        "RPUSH l x",
+        "LPUSH l",
+        "SUBSCRIBE c",
+        "QUIT",
+        "SET a 1",
+    ]);
+    let mut client = Client::new();
+    client.engine.start_aof();
+    let file_without_arity = file(&["BLPOP l 0", "WAIT 1 0", "RPUSH l x", "QUIT", "SET a 1"]);
+    assert!(client.replay(&whole, 100).is_err());
+    client.call("FLUSHALL");
+    client.take();
+    let dirty = client.info("rdb_changes_since_last_save");
+    client.replay(&file_without_arity, 100).expect("commands");
+    assert_eq!(client.call("DBSIZE"), ":2\r\n");
+    assert_eq!(client.take(), b"");
+    let changes = |text: &str| text.parse::<u64>().expect("a number");
+    assert_eq!(
+        changes(&client.info("rdb_changes_since_last_save")),
+        changes(&dirty) + 2
+    );
+    let stats = client.call("INFO commandstats");
+    assert!(!stats.contains("cmdstat_blpop") && !stats.contains("cmdstat_set"));
+}
+
+#[test]
+fn a_base_may_be_rdb() {
+    let mut client = Client::new();
+    for line in [
+        "SET a 1",
+        "HSET h f v",
+        "SET gone 1 PX 50",
+        "SELECT 2",
+        "SADD s x",
+    ] {
+        client.call(line);
+    }
+    let mut rdb = Vec::new();
+    client
+        .engine
+        .begin_snapshot(redstart::engine::Purpose::Rewrite);
+    let mut is_more = true;
+    while is_more {
+        let mut chunk = Vec::new();
+        is_more = client.engine.next_chunk(100, &mut chunk);
+        rdb.extend(chunk);
+    }
+    client.engine.end_snapshot(true);
+    client.engine.set_now(NOW_MS + 100);
+    let rest = file(&["SELECT 2", "SREM s x", "SELECT 0", "PERSIST gone", "DEL a"]);
+    let whole = [rdb.as_slice(), &rest].concat();
+    for piece in [1, 5, 100, usize::MAX] {
+        let mut other = Client::new();
+        other.engine.set_now(NOW_MS + 100);
+        assert_eq!(other.replay(&whole, piece), Ok(whole.len() as u64));
+        assert_eq!(other.call("GET gone"), "$1\r\n1\r\n");
+        assert_eq!(other.call("DBSIZE"), ":2\r\n");
+    }
+    let mut other = Client::new();
+    let error = other
+        .replay(&rdb[..rdb.len() - 3], 50)
+        .expect_err("half an RDB file");
+    assert!(
+        error.starts_with("ERR Error reading the RDB preamble of the AOF file a.aof"),
+        "{error}"
+    );
+    assert_eq!(other.call("DBSIZE"), ":0\r\n");
+}
+
+#[test]
+fn bytes_stand_as_redis_writes_them() {
+    let mut client = Client::new();
+    client.engine.start_aof();
+    client.call("CONFIG SET aof-timestamp-enabled yes");
+    client.engine.set_now(NOW_MS + 1234);
+    for line in [
+        "SET a 1", "SELECT 3", "SET b 1", "MULTI", "SELECT 4", "SET c 1", "SET d 1", "EXEC",
+        "GET d", "MULTI", "SET e 1", "EXEC",
+    ] {
+        client.call(line);
+    }
+    client.engine.set_now(NOW_MS + 2345);
+    for line in ["MULTI", "SET f 1", "SET g 1", "EXEC", "SET h 1"] {
+        client.call(line);
+    }
+    let expected = file(&[
+        "|#TS:1700000001\r\n",
+        "SELECT 0",
+        "SET a 1",
+        "SELECT 3",
+        "SET b 1",
+        "MULTI",
+        "SELECT 4",
+        "SET c 1",
+        "SET d 1",
+        "EXEC",
+        "SET e 1",
+        "|#TS:1700000002\r\n",
+        "MULTI",
+        "SET f 1",
+        "SET g 1",
+        "EXEC",
+        "SET h 1",
+    ]);
+    let written = client.take();
+    assert_eq!(
+        written.escape_ascii().to_string(),
+        expected.escape_ascii().to_string()
+    );
+    let (result, mut other) = replayed(&written);
+    assert_eq!(result, Ok(written.len() as u64));
+    assert_eq!(other.digest(), client.digest());
+    client
+        .engine
+        .begin_snapshot(redstart::engine::Purpose::Rewrite);
+    client.call("SET i 1");
+    assert_eq!(client.take(), file(&["SELECT 4", "SET i 1"]));
+}
+
+#[test]
+fn records_are_read_back() {
+    let mut client = Client::new();
+    client.engine.set_logging(true);
+    for line in ["SELECT 2", "MULTI", "SET a 1", "SET b 2", "EXEC"] {
+        client.call(line);
+    }
+    let record = |words: &[&[u8]]| LogRecord {
+        db: 2,
+        command: words.iter().map(|word| word.to_vec()).collect(),
+    };
+    let expected = [
+        record(&[b"MULTI"]),
+        record(&[b"SET", b"a", b"1"]),
+        record(&[b"SET", b"b", b"2"]),
+        record(&[b"EXEC"]),
+    ];
+    assert_eq!(client.engine.take_log(), expected);
+    client.call("DEL a");
+    assert_eq!(client.engine.take_log(), [record(&[b"DEL", b"a"])]);
+}
