@@ -164,8 +164,13 @@ class LuaView {
 /** Follows what happens to the database as a whole. */
 function watch({ database, keys, status }: Parts, shell: Shell, lua: LuaView): void {
 	database.on("persistence-gained", () => {
+		const wasOther = /another tab/.test(status.lost ?? "");
 		status.regain();
-		notice("The other tab is closed: what is here is stored from now on.");
+		notice(
+			wasOther
+				? "The other tab is closed: what is here is stored from now on."
+				: "Storage works again: what is here is stored.",
+		);
 	});
 	database.on("reopen", () => {
 		notice("The engine stopped and was started again from storage.");

@@ -6,6 +6,9 @@ import type { Start } from "./engine/open.ts";
 
 type SaveState = "saved" | "pending" | "lost";
 
+/** Words that stand for less than this would only flicker. */
+const CALM_MS = 300;
+
 export class StatusBar {
 	private readonly database: Redstart;
 	private readonly ownCalls: () => number;
@@ -14,6 +17,8 @@ export class StatusBar {
 	private commands = 0;
 	private at_ms = performance.now();
 	private savedAt: Date | undefined;
+	/** Since when something waits to be stored. */
+	private pendingSince_ms = Number.POSITIVE_INFINITY;
 
 	/** `ownCalls` are commands of the page itself, which are not counted as the visitor's. */
 	constructor(database: Redstart, ownCalls: () => number) {
@@ -74,26 +79,41 @@ export class StatusBar {
 		byId("stat-keys").textContent = formatCount(stats.keys);
 		byId("stat-memory").textContent = formatBytes(stats.usedBytes);
 		byId("stat-memory").title = `${formatBytes(database.engine.memory_bytes)} of wasm memory`;
-		this.showSaved(stats.changesSinceSave);
+		const { whenStored } = database.engine;
+		const waiting = whenStored?.();
+		if (waiting) {
+			this.pendingSince_ms = Math.min(this.pendingSince_ms, now_ms);
+			const again = () => this.tick();
+			void waiting.then(again, again);
+		} else this.pendingSince_ms = Number.POSITIVE_INFINITY;
+		// With an append-only file nothing waits for a save.
+		this.showSaved(whenStored ? (waiting ? "pending" : "saved") : stats.changesSinceSave);
 	}
 
-	private showSaved(changes: number): void {
-		const state: SaveState = this.lost ? "lost" : changes > 0 ? "pending" : "saved";
+	private showSaved(changes: number | SaveState): void {
+		const isAppending = typeof changes === "string";
+		const isSaved = isAppending ? changes === "saved" : changes === 0;
+		const state: SaveState = this.lost ? "lost" : isSaved ? "saved" : "pending";
 		const button = byId("saved");
 		if (button.dataset.state !== state) button.dataset.state = state;
 		const when = this.savedAt?.toLocaleTimeString() ?? "on an earlier visit";
 		const text = {
 			saved: "Saved in this browser",
-			pending: `${formatCount(changes)} unsaved`,
+			pending: isAppending ? "Saving" : `${formatCount(changes)} unsaved`,
 			lost: "Not saved",
 		}[state];
 		const title = {
-			saved: this.savedAt ? `last saved at ${when}` : "as left on the last visit",
-			pending: "saved within a second or so",
+			saved: isAppending
+				? "every write is stored at once"
+				: this.savedAt
+					? `last saved at ${when}`
+					: "as left on the last visit",
+			pending: "stored within a second or so",
 			lost: this.lost ?? "",
 		}[state];
 		const label = byId("saved-text");
-		if (label.textContent !== text) label.textContent = text;
+		const isBrief = isAppending && state === "pending" && performance.now() - this.pendingSince_ms < CALM_MS;
+		if (label.textContent !== text && !isBrief) label.textContent = text;
 		button.title = title;
 	}
 }
