@@ -5,7 +5,7 @@
  */
 
 import { RedstartError } from "../errors.ts";
-import { type Append, concatenated, owned, recordsOf, WriteQueue } from "./queue.ts";
+import { type Append, concatenated, type Outcome, owned, recordsOf, WriteQueue } from "./queue.ts";
 import { fenced, formerSegment, type Manifest, missing, readOnly, type Storage } from "./storage.ts";
 
 interface Meta {
@@ -238,7 +238,7 @@ export class IndexedDbStorage implements Storage {
 				// Without this the browser would wait for a page that is no more, and then give up.
 				transaction.commit();
 			};
-			return this.track(this.transact<void>(["meta", "log"], "strict", work), next);
+			return this.outcomeOf(this.transact<void>(["meta", "log"], "strict", work), next);
 		});
 	}
 
@@ -248,7 +248,7 @@ export class IndexedDbStorage implements Storage {
 	}
 
 	/** Appends in one transaction, which fails as a whole when somebody else owns the database by now. */
-	private write(appends: readonly Append[], isDurable: boolean): Promise<void> {
+	private write(appends: readonly Append[], isDurable: boolean): Promise<Outcome> {
 		const { records, next } = this.recordsOf(appends);
 		let isGivenUp = false;
 		let end: ((error: unknown) => void) | undefined;
@@ -268,7 +268,7 @@ export class IndexedDbStorage implements Storage {
 			this.putRecords(transaction, records);
 		};
 		const written = this.transact<void>(["meta", "log"], isDurable ? "strict" : "relaxed", work);
-		return this.track(written, next);
+		return this.outcomeOf(written, next);
 	}
 
 	/** Numbers the records that `appends` become; an append that is sent again has the same numbers. */
@@ -292,15 +292,21 @@ export class IndexedDbStorage implements Storage {
 		if (records.length === 0) transaction.objectStore("meta").put(0, "flushes");
 	}
 
-	private async track(written: Promise<void>, next: ReadonlyMap<number, number>): Promise<void> {
-		try {
-			await written;
+	/** The end of a write that leads to these next records. */
+	private async outcomeOf(written: Promise<void>, next: ReadonlyMap<number, number>): Promise<Outcome> {
+		const error = await written.then(
+			() => undefined,
+			(reason) => reason,
+		);
+		const settle = () => {
+			if (error) {
+				for (const segment of next.keys()) this.unsure.add(segment);
+				return;
+			}
 			for (const [segment, record] of next) this.nextRecord.set(segment, record);
 			this.unsure.clear();
-		} catch (error) {
-			for (const segment of next.keys()) this.unsure.add(segment);
-			throw error;
-		}
+		};
+		return { error, settle };
 	}
 
 	async put(name: string, bytes: Uint8Array): Promise<void> {

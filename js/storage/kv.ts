@@ -19,7 +19,7 @@ export interface KeyValue {
 	}>;
 }
 
-/** The service takes one write a second for a key; chunks have a name of their own each, the manifest has not. */
+/** Cloudflare takes one write a second for a key; chunks have a name of their own each, the manifest has not. */
 const PAUSE_ms = 1000;
 
 interface Meta {
@@ -35,12 +35,15 @@ export class KvStorage implements Storage {
 	readonly keepsPrevious = true;
 	private readonly kv: KeyValue;
 	private readonly prefix: string;
+	private readonly pause_ms: number;
 	private epoch = -1;
 	private committing: Promise<void> = Promise.resolve();
 	private notBefore_ms = 0;
 
-	constructor(kv: KeyValue, name = "redstart") {
+	/** `pause_ms` is the least time between two commits. */
+	constructor(kv: KeyValue, name = "redstart", pause_ms = PAUSE_ms) {
 		this.kv = kv;
+		this.pause_ms = pause_ms;
 		this.prefix = `${name}/`;
 	}
 
@@ -82,7 +85,7 @@ export class KvStorage implements Storage {
 		const wait_ms = this.notBefore_ms - Date.now();
 		if (wait_ms > 0) await new Promise((resolve) => setTimeout(resolve, wait_ms));
 		const epoch = this.epoch + 1;
-		this.notBefore_ms = Date.now() + PAUSE_ms;
+		this.notBefore_ms = Date.now() + this.pause_ms;
 		await this.kv.put(`${this.prefix}meta`, JSON.stringify({ epoch, manifest } satisfies Meta));
 		this.epoch = epoch;
 	}

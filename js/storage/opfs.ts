@@ -12,7 +12,7 @@
 import { RedstartError } from "../errors.ts";
 import { crc32c } from "./crc32c.ts";
 import { frameOf, HEADER_BYTES, headerOf, partsOf } from "./frames.ts";
-import { type Append, concatenated, recordsOf, WriteQueue } from "./queue.ts";
+import { type Append, concatenated, DONE, recordsOf, WriteQueue } from "./queue.ts";
 import { fenced, formerSegment, type Manifest, missing, readOnly, type Storage } from "./storage.ts";
 
 /** A file that is open for its owner alone. */
@@ -67,7 +67,10 @@ export class OpfsStorage implements Storage {
 	readonly chunkLimit_bytes = 1 << 20;
 	readonly hasAof = true;
 	private readonly name: string;
-	private readonly queue = new WriteQueue((appends, isDurable) => this.write(appends, isDurable));
+	private readonly queue = new WriteQueue(async (appends, isDurable) => {
+		await this.write(appends, isDurable);
+		return DONE;
+	});
 	private folder: FileSystemDirectoryHandle | undefined;
 	private slots: SyncHandle[] = [];
 	private readonly pool = new Map<string, PoolFile>();

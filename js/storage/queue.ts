@@ -19,7 +19,16 @@ interface Entry {
 }
 
 /** Writes all of them, or none. */
-export type WriteAppends = (appends: readonly Append[], isDurable: boolean) => Promise<void>;
+export type WriteAppends = (appends: readonly Append[], isDurable: boolean) => Promise<Outcome>;
+
+/** What a writer does about an end that counts: that of a step whose appends were taken over does not. */
+export interface Outcome {
+	readonly error?: unknown;
+	readonly settle?: () => void;
+}
+
+/** Nothing needs to be done about it. */
+export const DONE: Outcome = {};
 
 export class WriteQueue {
 	private readonly write: WriteAppends;
@@ -79,7 +88,11 @@ export class WriteQueue {
 			return;
 		}
 		if (first.work) {
-			void this.step(waiting.splice(0, 1), first.work);
+			const { work } = first;
+			void this.step(waiting.splice(0, 1), async () => {
+				await work();
+				return DONE;
+			});
 			return;
 		}
 		const other = waiting.findIndex((entry) => entry.work);
@@ -94,23 +107,26 @@ export class WriteQueue {
 		);
 	}
 
-	private async step(entries: readonly Entry[], work: () => Promise<void>): Promise<void> {
+	private async step(entries: readonly Entry[], work: () => Promise<Outcome>): Promise<void> {
 		this.steps++;
 		const isAppending = entries === this.appending;
+		const outcome = await work().catch((error): Outcome => ({ error }));
 		// Else somebody has taken the appends over, and tells who waits for them.
-		const isOurs = () => !isAppending || entries === this.appending;
-		try {
-			await work();
-			if (isOurs()) for (const entry of entries) entry.resolve();
-		} catch (error) {
-			if (isOurs()) {
-				for (const entry of entries) entry.reject(error);
-				if (isAppending) for (const entry of this.waiting.splice(0)) entry.reject(error);
-			}
+		if (!isAppending || entries === this.appending) {
+			if (isAppending) this.appending = [];
+			outcome.settle?.();
+			this.tell(entries, isAppending, outcome.error);
 		}
-		if (isAppending && isOurs()) this.appending = [];
 		this.steps--;
 		if (this.steps === 0) this.next();
+	}
+
+	private tell(entries: readonly Entry[], isAppending: boolean, error: unknown): void {
+		for (const entry of entries) {
+			if (error) entry.reject(error);
+			else entry.resolve();
+		}
+		if (error && isAppending) for (const entry of this.waiting.splice(0)) entry.reject(error);
 	}
 }
 

@@ -40,7 +40,7 @@ describe("KV storage, in workerd", () => {
 	afterAll(() => host.dispose());
 
 	it.each(CASES.map((one) => [one.name, one] as const))("%s", async (name, { run }) => {
-		await run({ open: () => new KvStorage(kv, name), isFenced: false, hasLog: false });
+		await run({ open: () => new KvStorage(kv, name, 0), isFenced: false, hasLog: false });
 	});
 
 	it("takes chunks as large as it says", async () => {
