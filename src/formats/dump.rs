@@ -35,23 +35,27 @@ pub fn write_footer(out: &mut Vec<u8>, start: usize) {
 /// Checks version and checksum, then reads the object. Bytes behind it are ignored, and an object may even reach into the
 /// footer: the checksum vouches for the writer, and Redis does not look closer. O(length).
 pub fn read<'a>(payload: &'a [u8], limits: &Limits) -> Result<Loaded<'a>, Refused> {
-    check(payload).ok_or(Refused::VersionOrChecksum)?;
+    let version = check(payload).ok_or(Refused::VersionOrChecksum)?;
     let mut cursor = Cursor::new(payload);
-    let object = cursor
-        .byte()
-        .and_then(|type_byte| objects::read(&mut cursor, type_byte, limits, &Templates::default()));
-    object.map_err(|_: ReadError| Refused::Format)
+    let type_byte = cursor.byte().map_err(|_| Refused::Format)?;
+    let type_byte = match version {
+        rdb::VALKEY => objects::of_valkey(type_byte).ok_or(Refused::Format)?,
+        _ => type_byte,
+    };
+    objects::read(&mut cursor, type_byte, limits, &Templates::default())
+        .map_err(|_: ReadError| Refused::Format)
 }
 
 /// Version and checksum at a payload's end.
 pub const FOOTER_BYTES: usize = 10;
 
-/// Whether version and checksum are right.
-pub fn check(payload: &[u8]) -> Option<()> {
+/// The version, if it is one that can be read, and the checksum is right.
+pub fn check(payload: &[u8]) -> Option<u16> {
     let (sealed, checksum) = payload.split_last_chunk::<8>()?;
     let (_, version) = sealed.split_last_chunk::<2>()?;
-    let whole = crc64(0, sealed) == u64::from_le_bytes(*checksum);
-    (whole && u16::from_le_bytes(*version) <= rdb::NEWEST).then_some(())
+    let version = u16::from_le_bytes(*version);
+    let is_known = version <= rdb::NEWEST || version == rdb::VALKEY;
+    (is_known && crc64(0, sealed) == u64::from_le_bytes(*checksum)).then_some(version)
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ pub const VERSION: u16 = 12;
 /// The newest version of which every type is known: that of Redis 8.10. Payloads of DUMP may be as new as this; a file may
 /// be newer, as long as everything in it is known.
 pub const NEWEST: u16 = 15;
+/// The version that Valkey 9 writes; some of its types are its own.
+pub const VALKEY: u16 = 80;
 
 /// The type byte of a string object.
 pub const TYPE_STRING: u8 = 0;

@@ -257,7 +257,10 @@ pub(super) fn read(
     stream.find_first();
     stream.entries_added = length;
     if type_byte >= TYPE_COUNTED {
-        read_id(cursor)?;
+        let first_id = read_id(cursor)?;
+        if length == 0 && first_id == Id::MAX {
+            stream.first_id = first_id;
+        }
         stream.max_deleted_id = read_id(cursor)?;
         stream.entries_added = cursor.length()?;
     } else if length == 0 {
