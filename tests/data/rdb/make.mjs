@@ -21,10 +21,29 @@ const LATE_MS = "4102444800123";
 const SOON_MS = "1900000000000";
 /** Longer texts are recorded by their digest. */
 const SHOWN = 60;
-const INTEGERS = [0, 1, 12, 13, -1, 127, -128, 128, 32767, -32768, 8388607, -8388608, 8388608, 2147483647, -2147483648];
-const WIDE = ["2147483648", "-9223372036854775808", "9223372036854775807", "9223372036854775808", "-0", "007", "1.5"];
+const INTEGERS = [
+	0, 1, 12, 13, -1, 127, -128, 128, 32767, -32768, 8388607, -8388608, 8388608, 2147483647, -2147483648,
+];
+const WIDE = [
+	"2147483648",
+	"-9223372036854775808",
+	"9223372036854775807",
+	"9223372036854775808",
+	"-0",
+	"007",
+	"1.5",
+];
 const ALL_BYTES = String.fromCharCode(...Array.from({ length: 256 }, (_, i) => i));
-const TEXTS = ["", "a", "hello world", "e".repeat(44), "r".repeat(45), "z".repeat(300), ALL_BYTES, "ab".repeat(1000)];
+const TEXTS = [
+	"",
+	"a",
+	"hello world",
+	"e".repeat(44),
+	"r".repeat(45),
+	"z".repeat(300),
+	ALL_BYTES,
+	"ab".repeat(1000),
+];
 
 const [name, program, ...args] = process.argv.slice(2);
 const dir = mkdtempSync(join(tmpdir(), "redstart-rdb-"));
@@ -35,7 +54,9 @@ const port = await new Promise((resolve) => {
 		probe.close(() => resolve(port));
 	});
 });
-const server = spawn(program, ["--port", `${port}`, "--dir", dir, "--save", "", ...args], { stdio: "inherit" });
+const server = spawn(program, ["--port", `${port}`, "--dir", dir, "--save", "", ...args], {
+	stdio: "inherit",
+});
 const lines = [];
 const dumps = [];
 try {
@@ -101,8 +122,18 @@ async function fill(client, version, isValkey) {
 
 	// Each size on both sides of where encodings change.
 	await run("RPUSH", "list:packed", ...INTEGERS, ...WIDE, ...TEXTS.slice(0, 4));
-	await run("RPUSH", "list:long-element", "before", "x".repeat(20000), "after", "y".repeat(300), "z".repeat(16384), 5);
-	for (let i = 0; i < 30; i++) await run("RPUSH", "list:many", ...Array.from({ length: 20 }, (_, j) => `${i * j}`));
+	await run(
+		"RPUSH",
+		"list:long-element",
+		"before",
+		"x".repeat(20000),
+		"after",
+		"y".repeat(300),
+		"z".repeat(16384),
+		5,
+	);
+	for (let i = 0; i < 30; i++)
+		await run("RPUSH", "list:many", ...Array.from({ length: 20 }, (_, j) => `${i * j}`));
 	await run("LPUSH", "list:one", "1");
 	await run("PEXPIREAT", "list:one", LATE_MS);
 	await run("SADD", "set:int16", 1, 2, -3, 32767);
@@ -119,13 +150,21 @@ async function fill(client, version, isValkey) {
 	await most("hash", 128, 64);
 	await run("HMSET", "hash:one", ALL_BYTES.slice(0, 60), "");
 	const scores = (values) => values.flatMap((value, i) => [value, `member ${i}`]);
-	await run("ZADD", "zset:packed", ...scores([0, -1, 1.5, "inf", "-inf", 100000, 1e20, 0.0078125, 1e15]), 7, 12345);
+	await run(
+		"ZADD",
+		"zset:packed",
+		...scores([0, -1, 1.5, "inf", "-inf", 100000, 1e20, 0.0078125, 1e15]),
+		7,
+		12345,
+	);
 	await run("ZADD", "zset:table", ...scores([...Array(200).keys()].map((i) => i / 4)), "inf", "z".repeat(70));
 	await run("ZADD", "zset:same", 0, "c", 0, "a", 0, "b");
-	if (has("3.2.0")) await run("GEOADD", "geo", 13.361389, 38.115556, "Palermo", 15.087269, 37.502669, "Catania");
+	if (has("3.2.0"))
+		await run("GEOADD", "geo", 13.361389, 38.115556, "Palermo", 15.087269, 37.502669, "Catania");
 	if (has("5.0.0")) await fillStreams(run, has);
 	if (has("7.0.0")) {
-		const code = (name) => `#!lua name=${name}\nredis.register_function('${name}_f', function(k, a) return a end)`;
+		const code = (name) =>
+			`#!lua name=${name}\nredis.register_function('${name}_f', function(k, a) return a end)`;
 		await run("FUNCTION", "LOAD", code("one"));
 		await run("FUNCTION", "LOAD", `${code("two")}\n-- ${"long ".repeat(100)}`);
 	}
@@ -152,7 +191,8 @@ async function fill(client, version, isValkey) {
 }
 
 async function fillStreams(run, has) {
-	for (let i = 1; i <= 10; i++) await run("XADD", "stream", `${i * 1000}-${i % 3}`, "name", `n${i}`, "number", i);
+	for (let i = 1; i <= 10; i++)
+		await run("XADD", "stream", `${i * 1000}-${i % 3}`, "name", `n${i}`, "number", i);
 	await run("XADD", "stream", "20000-0", "other", "f".repeat(100), "fields", "", "3", "4");
 	await run("XDEL", "stream", "2000-2", "9000-0");
 	await run("XGROUP", "CREATE", "stream", "readers", "0");
@@ -196,7 +236,8 @@ async function record(client, version) {
 	}
 	await ask(client, "SELECT", "0");
 	if (has("7.0.0")) {
-		for (const library of ["one", "two"]) await note(client, "FUNCTION", "LIST", "LIBRARYNAME", library, "WITHCODE");
+		for (const library of ["one", "two"])
+			await note(client, "FUNCTION", "LIST", "LIBRARYNAME", library, "WITHCODE");
 	}
 }
 
@@ -204,13 +245,16 @@ async function recordKey(client, key, has) {
 	const type = (await note(client, "TYPE", key)).text;
 	const left_ms = Number((await ask(client, "PTTL", key)).text);
 	if (left_ms > 0) lines.push(`PEXPIRETIME ${quote(key)} => :${key === "soon" ? SOON_MS : LATE_MS}`);
-	dumps.push(`${quote(key)} ${Buffer.from((await ask(client, "DUMP", key)).text, "latin1").toString("base64")}`);
+	dumps.push(
+		`${quote(key)} ${Buffer.from((await ask(client, "DUMP", key)).text, "latin1").toString("base64")}`,
+	);
 	if (type === "string") await note(client, "GET", key);
 	if (type === "list") await note(client, "LRANGE", key, "0", "-1");
 	if (type === "set") await note(client, "SMEMBERS", key);
 	if (type === "hash") await note(client, "HGETALL", key);
 	if (type === "zset") await note(client, "ZRANGE", key, "0", "-1", "WITHSCORES");
-	if (key.startsWith("hash:times")) await note(client, "HPEXPIRETIME", key, "FIELDS", "3", "field 0", "field 1", "field 2");
+	if (key.startsWith("hash:times"))
+		await note(client, "HPEXPIRETIME", key, "FIELDS", "3", "field 0", "field 1", "field 2");
 	if (type !== "stream") return;
 	await note(client, "XRANGE", key, "-", "+");
 	await note(client, "XINFO", "GROUPS", key);
