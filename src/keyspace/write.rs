@@ -479,8 +479,8 @@ impl Keyspace {
 
     /// Makes `key` a string that comes from elsewhere: what was there is deleted first.
     pub fn restore_string(&mut self, key: &[u8], bytes: &[u8], expiry_ms: Option<i64>) -> Moved {
-        let kind = string::moved_kind(string::WHOLE, key.len(), bytes.len(), expiry_ms);
-        self.restore(key, kind, string::content(bytes), expiry_ms)
+        let (kind, content) = string::brought(key.len(), bytes, expiry_ms);
+        self.restore(key, kind, content, expiry_ms)
     }
 
     /// The same with a value of any other type.

@@ -68,6 +68,20 @@ pub fn whole_kind(key_length: usize, length: usize, had_expiry: bool, has_expiry
     if is_embedded { WHOLE } else { CHANGED }
 }
 
+/// What is stored of a string that comes with its expiry from elsewhere: the kind byte and the content.
+pub fn brought(
+    key_length: usize,
+    bytes: &[u8],
+    expiry_ms: Option<i64>,
+) -> (u8, Content<'_, Object>) {
+    let content = content(bytes);
+    let kind = match &content {
+        Content::Int(_) => WHOLE,
+        _ => moved_kind(WHOLE, key_length, bytes.len(), expiry_ms),
+    };
+    (kind, content)
+}
+
 /// The kind byte of a string's bytes under another key, where they come with their expiry.
 pub fn moved_kind(kind: u8, key_length: usize, length: usize, expiry_ms: Option<i64>) -> u8 {
     match kind {

@@ -156,11 +156,11 @@ fn receive(
             let table = dbs.get_mut(*db).ok_or("no such database")?;
             let expiry_ms = attributes.expire_ms;
             let mut bytes = Vec::new();
+            let text;
             let (kind, content) = match value {
-                Loaded::String(text) => {
-                    bytes = text.into_owned();
-                    let kind = string::moved_kind(string::WHOLE, key.len(), bytes.len(), expiry_ms);
-                    (kind, string::content(&bytes))
+                Loaded::String(whole) => {
+                    text = whole;
+                    string::brought(key.len(), &text, expiry_ms)
                 }
                 Loaded::Object(object) => object.into_content(&mut bytes),
             };
