@@ -76,6 +76,7 @@ pub const GROUPS: &[&[Command]] = &[
     server::debug::ROWS,
     server::info::ROWS,
     server::memory::ROWS,
+    server::acl::ROWS,
     server::observe::ROWS,
     sorted_set::add::ROWS,
     sorted_set::read::ROWS,

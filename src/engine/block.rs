@@ -6,6 +6,7 @@
 use super::{Called, Engine, SessionId};
 use crate::algorithms::bytes::{Append, Bytes};
 use crate::resp::{Encoding, Reply};
+use crate::state::acl::Where;
 use crate::state::{Block, BlockOn, Kind, Session, TimeoutReply, Waiting};
 use crate::structures::ordered::OrderedMap;
 use crate::table::{Group, Resolved};
@@ -168,7 +169,10 @@ impl Engine {
         let name = args.first().copied().unwrap_or(&[]);
         let called = match self.admit(&session, self.lookup.row(waiting.number), name, &args) {
             Ok(row) => self.run(&mut session, row, &args, &mut reply, true),
-            Err((error, _)) => {
+            Err((error, row)) => {
+                if let Some(row) = row.filter(|_| error.code() == b"NOPERM") {
+                    self.note_denial(&session, row, &args, Where::Toplevel);
+                }
                 self.server.count_error(error.code());
                 reply.error(error.text());
                 Called::Replied

@@ -6,6 +6,7 @@
 use super::{Called, Engine, SessionId};
 use crate::keyspace::Expired;
 use crate::resp::{Error, Reply};
+use crate::state::acl::Where;
 use crate::state::{Multi, Queued, ReplyMode, Session};
 use crate::table::{Ctx, Flags, Outcome, Resolved};
 
@@ -109,6 +110,13 @@ impl Engine {
             Err((error, row)) => {
                 let is_known = |row: &Resolved| row.row.subs.is_empty() || args.len() < 2;
                 session.last_command = row.filter(is_known).map(|row| row.number);
+                if let Some(row) = row.filter(|_| error.code() == b"NOPERM") {
+                    let place = match session.multi {
+                        Some(_) => Where::Multi,
+                        None => Where::Toplevel,
+                    };
+                    self.note_denial(session, row, args, place);
+                }
                 self.reject(session, row, &error);
                 if row.is_some_and(|row| row.row.name == "exec") {
                     self.abort(session, &error, reply);
@@ -347,6 +355,14 @@ impl Engine {
             };
             let args: Vec<&[u8]> = queued.args.iter().map(Vec::as_slice).collect();
             let mark = reply.mark();
+            if session.is_restricted
+                && let Some(error) = self.refusal_in_exec(session, row, &args)
+            {
+                self.server.count_error(error.code());
+                self.server.count_rejection(row.number);
+                reply.error(error.text());
+                continue;
+            }
             let called = self.run(session, row, &args, reply, false);
             if called == Called::Blocked {
                 paused_at = Some(at + 1);

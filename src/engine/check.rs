@@ -1,14 +1,17 @@
 //! What is checked before a command runs, in Redis' order: the first check that fails is the reply.
 
 use super::Engine;
-use crate::algorithms::bytes::Append;
+use crate::algorithms::bytes::{Append, Bytes};
+use crate::commands::connection::client_line;
+use crate::commands::server::acl::{object_of, refusal};
 use crate::resp::Error;
 #[cfg(feature = "scripting")]
 use crate::state::Kind;
+use crate::state::acl::{Denial, LogEntry, Reason, Where};
 use crate::state::{Config, Hindrance, ReplyMode, Session};
 #[cfg(feature = "scripting")]
 use crate::table::Group;
-use crate::table::{Command, Flags, Resolved};
+use crate::table::{Command, Flags, Resolved, rules};
 
 /// A refused command: the error, and the row if there is one (for its counters).
 type Refused = (Error, Option<Resolved>);
@@ -76,6 +79,7 @@ impl Engine {
             || !self.server.is_last_save_ok
             || (self.server.config.maxmemory_bytes > 0)
             || session.is_monitor
+            || session.is_restricted
             || (session.multi.is_some() && row.is(Flags::NO_MULTI))
             || (row.name == "debug" && !is_debug_open(session, &self.server.config))
     }
@@ -100,6 +104,13 @@ impl Engine {
         }
         if session.multi.is_some() && command.is(Flags::NO_MULTI) {
             return Some(Error::new("ERR Command not allowed inside a transaction"));
+        }
+        if session.is_restricted
+            && let Some(denial) = self.denial(session, row, args)
+        {
+            let object = object_of(denial.reason, row, args, denial.at);
+            let text = refusal(&session.user, denial.reason, &object);
+            return Some(Error::concat(&[b"NOPERM ", &text]));
         }
         if self.is_out_of_memory(session, row, flags) {
             return Some(Error::OOM);
@@ -142,6 +153,70 @@ impl Engine {
             return Some(Error::new("ERR Replica can't interact with the keyspace"));
         }
         None
+    }
+
+    /// Why the session's user may not make this call.
+    pub(super) fn denial(
+        &self,
+        session: &Session,
+        row: Resolved,
+        args: &[&[u8]],
+    ) -> Option<Denial> {
+        let user = self.server.users.get(&session.user)?;
+        rules::denial(user, row, args)
+    }
+
+    /// Notes in ACL LOG that a call was not allowed.
+    #[cold]
+    pub(super) fn note_denial(
+        &mut self,
+        session: &Session,
+        row: Resolved,
+        args: &[&[u8]],
+        place: Where,
+    ) {
+        let Some(denial) = self.denial(session, row, args) else {
+            return;
+        };
+        let entry = LogEntry {
+            id: 0,
+            count: 0,
+            reason: denial.reason,
+            place,
+            object: object_of(denial.reason, row, args, denial.at),
+            user: session.user.owned(),
+            client: client_line(session, &self.lookup, args, self.now_ms),
+            created_ms: self.now_ms,
+            updated_ms: self.now_ms,
+        };
+        let limit = self.server.config.number("acllog-max-len");
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        self.server.users.log.note(entry, limit);
+    }
+
+    /// What EXEC says in the place of a command that may not run any more.
+    #[cold]
+    pub(super) fn refusal_in_exec(
+        &mut self,
+        session: &Session,
+        row: Resolved,
+        args: &[&[u8]],
+    ) -> Option<Error> {
+        let denial = self.denial(session, row, args)?;
+        self.note_denial(session, row, args, Where::Multi);
+        let reason: &[u8] = match denial.reason {
+            Reason::Command => b"no permission to execute the command or subcommand",
+            Reason::Key => b"no permission to touch the specified keys",
+            Reason::Channel => {
+                b"no permission to access one of the channels used as argument to the command"
+            }
+            Reason::Auth => b"no permission",
+        };
+        Some(Error::concat(&[
+            b"NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This \
+              command is no longer allowed for the following reason: ",
+            reason,
+        ]))
     }
 
     /// Whether memory is short for this command: one that may grow the data, or an EXEC with such a one in its queue.

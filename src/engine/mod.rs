@@ -116,7 +116,14 @@ impl Engine {
         Engine {
             lookup,
             keys,
-            server: Server::new(options.config, options.now_ms, ids, rows, seed),
+            server: Server::new(
+                options.config,
+                options.now_ms,
+                ids,
+                rows,
+                seed,
+                options.seed,
+            ),
             sessions: Sessions::default(),
             blocked: Blocked::default(),
             transfer: Transfer::default(),
@@ -159,6 +166,7 @@ impl Engine {
             self.server.scripts.is_deprecated_api_open = is_open;
             self.server.functions.is_deprecated_api_open = is_open;
         }
+        self.server.users.set_default_password(&config.requirepass);
         self.server.config = config;
         Ok(())
     }
@@ -169,8 +177,8 @@ impl Engine {
         let id = self.sessions.open(kind, self.now_ms);
         if let Some(session) = self.sessions.get_mut(id) {
             // The program the engine runs in is not asked for a password: it could read it anyway.
-            session.is_authenticated =
-                kind != Kind::Wire || self.server.config.requirepass.is_empty();
+            session.is_authenticated = kind != Kind::Wire || self.server.users.is_default_open();
+            session.is_restricted = self.server.users.restricts(&session.user);
         }
         id
     }

@@ -124,6 +124,7 @@ fn redacted<'a>(row: Resolved, args: &[&'a [u8]]) -> Vec<&'a [u8]> {
     for (at, arg) in shown.iter_mut().enumerate().skip(1) {
         let is_hidden = match (container, row.row.name) {
             ("", "auth") => true,
+            ("acl", "setuser") => at >= 2,
             ("", "hello") => auth.is_some_and(|auth| at == auth + 1 || at == auth + 2),
             ("config", "set") => at >= 3 && at % 2 == 1 && is_secret(args[at - 1]),
             _ => false,

@@ -1,5 +1,6 @@
 //! Inert data: what the server knows besides the keys. Commands and the engine act on it; it acts on nothing.
 
+pub mod acl;
 mod aof;
 mod block;
 pub mod config;

@@ -1,5 +1,6 @@
 //! The server itself: identity, counters, and what it asks of its host.
 
+use super::acl::Users;
 use super::functions::Functions;
 use super::{Aof, Config, PubSub, Slowlog, TrackingTable};
 use crate::algorithms::bytes::Bytes;
@@ -30,8 +31,6 @@ pub struct Stats {
     pub input_bytes: u64,
     pub output_bytes: u64,
     pub error_replies: u64,
-    /// Wrong names or passwords.
-    pub denied_logins: u64,
     /// Saves that succeeded.
     pub saves: u64,
     /// By the error's first word.
@@ -82,6 +81,7 @@ pub struct Server {
     pub stats: Stats,
     pub pubsub: PubSub,
     pub tracking: TrackingTable,
+    pub users: Users,
     /// 40 hexadecimal digits, new at each start.
     pub run_id: Vec<u8>,
     /// The replication id: the same form.
@@ -171,6 +171,7 @@ impl Server {
         ids: [Vec<u8>; 2],
         rows: usize,
         seed: HashSeed,
+        secret: [u64; 2],
     ) -> Server {
         let [run_id, replication_id] = ids;
         Server {
@@ -181,6 +182,7 @@ impl Server {
             },
             pubsub: PubSub::default(),
             tracking: TrackingTable::default(),
+            users: Users::new(rows, secret),
             run_id,
             replication_id,
             started_ms: now_ms,

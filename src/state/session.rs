@@ -91,6 +91,8 @@ pub struct Session {
     pub lib_version: Vec<u8>,
     pub user: Vec<u8>,
     pub is_authenticated: bool,
+    /// The user may not do everything: each call is looked at.
+    pub is_restricted: bool,
     /// `ip:port` of the peer and of our end, or what the host says instead.
     pub address: Vec<u8>,
     pub local_address: Vec<u8>,
@@ -162,6 +164,7 @@ impl Session {
             lib_name: Vec::new(),
             lib_version: Vec::new(),
             user: b"default".owned(),
+            is_restricted: false,
             is_authenticated: true,
             address: Vec::new(),
             local_address: Vec::new(),

@@ -12,6 +12,7 @@ mod keys;
 mod lookup;
 mod multi_pop;
 mod options;
+pub mod rules;
 
 pub use arg::{
     Arg, ArgKind, block, double, flag, integer, key, oneof, pattern, string, token, unix_time,

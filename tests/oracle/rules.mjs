@@ -52,6 +52,13 @@ const CLIENT_FIELDS =
 const clientLine = (value) =>
 	value.text === undefined ? value : like(value.kind, value.text.replace(CLIENT_FIELDS, "$1=*"));
 
+/** ACL LOG: who and when. */
+function deniedCalls(value) {
+	const ages = replaceAfter(value, ["age-seconds"], (age) => any(age.kind));
+	const lines = replaceAfter(ages, ["client-info"], clientLine);
+	return replaceAfter(lines, ["timestamp-created", "timestamp-last-updated"], () => int());
+}
+
 /** Replaces, at any depth, the value that follows the key `name` in a flat or paired aggregate. */
 function replaceAfter(value, names, replace) {
 	if (!value.items) return value;
@@ -109,6 +116,7 @@ const RULES = {
 			: like("+", value.text.replace(/\b(at|lru|lru_seconds_idle)([:=])\S+/g, "$1$2*")),
 	"DEBUG JMAP": (value) => any(value.kind),
 	"ACL GENPASS": () => any("$"),
+	"ACL LOG": (value) => deniedCalls(value),
 	"SLOWLOG GET": (value) => any(value.kind),
 	"LATENCY DOCTOR": () => any("$"),
 };

@@ -110,7 +110,7 @@ impl<'a> Filter<'a> {
                     filter.id = Some(id);
                 }
                 b"TYPE" => filter.class = Some(Class::parse(value)?),
-                b"USER" if value == super::DEFAULT_USER => filter.user = Some(value),
+                b"USER" if ctx.server.users.get(value).is_some() => filter.user = Some(value),
                 b"USER" => return Err(Error::concat(&[b"ERR No such user '", value, b"'"])),
                 b"ADDR" => filter.address = Some(value),
                 b"LADDR" => filter.local_address = Some(value),
@@ -202,6 +202,19 @@ fn lines(ctx: &Ctx, is_wanted: impl Fn(&Session) -> bool) -> Vec<u8> {
         write_line(&mut text, session, &view);
     }
     text
+}
+
+/// The line of a client that runs a command with these arguments.
+pub fn client_line(session: &Session, lookup: &Lookup, args: &[&[u8]], now_ms: i64) -> Vec<u8> {
+    let mut line = Vec::new();
+    let view = View {
+        lookup,
+        now_ms,
+        argument_bytes: args.iter().map(|arg| arg.len()).sum(),
+    };
+    write_line(&mut line, session, &view);
+    line.pop();
+    line
 }
 
 /// What a line shows besides the session itself.

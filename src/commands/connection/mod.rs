@@ -6,9 +6,13 @@ pub mod client;
 mod listing;
 pub mod tracking;
 
+pub use listing::client_line;
+
+use super::server::acl::note_login;
 use crate::algorithms::bytes::Bytes;
 use crate::algorithms::num;
 use crate::resp::{Error, Reply};
+use crate::state::acl::DEFAULT_USER;
 use crate::state::{Kind, ReplyMode, Server, Session};
 use crate::table::{
     Acl, BASE, Command, Ctx, Deprecated, Flags, Group, Outcome, Result, args, block, integer,
@@ -92,12 +96,17 @@ pub const ROWS: &[Command] = &[
     },
 ];
 
-/// The only user there is; it has one password (`requirepass`) or none.
-const DEFAULT_USER: &[u8] = b"default";
-
 fn auth(ctx: &mut Ctx) -> Result {
     let (user, password) = match ctx.args {
-        [_, _] if ctx.server.config.requirepass.is_empty() => return Err(NO_PASSWORD_SET),
+        [_, _]
+            if ctx
+                .server
+                .users
+                .get(DEFAULT_USER)
+                .is_some_and(|user| user.is_open) =>
+        {
+            return Err(NO_PASSWORD_SET);
+        }
         [_, password] => (DEFAULT_USER, *password),
         [_, user, password] => (*user, *password),
         _ => return Err(Error::SYNTAX),
@@ -114,26 +123,16 @@ const NO_PASSWORD_SET: Error = Error::new(
 
 /// Marks the session as authenticated, or fails without a change.
 fn authenticate(ctx: &mut Ctx, user: &[u8], password: &[u8]) -> core::result::Result<(), Error> {
-    let expected = &ctx.server.config.requirepass;
-    let is_right = expected.is_empty() || is_same_password(expected, password);
-    if user != DEFAULT_USER || !is_right {
-        ctx.server.stats.denied_logins += 1;
+    if !ctx.server.users.accepts(user, password) {
+        note_login(ctx, user);
         return Err(Error::new(
             "WRONGPASS invalid username-password pair or user is disabled.",
         ));
     }
     ctx.session.user = user.owned();
     ctx.session.is_authenticated = true;
+    ctx.session.is_restricted = ctx.server.users.restricts(user);
     Ok(())
-}
-
-/// Compares without telling by the time it takes how much of the password was right.
-fn is_same_password(expected: &[u8], given: &[u8]) -> bool {
-    let differences = expected
-        .iter()
-        .zip(given)
-        .fold(0, |all, (one, other)| all | (one ^ other));
-    differences == 0 && expected.len() == given.len()
 }
 
 /// What HELLO asks for.
@@ -268,7 +267,8 @@ fn forget_all(session: &mut Session, server: &Server) {
     session.resp3 = false;
     session.name.clear();
     session.user = DEFAULT_USER.owned();
-    session.is_authenticated = session.kind != Kind::Wire || server.config.requirepass.is_empty();
+    session.is_authenticated = session.kind != Kind::Wire || server.users.is_default_open();
+    session.is_restricted = server.users.restricts(DEFAULT_USER);
     session.fieldsets.clear();
     session.reply_mode = ReplyMode::On;
     session.no_evict = false;

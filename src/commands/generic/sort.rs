@@ -9,7 +9,7 @@ use crate::structures::item::Item;
 use crate::structures::quicklist::Quicklist;
 use crate::table::{
     Acl, BASE, Command, Ctx, Flags, Group, KeyFlags, KeySpec, Outcome, Result, args, block, flag,
-    integer, key, oneof, pattern, prose, sort_keys, sort_ro_keys, token,
+    integer, key, oneof, pattern, prose, rules, sort_keys, sort_ro_keys, token,
 };
 use crate::values::list::End;
 use crate::values::{Entry, List, SortedSet, Str, Type};
@@ -99,7 +99,17 @@ impl<'a> Request<'a> {
                 request.limit = Some((options.integer()?, options.integer()?));
             } else if let Some(by) = options.take_value("BY") {
                 request.by = Some(by);
+                if !request.is_unsorted() && !may_read_all(ctx) {
+                    return Err(Error::new(
+                        "ERR BY option of SORT denied due to insufficient ACL permissions.",
+                    ));
+                }
             } else if let Some(get) = options.take_value("GET") {
+                if !may_read_all(ctx) {
+                    return Err(Error::new(
+                        "ERR GET option of SORT denied due to insufficient ACL permissions.",
+                    ));
+                }
                 request.get.push(get);
             } else if may_store && let Some(store) = options.take_value("STORE") {
                 request.store = Some(store);
@@ -124,6 +134,16 @@ impl<'a> Request<'a> {
         let take = usize::try_from(take).unwrap_or(usize::MAX);
         start..start.saturating_add(take).min(count)
     }
+}
+
+/// Whether the user may look at keys that only patterns name.
+fn may_read_all(ctx: &Ctx) -> bool {
+    let user = ctx.server.users.get(&ctx.session.user);
+    let row = ctx.lookup.find(ctx.row.name.as_bytes());
+    !ctx.session.is_restricted
+        || user
+            .zip(row)
+            .is_some_and(|(user, row)| rules::may_read_all(user, row, ctx.args))
 }
 
 fn sort_and_reply(ctx: &mut Ctx, may_store: bool) -> Result {

@@ -138,7 +138,9 @@ fn set(ctx: &mut Ctx) -> Result {
         let value = ctx.server.config.check(found.index, text);
         values.push(value.map_err(|why| refused(ctx.arg(2 + index * 2), &why))?);
     }
+    let mut has_password = false;
     for (found, value) in targets.iter().zip(values) {
+        has_password |= found.parameter().name == "requirepass";
         if found.parameter().is(HOST) {
             let name = found.parameter().name.as_bytes();
             ctx.server.request(&[b"config", name, &value]);
@@ -146,6 +148,10 @@ fn set(ctx: &mut Ctx) -> Result {
         ctx.server.config.set(found.index, value);
     }
     ctx.server.config.apply_to(ctx.keys);
+    if has_password {
+        let password = &ctx.server.config.requirepass;
+        ctx.server.users.set_default_password(password);
+    }
     ctx.reply.ok();
     Ok(Outcome::Done)
 }
@@ -157,6 +163,7 @@ fn resetstat(ctx: &mut Ctx) -> Result {
         ..Stats::default()
     };
     ctx.keys.stats = KeyStats::default();
+    ctx.server.users.log.denied = Default::default();
     #[cfg(feature = "scripting")]
     {
         ctx.server.scripts.evicted = 0;

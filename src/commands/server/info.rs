@@ -6,6 +6,7 @@
 use super::VERSION;
 use crate::algorithms::bytes::{Append, Bytes};
 use crate::algorithms::num;
+use crate::state::acl::Reason;
 use crate::state::{Hindrance, Scope};
 use crate::table::{Acl, BASE, Command, Ctx, Flags, Group, Outcome, Result, args, prose, string};
 
@@ -433,11 +434,14 @@ fn stats(ctx: &Ctx, text: &mut Text) {
          instantaneous_eventloop_duration_usec",
         "0",
     );
-    text.number("acl_access_denied_auth", stats.denied_logins);
-    text.constants(
-        "acl_access_denied_cmd|acl_access_denied_key|acl_access_denied_channel",
-        "0",
-    );
+    for (name, reason) in [
+        ("acl_access_denied_auth", Reason::Auth),
+        ("acl_access_denied_cmd", Reason::Command),
+        ("acl_access_denied_key", Reason::Key),
+        ("acl_access_denied_channel", Reason::Channel),
+    ] {
+        text.number(name, ctx.server.users.log.denied(reason));
+    }
 }
 
 fn replication(ctx: &Ctx, text: &mut Text) {

@@ -1,6 +1,7 @@
 //! Commands of the group server, a file for each of its containers. Every file has its own `ROWS`, all of them are
 //! listed in `GROUPS`.
 
+pub mod acl;
 pub mod command;
 pub mod config;
 pub mod data;

@@ -2,13 +2,16 @@
 
 use super::{ScriptHost, convert, pause};
 use crate::algorithms::bytes::Append;
+use crate::commands::server::acl::{object_of, refusal};
 use crate::lua::call::to_integer;
 use crate::lua::vm::Interrupt;
 use crate::lua::{Call, Host, Thrown, Value, Vm};
 use crate::resp::{Cell, Error};
 use crate::state::Hindrance;
+use crate::state::acl::Where;
 use crate::state::scripts::{HostFunction, ScriptFlags, error_table, log_line, throw_table};
 use crate::table::{Flags, Resolved};
+use std::borrow::Cow;
 
 /// `redis.REPL_AOF`, and both it and `redis.REPL_REPLICA`.
 const REPLICATE_TO_LOG: u8 = 1;
@@ -18,6 +21,12 @@ const FEW_ARGS: usize = 16;
 
 const BAD_ARGUMENTS: &[u8] = b"ERR Lua redis lib command arguments must be strings or integers";
 const NO_ARGUMENTS: &[u8] = b"ERR Please specify at least one argument for this redis lib call";
+/// What a script is told when its caller may not make a call.
+const ACL_FAILURE: &[u8] = b"ERR ACL failure in script: ";
+
+/// Why a script may not run a command.
+pub(super) type Refusal = Cow<'static, [u8]>;
+
 const MISCONF: &[u8] = Error::MISCONF_TEXT.as_bytes();
 
 impl Host for ScriptHost<'_> {
@@ -150,7 +159,7 @@ impl ScriptHost<'_> {
         let done = self.carry_out(args);
         self.running.scratch = scratch;
         if let Err(message) = done {
-            return fail(vm, call, message, is_protected, true);
+            return fail(vm, call, &message, is_protected, true);
         }
         let is_error = self.running.reply.cells().first() == Some(&(Cell::Error as u32));
         vm.pay(pause::STEPS_A_COMMAND + self.running.reply.cells().len());
@@ -165,7 +174,7 @@ impl ScriptHost<'_> {
     ///
     /// # Errors
     /// Why it may not.
-    pub(super) fn carry_out(&mut self, args: &[&[u8]]) -> Result<(), &'static [u8]> {
+    pub(super) fn carry_out(&mut self, args: &[&[u8]]) -> Result<(), Refusal> {
         match self.admit(args) {
             Ok(row) => {
                 self.run(row, args);
@@ -173,9 +182,13 @@ impl ScriptHost<'_> {
             }
             Err((message, row)) => {
                 let server = &mut self.engine.server;
-                server.count_error(convert::code_of(message));
+                server.count_error(convert::code_of(&message));
                 if let Some(row) = row {
                     server.count_rejection(row.number);
+                    if message.starts_with(ACL_FAILURE) {
+                        self.engine
+                            .note_denial(self.session, row, args, Where::Script);
+                    }
                 }
                 Err(message)
             }
@@ -183,10 +196,12 @@ impl ScriptHost<'_> {
     }
 
     /// The row to run, or why a script may not run it.
-    fn admit(&self, args: &[&[u8]]) -> Result<Resolved, (&'static [u8], Option<Resolved>)> {
-        const UNKNOWN: &[u8] = b"ERR Unknown Redis command called from script";
-        const WRONG_ARITY: &[u8] = b"ERR Wrong number of args calling Redis command from script";
-        const NOT_ALLOWED: &[u8] = b"ERR This Redis command is not allowed from script";
+    fn admit(&self, args: &[&[u8]]) -> Result<Resolved, (Refusal, Option<Resolved>)> {
+        const UNKNOWN: Refusal = Cow::Borrowed(b"ERR Unknown Redis command called from script");
+        const WRONG_ARITY: Refusal =
+            Cow::Borrowed(b"ERR Wrong number of args calling Redis command from script");
+        const NOT_ALLOWED: Refusal =
+            Cow::Borrowed(b"ERR This Redis command is not allowed from script");
         let engine = &self.engine;
         let name = args.first().copied().unwrap_or(&[]);
         let mut row = engine.lookup.find(name).ok_or((UNKNOWN, None))?;
@@ -201,12 +216,20 @@ impl ScriptHost<'_> {
         if row.row.is(Flags::NOSCRIPT) {
             return Err((NOT_ALLOWED, Some(row)));
         }
+        if self.session.is_restricted
+            && let Some(denial) = engine.denial(self.session, row, args)
+        {
+            let object = object_of(denial.reason, row, args, denial.at);
+            let text = refusal(&self.session.user, denial.reason, &object);
+            let message = [ACL_FAILURE, &text].concat();
+            return Err((Cow::Owned(message), Some(row)));
+        }
         if row
             .row
             .is(Flags::WRITE | Flags::MAY_REPLICATE | Flags::DENYOOM)
         {
             self.admit_write(row)
-                .map_err(|message| (message, Some(row)))?;
+                .map_err(|message| (Cow::Borrowed(message), Some(row)))?;
         }
         Ok(row)
     }
@@ -298,11 +321,12 @@ impl ScriptHost<'_> {
             Some(word) if !row.row.subs.is_empty() => lookup.find_sub(row, word),
             _ => Some(row),
         });
-        if row.is_none() {
+        let Some(row) = row else {
             let message = b"ERR Invalid command passed to redis.acl_check_cmd()";
             return Err(throw_table(vm, message));
-        }
-        call.give(vm, Value::Bool(true))
+        };
+        let is_allowed = self.engine.denial(self.session, row, &args).is_none();
+        call.give(vm, Value::Bool(is_allowed))
     }
 }
 

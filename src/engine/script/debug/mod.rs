@@ -16,6 +16,7 @@ mod talk;
 use std::mem;
 
 use super::super::{Called, Engine, SessionId};
+use super::api::Refusal;
 use super::{Running, ScriptHost};
 use crate::algorithms::bytes::{Append, Bytes};
 use crate::formats::aof::{Log, Part};
@@ -51,7 +52,7 @@ enum Said {
 /// What a command of the script replied, or why it was not carried out; and what it left.
 #[derive(Debug)]
 struct Answer {
-    reply: Result<Reply, &'static [u8]>,
+    reply: Result<Reply, Refusal>,
     db: usize,
     has_written: bool,
 }
@@ -555,7 +556,7 @@ impl ScriptHost<'_> {
     ///
     /// # Errors
     /// Why it was refused.
-    pub(super) fn carry_out_debugged(&mut self, args: &[&[u8]]) -> Result<(), &'static [u8]> {
+    pub(super) fn carry_out_debugged(&mut self, args: &[&[u8]]) -> Result<(), Refusal> {
         let Some(debug) = &mut self.running.debug else {
             return self.carry_out(args);
         };
@@ -596,7 +597,7 @@ impl ScriptHost<'_> {
         self.show_answer(place)
     }
 
-    fn show_answer(&mut self, place: usize) -> Result<(), &'static [u8]> {
+    fn show_answer(&mut self, place: usize) -> Result<(), Refusal> {
         let Some(debug) = &mut self.running.debug else {
             return Ok(());
         };
@@ -604,11 +605,11 @@ impl ScriptHost<'_> {
             Some(Answer {
                 reply: Err(message),
                 ..
-            }) => Some(*message),
+            }) => Some(message.clone()),
             _ => None,
         };
         if debug.is_stepping {
-            match refusal {
+            match &refusal {
                 Some(message) => debug.say(&[b"<error> ", without_code(message)]),
                 None => {
                     let reply = &self.running.reply;
