@@ -40,6 +40,7 @@ impl Rules<'_> {
     pub fn apply(&self, user: &mut User, rule: &[u8]) -> Result<(), Refusal> {
         let word = rule.to_ascii_lowercase();
         match (word.as_slice(), rule.split_first()) {
+            (b"", _) => {}
             (b"on", _) => user.is_on = true,
             (b"off", _) => user.is_on = false,
             (b"nopass", _) => {

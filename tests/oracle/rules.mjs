@@ -55,7 +55,9 @@ const clientLine = (value) =>
 /** ACL LOG: who and when. */
 function deniedCalls(value) {
 	const ages = replaceAfter(value, ["age-seconds"], (age) => any(age.kind));
-	const lines = replaceAfter(ages, ["client-info"], clientLine);
+	const lines = replaceAfter(ages, ["client-info"], (line) =>
+		like(line.kind, line.text.replace(/^id=.* (cmd=\S+ user=\S*) .*$/s, "id=* $1 *")),
+	);
 	return replaceAfter(lines, ["timestamp-created", "timestamp-last-updated"], () => int());
 }
 

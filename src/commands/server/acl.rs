@@ -272,6 +272,7 @@ fn setuser(ctx: &mut Ctx) -> Result {
 fn joined(words: &[&[u8]]) -> core::result::Result<Vec<Vec<u8>>, Error> {
     let mut all: Vec<Vec<u8>> = Vec::new();
     let mut is_open = false;
+    let mut start: &[u8] = &[];
     for word in words {
         match all.last_mut().filter(|_| is_open) {
             Some(selector) => {
@@ -281,27 +282,18 @@ fn joined(words: &[&[u8]]) -> core::result::Result<Vec<Vec<u8>>, Error> {
             None => {
                 all.push(word.owned());
                 is_open = word.starts_with(b"(");
+                start = word;
             }
         }
         is_open &= !word.ends_with(b")");
     }
-    match all.pop() {
-        Some(selector) if is_open => {
-            let parts: [&[u8]; 3] = [
-                b"ERR Unmatched parenthesis in acl selector starting at '",
-                words
-                    .iter()
-                    .rev()
-                    .find(|word| word.starts_with(b"("))
-                    .unwrap_or(&&selector[..]),
-                b"'.",
-            ];
-            Err(Error::concat(&parts))
-        }
-        last => {
-            all.extend(last);
-            Ok(all)
-        }
+    match is_open {
+        false => Ok(all),
+        true => Err(Error::concat(&[
+            b"ERR Unmatched parenthesis in acl selector starting at '",
+            start,
+            b"'.",
+        ])),
     }
 }
 
