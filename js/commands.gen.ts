@@ -53,6 +53,30 @@ export type Result<M extends Mode, T> = M extends "text"
 
 /** Every command as a method. */
 export interface Commands<M extends Mode> {
+	/** Lists the categories of commands, or the commands of one. */
+	aclCat(category?: Arg): Result<M, string[]>;
+	/** Removes users and closes their connections. */
+	aclDeluser(...username: Many<Arg>): Result<M, number>;
+	/** Tells whether a user may make a call, without making it. */
+	aclDryrun(username: Arg, command: Arg, ...arg: Many<Arg>): Result<M, "OK" | string>;
+	/** Makes a random password in hexadecimal digits. */
+	aclGenpass(bits?: Int): Result<M, string>;
+	/** Tells the rules of a user. */
+	aclGetuser(username: Arg): Result<M, Record<string, Reply> | null>;
+	/** Lists all users with their rules, as an ACL file has them. */
+	aclList(): Result<M, string[]>;
+	/** Reads the ACL file again. */
+	aclLoad(): Result<M, "OK">;
+	/** Lists the latest refusals, or forgets them. */
+	aclLog(...args: Arg[]): Result<M, "OK" | Record<string, Reply>[]>;
+	/** Writes all users to the ACL file. */
+	aclSave(): Result<M, "OK">;
+	/** Creates a user or changes its rules. */
+	aclSetuser(username: Arg, ...rule: Many<Arg>): Result<M, "OK">;
+	/** Lists the names of all users. */
+	aclUsers(): Result<M, string[]>;
+	/** Tells the user of this connection. */
+	aclWhoami(): Result<M, string>;
 	/** Adds to the end of the string at a key; tells the new length. */
 	append(key: Key, value: Arg): Result<M, number>;
 	/** Counts the values of an array. */
@@ -717,7 +741,19 @@ export interface Commands<M extends Mode> {
 }
 
 /** See js/commands.ts for what a line says. */
-export const COMMANDS = `append
+export const COMMANDS = `acl|cat t
+acl|deluser t
+acl|dryrun t
+acl|genpass t
+acl|getuser t
+acl|list t
+acl|load t
+acl|log t
+acl|save t
+acl|setuser t
+acl|users t
+acl|whoami t
+append
 arcount t
 ardel t
 ardelrange t @start.end
