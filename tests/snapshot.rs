@@ -27,7 +27,7 @@ fn load(file: &[u8], piece_bytes: usize) -> Result<Loaded, LoadError> {
     let mut loaded = Loaded::default();
     let mut database = 0;
     let mut reader = Reader::new(limits(), Modules::Refuse);
-    for piece in file.chunks(piece_bytes) {
+    for piece in file.chunks(piece_bytes).chain([&[][..]]) {
         reader.feed(piece, |item| {
             match item {
                 Item::Aux { name, value } => loaded.aux.push((name.to_vec(), value.to_vec())),

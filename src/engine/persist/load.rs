@@ -100,6 +100,7 @@ impl Engine {
     /// # Errors
     /// When the snapshot is not complete or its checksum is wrong; the data set stays as it was.
     pub fn end_load(&mut self) -> Result<(), Error> {
+        self.load_chunk(&[])?;
         let mut loader = self.transfer.loader.take().ok_or_else(no_load)?;
         loader.done.skipped = loader.reader.skipped();
         loader.reader.finish().map_err(refused)?;

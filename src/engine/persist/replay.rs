@@ -102,6 +102,9 @@ impl Engine {
         };
         let mut result = self.replay_commands(&mut replay, &rest);
         if matches!(replay.part, Part::Rdb) {
+            result = self.replay_rdb(&mut replay, &[]);
+        }
+        if result.is_ok() && matches!(replay.part, Part::Rdb) {
             self.transfer.loader = None;
             result = Err(bad_rdb(&replay.name, b"it is truncated"));
         }

@@ -127,6 +127,9 @@ fn quote(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
 }
 
+/// An item of which there is so much is not looked at anew with every piece.
+const LONG_ITEM_BYTES: usize = 1 << 18;
+
 /// What becomes of the data of modules, none of which is here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Modules {
@@ -158,6 +161,8 @@ pub struct Reader {
     keeps_rest: bool,
     /// What was given and does not form a whole item yet.
     pending: Vec<u8>,
+    /// Not before there is so much of it is it worth another look.
+    due_bytes: usize,
     /// Where `pending` starts in the file.
     offset_bytes: u64,
     checksum: Crc64,
@@ -179,6 +184,7 @@ impl Reader {
             skipped: 0,
             keeps_rest: false,
             pending: Vec::new(),
+            due_bytes: 0,
             offset_bytes: 0,
             checksum: Crc64::new(),
             attributes: Attributes::default(),
@@ -192,7 +198,8 @@ impl Reader {
     }
 
     /// Takes the next piece and gives every item that is complete to `receive`, which may stop the load with a reason.
-    /// O(length); a piece that ends inside a long item is kept until the rest comes.
+    /// O(length); a piece that ends inside a long item is kept until the rest comes, and a very long one is looked at
+    /// only now and then. No bytes at all mean that there are no more: everything is looked at.
     pub fn feed(
         &mut self,
         piece: &[u8],
@@ -203,6 +210,11 @@ impl Reader {
         }
         // Items are read out of the piece itself unless the last one left something over.
         let mut joined = core::mem::take(&mut self.pending);
+        if !piece.is_empty() && joined.len() + piece.len() < self.due_bytes {
+            joined.put(piece);
+            self.pending = joined;
+            return Ok(());
+        }
         let bytes = if joined.is_empty() {
             piece
         } else {
@@ -218,6 +230,11 @@ impl Reader {
             joined.drain(..used);
             self.pending = joined;
         }
+        // Each look begins at the item's start: with looks at every half more, all of them take three times the last.
+        self.due_bytes = match self.pending.len() {
+            ..LONG_ITEM_BYTES => 0,
+            length => length + length / 2,
+        };
         Ok(())
     }
 
@@ -231,7 +248,7 @@ impl Reader {
         matches!(self.stage, Stage::Done).then(|| core::mem::take(&mut self.pending))
     }
 
-    /// Says that the file ends here. Only now is it known to be whole.
+    /// Says that the file ends here, after [`Reader::feed`] was given no bytes. Only now is it known to be whole.
     pub fn finish(self) -> Result<(), LoadError> {
         if let Some(error) = self.failed {
             return Err(error);
