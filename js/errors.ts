@@ -43,6 +43,11 @@ export class RedstartError extends Error {
 	override readonly name = "RedstartError";
 	readonly kind: RedstartErrorKind;
 
+	/** Each entry of the package brings this class along: an error of another copy is one, too. */
+	static override [Symbol.hasInstance](value: unknown): boolean {
+		return value instanceof Error && value.name === "RedstartError";
+	}
+
 	constructor(kind: RedstartErrorKind, message: string, cause?: unknown) {
 		super(message, cause === undefined ? undefined : { cause });
 		this.kind = kind;

@@ -22,3 +22,10 @@ export function idb(name: string): Place {
 	}
 	return { storage: new IndexedDbStorage(name), lock: `redstart:${name}`, config: BROWSER_CONFIG };
 }
+
+/** `opfs://name`: the origin's private file system. The driver is a file of its own, fetched by whoever wants it. */
+export async function opfs(name: string): Promise<Place> {
+	const { OpfsStorage } = await import("./entry/opfs.ts");
+	OpfsStorage.check();
+	return { storage: new OpfsStorage(name), lock: `redstart:opfs:${name}`, config: BROWSER_CONFIG };
+}

@@ -1,7 +1,7 @@
 // Bundles the TypeScript face into pkg/: one flat module for each host, declarations, and the module as text.
 
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import * as esbuild from "esbuild";
 import { isMain, root, run } from "./shell.mjs";
 
@@ -10,13 +10,14 @@ const wasm = join(pkg, "redstart_bg.wasm");
 
 /** Hosts, and what stays outside of their bundle. */
 const ENTRIES = [
-	{ name: "browser", platform: "browser", external: ["./wasm-text.js"] },
+	{ name: "browser", platform: "browser", external: ["./wasm-text.js", "./opfs.js"] },
 	{ name: "node", platform: "node", external: ["./redstart_bg.wasm"] },
 	{ name: "workerd", platform: "neutral", external: ["./redstart_bg.wasm"] },
 	{ name: "edge", platform: "neutral", external: ["./redstart_bg.wasm"] },
 	{ name: "storage", platform: "neutral", external: [] },
 	{ name: "storage-node", platform: "node", external: [] },
-	{ name: "inline", platform: "neutral", external: ["./wasm-text.js"] },
+	{ name: "inline", platform: "neutral", external: ["./wasm-text.js", "./opfs.js"] },
+	{ name: "opfs", platform: "browser", external: [] },
 	{ name: "wasm-text", platform: "neutral", external: [] },
 	{ name: "serve", platform: "node", external: [] },
 	{ name: "ioredis", platform: "node", external: [] },
@@ -53,9 +54,9 @@ const fromPkg = {
 		build.onLoad({ filter: /.*/, namespace: "base64" }, () => ({
 			contents: `export default ${JSON.stringify(readFileSync(wasm).toString("base64"))}`,
 		}));
-		// Shared by two hosts, so a file of its own.
-		build.onResolve({ filter: /\/wasm-text\.ts$/ }, ({ kind }) =>
-			kind === "entry-point" ? undefined : { path: "./wasm-text.js", external: true },
+		// Shared by two hosts and fetched when wanted, so files of their own.
+		build.onResolve({ filter: /\/(wasm-text|entry\/opfs)\.ts$/ }, ({ kind, path }) =>
+			kind === "entry-point" ? undefined : { path: `./${basename(path, ".ts")}.js`, external: true },
 		);
 	},
 };

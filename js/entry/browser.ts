@@ -2,7 +2,7 @@
 import makeGlue from "redstart-glue";
 import { registerScheme } from "../place.ts";
 import { setWasmSource } from "../redstart.ts";
-import { idb } from "../schemes.ts";
+import { idb, opfs } from "../schemes.ts";
 import { compile, setGlue } from "../wasm.ts";
 
 // Bundlers look for exactly this form and bring the file along; in a classic script there is no import.meta.url.
@@ -12,5 +12,6 @@ const inText = async () => (await import("./wasm-text.ts")).default();
 setGlue(makeGlue);
 setWasmSource(() => beside().catch(inText));
 registerScheme("idb", idb);
+registerScheme("opfs", opfs);
 
 export * from "../index.ts";

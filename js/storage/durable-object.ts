@@ -5,7 +5,7 @@
  */
 
 import { RedstartError } from "../errors.ts";
-import { type Append, concatenated, DONE, recordsOf, WriteQueue } from "./queue.ts";
+import { type Append, concatenated, recordsOf, WriteQueue } from "./queue.ts";
 import { fenced, formerSegment, type Manifest, missing, readOnly, type Storage } from "./storage.ts";
 
 /** What a statement can be given, and what a row has. */
@@ -38,10 +38,7 @@ export class DurableObjectStorage implements Storage {
 	readonly chunkLimit_bytes = ROW_LIMIT_BYTES;
 	readonly hasAof = true;
 	private readonly storage: ObjectStorage;
-	private readonly queue = new WriteQueue(async (appends, isDurable) => {
-		await this.write(appends, isDurable);
-		return DONE;
-	});
+	private readonly queue = new WriteQueue((appends, isDurable) => this.write(appends, isDurable));
 	private epoch = -1;
 	/** The next record of each segment this owner appends to. */
 	private readonly nextRecord = new Map<number, number>();

@@ -5,7 +5,7 @@
  */
 
 import { RedstartError } from "../errors.ts";
-import { type Append, concatenated, type Outcome, owned, recordsOf, WriteQueue } from "./queue.ts";
+import { type Append, concatenated, owned, recordsOf, type Settle, WriteQueue } from "./queue.ts";
 import { fenced, formerSegment, type Manifest, missing, readOnly, type Storage } from "./storage.ts";
 
 interface Meta {
@@ -238,7 +238,7 @@ export class IndexedDbStorage implements Storage {
 				// Without this the browser would wait for a page that is no more, and then give up.
 				transaction.commit();
 			};
-			return this.outcomeOf(this.transact<void>(["meta", "log"], "strict", work), next);
+			return this.settlingOf(this.transact<void>(["meta", "log"], "strict", work), next);
 		});
 	}
 
@@ -248,7 +248,7 @@ export class IndexedDbStorage implements Storage {
 	}
 
 	/** Appends in one transaction, which fails as a whole when somebody else owns the database by now. */
-	private write(appends: readonly Append[], isDurable: boolean): Promise<Outcome> {
+	private write(appends: readonly Append[], isDurable: boolean): Promise<Settle> {
 		const { records, next } = this.recordsOf(appends);
 		let isGivenUp = false;
 		let end: ((error: unknown) => void) | undefined;
@@ -268,7 +268,7 @@ export class IndexedDbStorage implements Storage {
 			this.putRecords(transaction, records);
 		};
 		const written = this.transact<void>(["meta", "log"], isDurable ? "strict" : "relaxed", work);
-		return this.outcomeOf(written, next);
+		return this.settlingOf(written, next);
 	}
 
 	/** Numbers the records that `appends` become; an append that is sent again has the same numbers. */
@@ -292,21 +292,20 @@ export class IndexedDbStorage implements Storage {
 		if (records.length === 0) transaction.objectStore("meta").put(0, "flushes");
 	}
 
-	/** The end of a write that leads to these next records. */
-	private async outcomeOf(written: Promise<void>, next: ReadonlyMap<number, number>): Promise<Outcome> {
-		const error = await written.then(
-			() => undefined,
-			(reason) => reason,
-		);
-		const settle = () => {
-			if (error) {
+	/** What the end of a write means for the next records. */
+	private async settlingOf(written: Promise<void>, next: ReadonlyMap<number, number>): Promise<Settle> {
+		try {
+			await written;
+		} catch (error) {
+			return () => {
 				for (const segment of next.keys()) this.unsure.add(segment);
-				return;
-			}
+				throw error;
+			};
+		}
+		return () => {
 			for (const [segment, record] of next) this.nextRecord.set(segment, record);
 			this.unsure.clear();
 		};
-		return { error, settle };
 	}
 
 	async put(name: string, bytes: Uint8Array): Promise<void> {

@@ -12,7 +12,7 @@
 import { RedstartError } from "../errors.ts";
 import { crc32c } from "./crc32c.ts";
 import { frameOf, HEADER_BYTES, headerOf, partsOf } from "./frames.ts";
-import { type Append, concatenated, DONE, recordsOf, WriteQueue } from "./queue.ts";
+import { type Append, concatenated, recordsOf, WriteQueue } from "./queue.ts";
 import { fenced, formerSegment, type Manifest, missing, readOnly, type Storage } from "./storage.ts";
 
 /** A file that is open for its owner alone. */
@@ -34,6 +34,8 @@ interface State {
 	epoch: number;
 	manifest: Manifest | null;
 	objects: readonly Extent[];
+	/** Which file a segment is in; one that was begun later says so by its frames. */
+	segments: readonly (readonly [segment: number, file: string])[];
 }
 
 /** A file of the pool. */
@@ -67,10 +69,7 @@ export class OpfsStorage implements Storage {
 	readonly chunkLimit_bytes = 1 << 20;
 	readonly hasAof = true;
 	private readonly name: string;
-	private readonly queue = new WriteQueue(async (appends, isDurable) => {
-		await this.write(appends, isDurable);
-		return DONE;
-	});
+	private readonly queue = new WriteQueue((appends, isDurable) => this.write(appends, isDurable));
 	private folder: FileSystemDirectoryHandle | undefined;
 	private slots: SyncHandle[] = [];
 	private readonly pool = new Map<string, PoolFile>();
@@ -92,19 +91,18 @@ export class OpfsStorage implements Storage {
 		this.name = name;
 	}
 
-	/** Whether this is a place where such files can be written. */
-	static get isAvailable(): boolean {
-		return (
-			typeof FileSystemFileHandle !== "undefined" &&
-			"createSyncAccessHandle" in FileSystemFileHandle.prototype &&
-			navigator.storage?.getDirectory !== undefined
-		);
+	/** Throws where such files cannot be written: kind `unsupported` where a worker could, else `storage`. */
+	static check(): void {
+		if (typeof FileSystemFileHandle === "undefined" || !navigator.storage?.getDirectory) {
+			throw new RedstartError("storage", "there is no OPFS here; the dataset is kept in memory only");
+		}
+		if (!("createSyncAccessHandle" in FileSystemFileHandle.prototype)) {
+			throw new RedstartError("unsupported", "OPFS wants a dedicated worker: open the database in one");
+		}
 	}
 
 	async load(isReader = false): Promise<{ epoch: number; manifest: Manifest | null }> {
-		if (!OpfsStorage.isAvailable) {
-			throw new RedstartError("unsupported", "OPFS storage works in a dedicated worker only");
-		}
+		OpfsStorage.check();
 		await this.queue.settled();
 		this.leave();
 		this.isFenced = false;
@@ -144,6 +142,13 @@ export class OpfsStorage implements Storage {
 			if (file) file.use = "objects";
 		}
 		for (const file of this.pool.values()) this.recognise(file);
+		for (const [segment, name] of state?.segments ?? []) {
+			const file = this.pool.get(name);
+			if (file?.use !== "unknown" || this.segments.has(segment)) continue;
+			// Its first frame is damaged.
+			file.use = "log";
+			this.segments.set(segment, file);
+		}
 		this.lastFormer = Math.max(-1, ...this.segments.keys());
 		this.writeState();
 		let free = [...this.pool.values()].filter(({ use }) => use === "free").length;
@@ -311,7 +316,8 @@ export class OpfsStorage implements Storage {
 		const generation = this.generation + 1;
 		const objects = [...this.objects.values()];
 		const { epoch } = this;
-		const state: State = { generation, epoch, manifest, objects };
+		const segments = [...this.segments].map(([segment, file]) => [segment, file.name] as const);
+		const state: State = { generation, epoch, manifest, objects, segments };
 		const json = new TextEncoder().encode(JSON.stringify(state));
 		const bytes = new Uint8Array(SLOT_HEADER_BYTES + json.length);
 		const view = new DataView(bytes.buffer);

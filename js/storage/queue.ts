@@ -19,16 +19,13 @@ interface Entry {
 }
 
 /** Writes all of them, or none. */
-export type WriteAppends = (appends: readonly Append[], isDurable: boolean) => Promise<Outcome>;
+export type WriteAppends = (
+	appends: readonly Append[],
+	isDurable: boolean,
+) => Promise<Settle | undefined> | Promise<void>;
 
-/** What a writer does about an end that counts: that of a step whose appends were taken over does not. */
-export interface Outcome {
-	readonly error?: unknown;
-	readonly settle?: () => void;
-}
-
-/** Nothing needs to be done about it. */
-export const DONE: Outcome = {};
+/** What a writer does once its end counts: that of a step whose appends were taken over does not. Throws if it failed. */
+export type Settle = () => void;
 
 export class WriteQueue {
 	private readonly write: WriteAppends;
@@ -88,11 +85,7 @@ export class WriteQueue {
 			return;
 		}
 		if (first.work) {
-			const { work } = first;
-			void this.step(waiting.splice(0, 1), async () => {
-				await work();
-				return DONE;
-			});
+			void this.step(waiting.splice(0, 1), first.work);
 			return;
 		}
 		const other = waiting.findIndex((entry) => entry.work);
@@ -107,26 +100,34 @@ export class WriteQueue {
 		);
 	}
 
-	private async step(entries: readonly Entry[], work: () => Promise<Outcome>): Promise<void> {
+	private async step(entries: readonly Entry[], work: () => ReturnType<WriteAppends>): Promise<void> {
 		this.steps++;
 		const isAppending = entries === this.appending;
-		const outcome = await work().catch((error): Outcome => ({ error }));
+		let settle: Settle = () => undefined;
+		try {
+			settle = (await work()) ?? settle;
+		} catch (error) {
+			settle = () => {
+				throw error;
+			};
+		}
 		// Else somebody has taken the appends over, and tells who waits for them.
 		if (!isAppending || entries === this.appending) {
 			if (isAppending) this.appending = [];
-			outcome.settle?.();
-			this.tell(entries, isAppending, outcome.error);
+			this.tell(entries, isAppending, settle);
 		}
 		this.steps--;
 		if (this.steps === 0) this.next();
 	}
 
-	private tell(entries: readonly Entry[], isAppending: boolean, error: unknown): void {
-		for (const entry of entries) {
-			if (error) entry.reject(error);
-			else entry.resolve();
+	private tell(entries: readonly Entry[], isAppending: boolean, settle: Settle): void {
+		try {
+			settle();
+			for (const entry of entries) entry.resolve();
+		} catch (error) {
+			for (const entry of entries) entry.reject(error);
+			if (isAppending) for (const entry of this.waiting.splice(0)) entry.reject(error);
 		}
-		if (error && isAppending) for (const entry of this.waiting.splice(0)) entry.reject(error);
 	}
 }
 

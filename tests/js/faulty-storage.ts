@@ -4,7 +4,7 @@
  */
 
 import { type MemoryDisk, MemoryStorage, memoryDisk } from "../../js/storage/memory.ts";
-import { type Append, DONE, WriteQueue } from "../../js/storage/queue.ts";
+import { type Append, WriteQueue } from "../../js/storage/queue.ts";
 import type { Manifest, Storage } from "../../js/storage/storage.ts";
 
 export class FaultyStorage implements Storage {
@@ -20,10 +20,7 @@ export class FaultyStorage implements Storage {
 	/** Storage answers when this resolves. */
 	gate: Promise<void> = Promise.resolve();
 	private readonly inner: MemoryStorage;
-	private readonly queue = new WriteQueue(async (appends, isDurable) => {
-		await this.writeAppends(appends, isDurable);
-		return DONE;
-	});
+	private readonly queue = new WriteQueue((appends, isDurable) => this.writeAppends(appends, isDurable));
 	/** Appends since the last durable step, in order. */
 	private volatile: Append[] = [];
 
