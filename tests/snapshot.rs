@@ -241,3 +241,44 @@ fn garbage_never_panics() {
     );
     assert!(reader.finish().is_err());
 }
+
+/// A set of many members, and a key behind it.
+fn long_file() -> Vec<u8> {
+    let mut file = b"REDIS0012\x02\x01s\x80\x00\x01\x86\xa0".to_vec();
+    for number in 0..100_000 {
+        let member = format!("member:{number:06}");
+        file.push(member.len() as u8);
+        file.extend_from_slice(member.as_bytes());
+    }
+    file.extend_from_slice(b"\x00\x01k\x01v\xff");
+    file.extend_from_slice(&[0; 8]);
+    file
+}
+
+#[test]
+fn a_long_item_waits_for_its_rest() {
+    let file = long_file();
+    for piece_bytes in [4096, 65_536, 100_000, file.len()] {
+        let mut keys = Vec::new();
+        let mut reader = Reader::new(limits(), Modules::Refuse);
+        for piece in file.chunks(piece_bytes).chain([&[][..]]) {
+            let fed = reader.feed(piece, |item| {
+                if let Item::Entry { key, .. } = item {
+                    keys.push(key.to_vec());
+                }
+                Ok(())
+            });
+            fed.expect("a good file");
+        }
+        reader.finish().expect("a whole file");
+        assert_eq!(keys, [b"s", b"k"]);
+    }
+    for length in [70_000, file.len() - 1] {
+        let mut reader = Reader::new(limits(), Modules::Refuse);
+        for piece in file[..length].chunks(4096).chain([&[][..]]) {
+            reader.feed(piece, |_| Ok(())).expect("a good beginning");
+        }
+        let error = reader.finish().expect_err("something is missing");
+        assert_eq!(error.problem, Problem::Truncated);
+    }
+}

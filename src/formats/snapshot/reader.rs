@@ -272,8 +272,14 @@ impl Reader {
         receive: &mut impl FnMut(Item<'_>) -> Result<(), &'static str>,
     ) -> Result<usize, LoadError> {
         let mut cursor = Cursor::new(bytes);
+        let mut summed = 0;
         loop {
             let before = cursor;
+            let start = bytes.len() - before.rest().len();
+            if self.stage != Stage::Items {
+                self.sum(bytes.get(summed..start));
+                summed = start;
+            }
             let result = match self.stage {
                 Stage::Header => self.header(&mut cursor),
                 Stage::Items => self.item(&mut cursor, receive),
@@ -283,17 +289,15 @@ impl Reader {
                 }
                 Stage::Done => Err(Stop::Problem(Problem::Trailing)),
             };
-            let left = cursor.rest().len();
-            let read = before
-                .rest()
-                .get(..before.rest().len() - left)
-                .unwrap_or_default();
             match result {
                 Ok(()) => {
-                    self.checksum.update(read);
-                    self.offset_bytes += read.len() as u64;
+                    let end = bytes.len() - cursor.rest().len();
+                    self.offset_bytes += (end - start) as u64;
                 }
-                Err(Stop::Incomplete) => return Ok(bytes.len() - before.rest().len()),
+                Err(Stop::Incomplete) => {
+                    self.sum(bytes.get(summed..start));
+                    return Ok(start);
+                }
                 Err(Stop::Problem(problem)) => {
                     return Err(LoadError {
                         offset_bytes: self.offset_bytes,
@@ -303,6 +307,11 @@ impl Reader {
                 }
             }
         }
+    }
+
+    /// Adds bytes to the checksum: those of many short items at once.
+    fn sum(&mut self, bytes: Option<&[u8]>) {
+        self.checksum.update(bytes.unwrap_or_default());
     }
 
     fn header(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Stop> {
