@@ -57,8 +57,8 @@ interface PoolFile {
 const FOLDER = "redstart";
 const SLOTS = ["a", "b"] as const;
 const SLOT_MAGIC = 0x4f545352;
-/** The header of a slot: magic, length and CRC-32C of the JSON, generation. */
-const SLOT_HEADER_BYTES = 16;
+/** The header of a slot: magic, length and CRC-32C of the JSON. */
+const SLOT_HEADER_BYTES = 12;
 /** Free files there should be: for a base and a segment of the log, and again before the old ones are removed. */
 const SPARE_FILES = 4;
 /** How long to wait for a former owner to let go of its files. */
@@ -324,7 +324,6 @@ export class OpfsStorage implements Storage {
 		view.setUint32(0, SLOT_MAGIC, true);
 		view.setUint32(4, json.length, true);
 		view.setUint32(8, crc32c(json), true);
-		view.setUint32(12, generation, true);
 		bytes.set(json, SLOT_HEADER_BYTES);
 		const handle = this.slots[generation % SLOTS.length] as SyncHandle;
 		if (handle.write(bytes, { at: 0 }) < bytes.length) throw full();
@@ -513,7 +512,9 @@ function newest(slots: readonly Uint8Array[]): State | null {
 function stateIn(bytes: Uint8Array): State | null {
 	if (bytes.length < SLOT_HEADER_BYTES) return null;
 	const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-	const json = bytes.subarray(SLOT_HEADER_BYTES, SLOT_HEADER_BYTES + view.getUint32(4, true));
+	const end = SLOT_HEADER_BYTES + view.getUint32(4, true);
+	const json = bytes.subarray(SLOT_HEADER_BYTES, end);
+	if (end > bytes.length) return null;
 	if (view.getUint32(0, true) !== SLOT_MAGIC || view.getUint32(8, true) !== crc32c(json)) return null;
 	return JSON.parse(new TextDecoder().decode(json)) as State;
 }

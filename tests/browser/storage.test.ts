@@ -126,35 +126,113 @@ describe("OPFS storage, in a dedicated worker of Chromium", () => {
 	let browser: Browser;
 	let page: Page;
 	let server: { url: string; close(): Promise<unknown> };
+	let script: string;
+
+	interface Global {
+		workers: Map<string, Worker>;
+	}
+
+	/** A worker of the page, and what asks it. */
+	async function startWorker(where: Page, id = "main"): Promise<void> {
+		await where.evaluate(
+			([name, text]) => {
+				const self = globalThis as unknown as Global;
+				self.workers ??= new Map();
+				const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+				self.workers.set(name, new Worker(url));
+			},
+			[id, script] as const,
+		);
+	}
+
+	async function askIn(where: Page, id: string, ...message: unknown[]): Promise<unknown> {
+		const { value, error } = await where.evaluate(
+			([name, given]) =>
+				new Promise<{ value?: unknown; error?: string }>((resolve) => {
+					const worker = (globalThis as unknown as Global).workers.get(name) as Worker;
+					worker.onmessage = ({ data }) => resolve(data);
+					worker.postMessage(given);
+				}),
+			[id, message] as const,
+		);
+		if (error) throw new Error(error);
+		return value;
+	}
+
+	const ask = (...message: unknown[]) => askIn(page, "main", ...message);
 
 	beforeAll(async () => {
 		server = await serveFiles({ "/": "<!doctype html><title>storage</title>" });
 		browser = await launchChromium();
 		page = await browser.newPage();
 		await page.goto(server.url);
-		const script = await bundle("tests/browser/storage.worker.ts");
-		await page.evaluate((text) => {
-			const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
-			(globalThis as unknown as Record<"worker", Worker>).worker = new Worker(url);
-		}, script);
+		script = await bundle("tests/browser/storage.worker.ts");
+		await startWorker(page);
 	});
 	afterAll(async () => {
 		await browser?.close();
 		await server?.close();
 	});
 
-	const ask = (message: unknown) =>
-		page.evaluate(
-			(given) =>
-				new Promise<unknown>((resolve) => {
-					const { worker } = globalThis as unknown as Record<"worker", Worker>;
-					worker.onmessage = ({ data }) => resolve(data);
-					worker.postMessage(given);
-				}),
-			message,
-		);
-
 	it.each(CASES.map(({ name }) => name))("%s", async (name) => {
-		expect(await ask(name)).toBe("");
+		await ask(name);
+	});
+
+	it("reads a log up to where it is damaged, in whole appends", async () => {
+		expect(await ask("torn")).toEqual({ length: 4 * 16 + 58, problems: [] });
+	});
+
+	it("takes the other slot for one that is damaged, and none when both are", async () => {
+		const counts = (await ask("slots")) as Record<string, number>;
+		expect(Object.keys(counts).sort()).toEqual([
+			"both cut: corrupt",
+			"corrupt",
+			"newer cut: 1",
+			"newer garbled: 1",
+			"nothing was written over: 2",
+			"older cut: 2",
+			"older garbled: 2",
+		]);
+		expect(counts["newer garbled: 1"]).toBeGreaterThan(20);
+	});
+
+	it("keeps a log whose beginning is damaged for whoever can read it", async () => {
+		expect(await ask("damaged")).toEqual({ list: [1], incr: [{ id: 1, length_bytes: 50 }], kept: 2, of: 2 });
+	});
+
+	it("uses its files again and again", async () => {
+		const list = ["30", "base-30.0", "base-30.1", "base-30.2"];
+		expect(await ask("rewritten")).toEqual({ list, files: 4, bytes: [1016, 30_000] });
+	});
+
+	it("goes from worker to worker: by force from one that lives, at once from one that is gone", async () => {
+		await startWorker(page, "first");
+		expect(await askIn(page, "first", "hold", "handed")).toEqual({ epoch: 1, list: [1] });
+		await startWorker(page, "second");
+		expect(await askIn(page, "second", "hold", "handed")).toEqual({ epoch: 2, list: [1, 2] });
+		expect(await askIn(page, "first", "appendKept", 5)).toMatch(/^storage: another owner has taken over/);
+		await page.evaluate(() => (globalThis as unknown as Global).workers.get("second")?.terminate());
+		await startWorker(page, "third");
+		expect(await askIn(page, "third", "hold", "handed")).toEqual({ epoch: 3, list: [1, 2, 3] });
+	});
+
+	it("keeps what there is when the browser gives no more storage, and goes on when it does", async () => {
+		const folder = mkdtempSync(join(tmpdir(), "redstart-quota-"));
+		const context = await launchProfile(folder);
+		const tab = await context.newPage();
+		await tab.goto(server.url);
+		const session = await context.newCDPSession(tab);
+		const origin = server.url;
+		await session.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 30_000_000 });
+		await startWorker(tab);
+		expect(await askIn(tab, "main", "fill")).toEqual({
+			kind: "storage",
+			cause: "QuotaExceededError",
+			isWhole: true,
+		});
+		await session.send("Storage.overrideQuotaForOrigin", { origin });
+		expect(await askIn(tab, "main", "fillOn")).toEqual({ told: "done", more: 7 });
+		await context.close();
+		rmSync(folder, { recursive: true, force: true });
 	});
 });
