@@ -1,15 +1,16 @@
 // `npm run bench`: the figures of the README, every one beside its peer in the same run. `npm run bench -- memory start`
-// runs only some parts: start, in-process, network, server, memory, types, lua. Each part has a process of its own: what V8 learned
+// runs only some parts: start, in-process, network, server, memory, types, lua, persistence. Each part has a process of its own: what V8 learned
 // about the engines of one part must not slow the next.
 
 import { spawn, spawnSync } from "node:child_process";
 import { cpus } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { build } from "./build.mjs";
 import { setUp } from "./setup.mjs";
 import { root } from "./shell.mjs";
 
-const PARTS = ["start", "in-process", "network", "server", "memory", "types", "lua"];
+const PARTS = ["start", "in-process", "network", "server", "memory", "types", "lua", "persistence"];
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((part) => !PARTS.includes(part));
 if (unknown.length > 0) {
@@ -36,7 +37,8 @@ const { start } = await import("../benches/js/start.mjs");
 const { types } = await import("../benches/js/types.mjs");
 const { lua } = await import("../benches/js/lua.mjs");
 const { reported } = await import("../benches/js/measure.mjs");
-const { NoOracle, startOracle } = await import("../tests/oracle/oracle.mjs");
+const { persistence } = await import("../benches/js/persistence.mjs");
+const { findOracle, NoOracle, startOracle } = await import("../tests/oracle/oracle.mjs");
 const { Redstart } = await import("../pkg/node.js");
 
 const isWanted = (part) => part === wanted[0];
@@ -78,6 +80,15 @@ if (isWanted("server")) {
 if (isWanted("memory")) await withOracle((oracle) => memory(open, oracle.port));
 if (isWanted("types")) await withOracle((oracle) => types(open, oracle.port));
 if (isWanted("lua")) await withOracle((oracle) => lua(open, oracle.port));
+if (isWanted("persistence")) {
+	const openIn = (folder, config) => Redstart.open(String(pathToFileURL(folder)), { config });
+	await withOracle((oracle) =>
+		persistence(open, openIn, oracle.port, {
+			own: [process.execPath, join(root, "pkg", "cli.js")],
+			redis: [findOracle(), "--bind", "127.0.0.1"],
+		}),
+	);
+}
 
 const missed = reported().filter((row) => row.isMet === false);
 console.log(`${reported().length} figures, ${missed.length} of those with a target missed it`);
