@@ -112,8 +112,10 @@ describe("CRC-32C", () => {
 		expect(crc32c(new TextEncoder().encode("123456789"))).toBe(0xe3069283);
 	});
 
-	it("continues where it stopped", () => {
-		const all = Uint8Array.from({ length: 1000 }, (_, i) => i * 7);
-		expect(crc32c(all.subarray(300), crc32c(all.subarray(0, 300)))).toBe(crc32c(all));
+	it("continues where it stopped, wherever that is", () => {
+		const all = Uint8Array.from({ length: 100 }, (_, i) => i * 7);
+		for (let at = 0; at <= all.length; at++) {
+			expect(crc32c(all.subarray(at), crc32c(all.subarray(0, at)))).toBe(crc32c(all));
+		}
 	});
 });
