@@ -94,7 +94,7 @@ export class Engine {
 
 	protected exports: EngineExports;
 	private readonly memory: { readonly buffer: ArrayBuffer };
-	private text!: Text;
+	protected text!: Text;
 	private bytes!: Uint8Array;
 	private words!: Uint32Array;
 	private floats!: Float64Array;

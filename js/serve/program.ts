@@ -14,6 +14,7 @@ import { Exit } from "./exit.ts";
 import { Log, type LogLevel } from "./log.ts";
 import { Persistence } from "./persistence.ts";
 import { Server } from "./server.ts";
+import { AclFile } from "./users.ts";
 
 const USAGE = `Usage: redstart [/path/to/redis.conf] [options] [-]
        redstart - (read the configuration from standard input)
@@ -49,6 +50,7 @@ class Program {
 	private readonly session: number;
 	private readonly server: Server;
 	private readonly persistence: Persistence;
+	private readonly users: AclFile;
 	private readonly line: CommandLine;
 	private isEnding = false;
 	/** A signal has asked for the end. */
@@ -61,6 +63,8 @@ class Program {
 		this.loadConfig();
 		this.engine.setProcessId(process.pid);
 		this.session = this.engine.connect(2, { onReady() {} });
+		this.engine.trust(this.session);
+		this.users = new AclFile(this.engine, this.log, () => this.config("aclfile"));
 		this.log.level = this.config("loglevel") as LogLevel;
 		this.log.file = this.config("logfile");
 		this.persistence = new Persistence({
@@ -92,10 +96,37 @@ class Program {
 	/** Whether only this machine may connect: no password and no address was chosen. */
 	private isProtected(): boolean {
 		return (
-			this.config("protected-mode") === "yes" &&
-			this.config("requirepass") === "" &&
-			this.config("bind") === "* -::*"
+			this.config("protected-mode") === "yes" && this.isDefaultOpen() && this.config("bind") === "* -::*"
 		);
+	}
+
+	/** Whether a client needs no password. */
+	private isDefaultOpen(): boolean {
+		const acl = this.engine.op("ACL");
+		const reply = this.engine.call(this.session, acl, ["GETUSER", "default"], TEXT_MODE);
+		return Array.isArray(reply) && Array.isArray(reply[1]) && reply[1].includes("nopass");
+	}
+
+	/** Whether the configuration has users besides the default one. */
+	private declaresUsers(): boolean {
+		const users = this.engine.call(this.session, this.engine.op("ACL"), ["USERS"], TEXT_MODE);
+		return Array.isArray(users) && users.length > 1;
+	}
+
+	/** Reads the ACL file, if there is one to be. */
+	private loadUsers(): void {
+		const path = this.config("aclfile");
+		if (path === "") return;
+		if (this.declaresUsers()) {
+			this.fatal(
+				"Configuring Redis with users defined in redis.conf and at the same setting an ACL file path is invalid. This setup is very likely to lead to configuration errors and security holes, please define either an ACL file or declare users directly in your redis.conf, but not both.",
+			);
+		}
+		try {
+			this.users.load();
+		} catch (error) {
+			this.fatal(`Aborting Redis startup because of ACL errors: ${(error as Error).message}`);
+		}
 	}
 
 	private loadConfig(): void {
@@ -146,6 +177,7 @@ class Program {
 		log.write("notice", "monotonic clock: POSIX clock_gettime");
 		log.write("notice", `Running mode=standalone, port=${this.config("port")}.`);
 		await this.listen();
+		this.loadUsers();
 		this.writePidFile();
 		log.write("notice", "Server initialized");
 		this.persistence.start();
@@ -289,6 +321,12 @@ class Program {
 				return;
 			case "log":
 				this.log.write(words[0] as LogLevel, words[1] ?? "");
+				return;
+			case "acl-load":
+				this.users.reload();
+				return;
+			case "acl-save":
+				this.users.save(args[0] as Uint8Array);
 				return;
 			case "config-rewrite":
 				if (this.line.path !== undefined) writeFileSync(this.line.path, words[0] ?? "", "latin1");

@@ -24,6 +24,7 @@ mod persist;
 #[cfg(feature = "scripting")]
 mod script;
 mod tick;
+mod users;
 mod wire;
 
 pub use crate::formats::snapshot::Modules;
@@ -155,6 +156,8 @@ impl Engine {
         words: &[&[u8]],
     ) -> Result<(), LoadError> {
         let mut config = Config::load(&with_command_line(file, words))?;
+        let users = self.users_of(&config)?;
+        self.server.users.replace(users);
         if !file_name.is_empty() {
             config.file = Some((file_name.owned(), file.owned()));
         }
@@ -166,7 +169,6 @@ impl Engine {
             self.server.scripts.is_deprecated_api_open = is_open;
             self.server.functions.is_deprecated_api_open = is_open;
         }
-        self.server.users.set_default_password(&config.requirepass);
         self.server.config = config;
         Ok(())
     }
@@ -178,7 +180,7 @@ impl Engine {
         if let Some(session) = self.sessions.get_mut(id) {
             // The program the engine runs in is not asked for a password: it could read it anyway.
             session.is_authenticated = kind != Kind::Wire || self.server.users.is_default_open();
-            session.is_restricted = self.server.users.restricts(&session.user);
+            session.note_restriction(&self.server.users);
         }
         id
     }

@@ -123,6 +123,8 @@ pub struct Server {
     pub monitored: Vec<Vec<u8>>,
     /// Sessions that wait in SAVE.
     pub save_waiters: Vec<u32>,
+    /// Sessions that wait in ACL LOAD and ACL SAVE.
+    pub acl_waiters: Vec<u32>,
     /// Function libraries.
     pub functions: Functions,
     /// What EVAL and SCRIPT LOAD brought.
@@ -209,6 +211,7 @@ impl Server {
             monitors: Vec::new(),
             monitored: Vec::new(),
             save_waiters: Vec::new(),
+            acl_waiters: Vec::new(),
             functions: Functions::new(seed.clone()),
             #[cfg(feature = "scripting")]
             scripts: super::scripts::Scripts::new(seed),

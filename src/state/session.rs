@@ -93,6 +93,8 @@ pub struct Session {
     pub is_authenticated: bool,
     /// The user may not do everything: each call is looked at.
     pub is_restricted: bool,
+    /// It is the host's own: no user's rules are for it.
+    pub is_trusted: bool,
     /// `ip:port` of the peer and of our end, or what the host says instead.
     pub address: Vec<u8>,
     pub local_address: Vec<u8>,
@@ -165,6 +167,7 @@ impl Session {
             lib_version: Vec::new(),
             user: b"default".owned(),
             is_restricted: false,
+            is_trusted: false,
             is_authenticated: true,
             address: Vec::new(),
             local_address: Vec::new(),
@@ -205,6 +208,11 @@ impl Session {
             output_peak_bytes: 0,
             messages: VecDeque::new(),
         }
+    }
+
+    /// Finds out anew whether calls have to be looked at one by one.
+    pub fn note_restriction(&mut self, users: &super::acl::Users) {
+        self.is_restricted = !self.is_trusted && users.restricts(&self.user);
     }
 
     pub fn encoding(&self) -> Encoding {

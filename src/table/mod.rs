@@ -4,6 +4,7 @@
 //! its subcommands, ACL categories, key extraction, the checks before a command runs, propagation, the TypeScript
 //! types, completion and the documentation.
 
+pub mod acl_file;
 mod arg;
 mod command;
 mod ctx;

@@ -369,3 +369,29 @@ pub fn may_read_all(user: &User, row: Resolved, args: &[&[u8]]) -> bool {
     user.all()
         .any(|selector| selector.allows_call(row.number, first) && selector.reads_all_keys())
 }
+
+/// The modifiers of a user, those of a selector in parentheses as one.
+///
+/// # Errors
+/// The start of a selector that does not end.
+pub fn merged<'a>(words: &[&'a [u8]]) -> Result<Vec<Vec<u8>>, &'a [u8]> {
+    let mut all: Vec<Vec<u8>> = Vec::new();
+    let mut open: Option<&[u8]> = None;
+    for word in words {
+        match all.last_mut().filter(|_| open.is_some()) {
+            Some(selector) => {
+                selector.push(b' ');
+                selector.extend_from_slice(word);
+            }
+            None => {
+                all.push(word.to_vec());
+                open = word.starts_with(b"(").then_some(word);
+            }
+        }
+        open = open.filter(|_| !word.ends_with(b")"));
+    }
+    match open {
+        None => Ok(all),
+        Some(start) => Err(start),
+    }
+}

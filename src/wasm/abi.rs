@@ -279,6 +279,41 @@ pub extern "C" fn rs_configure(count: usize, length: usize) -> i32 {
     }))
 }
 
+/// A session of the host's own, for which no user's rules are.
+#[unsafe(no_mangle)]
+pub extern "C" fn rs_trust(session: u32) {
+    instance::with(|instance| instance.engine.trust(session));
+}
+
+/// The ACL file's name and text stand in the request, packed as for [`rs_exec`]: its users take the place of all others.
+#[unsafe(no_mangle)]
+pub extern "C" fn rs_acl_load(length: usize) -> i32 {
+    or_nothing(instance::with(|instance| {
+        let request = std::mem::take(&mut instance.request);
+        let mut cursor = Cursor {
+            bytes: request.get(..length).unwrap_or(&[]),
+        };
+        let (name, text) = (cursor.argument(), cursor.argument());
+        let result = instance.engine.load_users(name, text);
+        instance.request = request;
+        instance.finish_result(result)
+    }))
+}
+
+/// The ACL file was written, or, with an error in the request, could not be read or written.
+#[unsafe(no_mangle)]
+pub extern "C" fn rs_acl_done(length: usize) {
+    instance::with(|instance| {
+        let error = instance.request.get(..length).unwrap_or(&[]);
+        let result = match error {
+            [] => Ok(()),
+            error => Err(crate::resp::Error::concat(&[error])),
+        };
+        instance.engine.end_acl_wait(&result);
+        instance.publish_all();
+    });
+}
+
 /// The process INFO tells of.
 #[unsafe(no_mangle)]
 pub extern "C" fn rs_process_id(id: u32) {

@@ -314,6 +314,14 @@ export class FakeEngine implements EngineExports {
 
 	rs_storage(): void {}
 
+	rs_trust(): void {}
+
+	rs_acl_load(): number {
+		return 3;
+	}
+
+	rs_acl_done(): void {}
+
 	rs_aof(): void {}
 
 	rs_aof_take(): number {

@@ -131,7 +131,7 @@ fn authenticate(ctx: &mut Ctx, user: &[u8], password: &[u8]) -> core::result::Re
     }
     ctx.session.user = user.owned();
     ctx.session.is_authenticated = true;
-    ctx.session.is_restricted = ctx.server.users.restricts(user);
+    ctx.session.note_restriction(&ctx.server.users);
     Ok(())
 }
 
@@ -268,7 +268,7 @@ fn forget_all(session: &mut Session, server: &Server) {
     session.name.clear();
     session.user = DEFAULT_USER.owned();
     session.is_authenticated = session.kind != Kind::Wire || server.users.is_default_open();
-    session.is_restricted = server.users.restricts(DEFAULT_USER);
+    session.note_restriction(&server.users);
     session.fieldsets.clear();
     session.reply_mode = ReplyMode::On;
     session.no_evict = false;

@@ -5,7 +5,8 @@ use crate::algorithms::bytes::{Append, Bytes};
 use crate::algorithms::num::parse_i64;
 use crate::resp::Error;
 use crate::state::acl::{DEFAULT_USER, LogEntry, Reason, Selector, Where};
-use crate::table::rules::{Rules, category_of, denial, has_space};
+use crate::state::{Block, TimeoutReply};
+use crate::table::rules::{Rules, category_of, denial, has_space, merged};
 use crate::table::{
     Acl, BASE, Command, Ctx, Flags, Group, Outcome, Resolved, Result, args, flag, integer, oneof,
     prose, string,
@@ -244,7 +245,13 @@ fn setuser(ctx: &mut Ctx) -> Result {
             "ERR Usernames can't contain spaces or null characters",
         ));
     }
-    let modifiers = joined(ctx.args.get(3..).unwrap_or_default())?;
+    let modifiers = merged(ctx.args.get(3..).unwrap_or_default()).map_err(|start| {
+        Error::concat(&[
+            b"ERR Unmatched parenthesis in acl selector starting at '",
+            start,
+            b"'.",
+        ])
+    })?;
     let rules = rules(ctx);
     // The user is as it was when one modifier is wrong.
     let mut user = match ctx.server.users.get(name) {
@@ -268,41 +275,12 @@ fn setuser(ctx: &mut Ctx) -> Result {
     Ok(Outcome::Done)
 }
 
-/// The modifiers, those of a selector in parentheses as one.
-fn joined(words: &[&[u8]]) -> core::result::Result<Vec<Vec<u8>>, Error> {
-    let mut all: Vec<Vec<u8>> = Vec::new();
-    let mut is_open = false;
-    let mut start: &[u8] = &[];
-    for word in words {
-        match all.last_mut().filter(|_| is_open) {
-            Some(selector) => {
-                selector.push(b' ');
-                selector.put(word);
-            }
-            None => {
-                all.push(word.owned());
-                is_open = word.starts_with(b"(");
-                start = word;
-            }
-        }
-        is_open &= !word.ends_with(b")");
-    }
-    match is_open {
-        false => Ok(all),
-        true => Err(Error::concat(&[
-            b"ERR Unmatched parenthesis in acl selector starting at '",
-            start,
-            b"'.",
-        ])),
-    }
-}
-
 /// Finds out anew whose calls have to be looked at one by one.
 pub fn refresh_sessions(ctx: &mut Ctx) {
     let users = &ctx.server.users;
-    ctx.session.is_restricted = users.restricts(&ctx.session.user);
+    ctx.session.note_restriction(users);
     for session in ctx.others.iter_mut() {
-        session.is_restricted = users.restricts(&session.user);
+        session.note_restriction(users);
     }
 }
 
@@ -504,13 +482,29 @@ const NO_FILE: Error = Error::new(
 );
 
 fn load(ctx: &mut Ctx) -> Result {
-    let _ = ctx;
-    Err(NO_FILE)
+    wait_for_file(ctx, &[b"acl-load"])
 }
 
 fn save(ctx: &mut Ctx) -> Result {
-    let _ = ctx;
-    Err(NO_FILE)
+    let mut text = Vec::new();
+    for line in ctx.server.users.lines() {
+        text.put(&line);
+        text.push(b'\n');
+    }
+    wait_for_file(ctx, &[b"acl-save", &text])
+}
+
+/// The file is the host's.
+fn wait_for_file(ctx: &mut Ctx, request: &[&[u8]]) -> Result {
+    if ctx.server.config.value("aclfile").is_empty() {
+        return Err(NO_FILE);
+    }
+    ctx.server.request(request);
+    ctx.server.acl_waiters.push(ctx.session.handle);
+    Ok(Outcome::Block(Box::new(Block::on_time(
+        None,
+        TimeoutReply::Ok,
+    ))))
 }
 
 fn help(ctx: &mut Ctx) -> Result {

@@ -179,7 +179,12 @@ fn rewrite(ctx: &mut Ctx) -> Result {
             "ERR The server is running without a config file",
         ));
     };
-    let text = config.rewrite(old);
+    // With an ACL file they stand there.
+    let users: Vec<Vec<u8>> = match config.value("aclfile").is_empty() {
+        true => ctx.server.users.lines().collect(),
+        false => Vec::new(),
+    };
+    let text = config.rewrite(old, &users);
     ctx.server.request(&[b"config-rewrite", &text]);
     if let Some((_, old)) = &mut ctx.server.config.file {
         *old = text;

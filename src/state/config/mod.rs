@@ -43,10 +43,21 @@ pub struct Config {
     pub is_aof_stamped: bool,
     /// `notify-keyspace-events`, as [`Class`] bits.
     pub notify_classes: u32,
+    /// The lines that declare users.
+    pub users: Vec<DeclaredUser>,
     /// The configuration file's name and its text as it was read.
     pub file: Option<(Vec<u8>, Vec<u8>)>,
     /// Values that are not the default, as CONFIG GET prints them, with their places in the table.
     values: Vec<(usize, Vec<u8>)>,
+}
+
+/// A line `user <name> <modifiers>` of a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredUser {
+    pub number: usize,
+    pub line: Vec<u8>,
+    /// The name and the modifiers.
+    pub words: Vec<Vec<u8>>,
 }
 
 /// Save after so long with so many changes.
@@ -63,6 +74,7 @@ impl Default for Config {
             proto_max_bulk_len_bytes: 0,
             maxmemory_bytes: 0,
             requirepass: Vec::new(),
+            users: Vec::new(),
             hll_sparse_max_bytes: 0,
             is_active_expire: true,
             is_debug_allowed: false,
