@@ -201,7 +201,9 @@ class Program {
 				// As redis-server, not in the middle of a script.
 				void engine.whenIdle().then(() => {
 					this.isAsked = false;
-					this.shutDown("default", false);
+					const words = this.config(`shutdown-on-${signal.toLowerCase()}`).split(" ");
+					const mode = words.find((word) => word === "save" || word === "nosave");
+					this.shutDown(mode ?? "default", words.includes("force"));
 				});
 			});
 		}

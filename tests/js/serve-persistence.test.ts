@@ -18,6 +18,7 @@ import { describe, expect, it } from "vitest";
 import {
 	check,
 	filesIn,
+	hasPrlimit,
 	inFile,
 	type Kind,
 	manifestIn,
@@ -331,15 +332,6 @@ describe("an append-only file that is not whole", () => {
 });
 
 describe("a disk that is full", () => {
-	const hasPrlimit = (() => {
-		try {
-			execFileSync("prlimit", ["--version"]);
-			return true;
-		} catch {
-			console.log("skipped: without prlimit the disk cannot get room again");
-			return false;
-		}
-	})();
 	// A file may have 64 KiB: for the server that is a full disk.
 	const shell = "trap '' XFSZ; ulimit -S -f 128";
 

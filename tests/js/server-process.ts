@@ -21,6 +21,17 @@ export const oracle: { path?: string; why?: string } = (() => {
 	}
 })();
 
+/** Whether the limits of a process that runs can be changed: a disk that is full and gets room again. */
+export const hasPrlimit = (() => {
+	try {
+		execFileSync("prlimit", ["--version"]);
+		return true;
+	} catch {
+		console.log("skipped: without prlimit no disk gets full, and has room again");
+		return false;
+	}
+})();
+
 export function newFolder(): string {
 	const folder = mkdtempSync(join(tmpdir(), "redstart-server-"));
 	onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
