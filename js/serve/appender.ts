@@ -1,8 +1,8 @@
 /**
  * The end of an append-only file: bytes go in whole or not at all, and are made durable when the policy says so.
  *
- * Counts are of bytes since the recording began, over all files of it. The file under way may be exchanged; the one before
- * is closed once it is durable.
+ * Counts are of bytes since the recording began, over all files of it. The file under way may be exchanged once it is
+ * durable: a power cut must not tear one in the middle.
  */
 
 import { closeSync, fdatasync, fdatasyncSync } from "node:fs";
@@ -34,8 +34,8 @@ export class Appender {
 	private file: number;
 	/** Where the file under way ends. */
 	private end_bytes: number;
-	/** Files before it that are not durable, and what is once they are. */
-	private readonly old: { file: number; until_bytes: number }[] = [];
+	/** Files before it that are being synced; durable they are already. */
+	private readonly old: number[] = [];
 	private written_bytes = 0;
 	private durable_bytes = 0;
 	/** What could not be written. */
@@ -139,15 +139,13 @@ export class Appender {
 
 	/** Makes everything durable that is written, before it returns. */
 	sync(): void {
-		for (const { file } of this.old) fdatasyncSync(file);
-		if (!this.isSyncing) this.closeOld();
 		if (this.durable_bytes < this.written_bytes) fdatasyncSync(this.file);
 		this.durable_bytes = this.written_bytes;
 		this.syncError = undefined;
 	}
 
 	private closeOld(): void {
-		for (const { file } of this.old.splice(0)) closeSync(file);
+		for (const file of this.old.splice(0)) closeSync(file);
 	}
 
 	/** One call of fdatasync a second, while there is something for it to do. */
@@ -169,12 +167,6 @@ export class Appender {
 		this.isSyncing = true;
 		this.synced_ms = performance.now();
 		try {
-			for (let first = this.old[0]; first; first = this.old[0]) {
-				await synced(first.file);
-				this.old.shift();
-				closeSync(first.file);
-				this.durable_bytes = Math.max(this.durable_bytes, first.until_bytes);
-			}
 			const until_bytes = this.written_bytes;
 			if (this.durable_bytes < until_bytes) await synced(this.file);
 			this.durable_bytes = Math.max(this.durable_bytes, until_bytes);
@@ -185,20 +177,26 @@ export class Appender {
 			if (!this.isClosed) this.events.onFailed(this.syncError);
 		}
 		this.isSyncing = false;
-		if (this.isClosed) return this.closeAll();
+		this.closeOld();
+		if (this.isClosed) {
+			closeSync(this.file);
+			return;
+		}
 		this.tell();
 		if (this.durable_bytes < this.written_bytes) this.syncEverySecond();
 	}
 
-	/** What comes from now on goes into another file, empty so far. */
-	exchange(file: number, policy: SyncPolicy): void {
-		this.old.push({ file: this.file, until_bytes: this.written_bytes });
+	/** Resolves when most of what is written is durable: what is left is quickly synced. */
+	async settle(): Promise<void> {
+		if (this.durable_bytes < this.written_bytes) await this.syncAside();
+	}
+
+	/** What comes from now on goes into another file, empty so far. Only after {@link sync}. */
+	exchange(file: number): void {
+		this.old.push(this.file);
+		if (!this.isSyncing) this.closeOld();
 		this.file = file;
 		this.end_bytes = 0;
-		if (policy === "no") {
-			// Nobody waits for it, and it is the system's to write it out.
-			if (!this.isSyncing) this.closeOld();
-		} else void this.syncAside();
 	}
 
 	/** Nothing is written any more. */
@@ -207,12 +205,7 @@ export class Appender {
 		this.isClosed = true;
 		clearTimeout(this.timer);
 		clearTimeout(this.retryTimer);
-		if (!this.isSyncing) this.closeAll();
-	}
-
-	private closeAll(): void {
-		this.closeOld();
-		closeSync(this.file);
+		if (!this.isSyncing) closeSync(this.file);
 	}
 }
 

@@ -3,7 +3,7 @@
  * the log for line. The engine decides when to save and to rewrite; this moves the bytes.
  */
 
-import { closeSync, existsSync, openSync, readSync, renameSync, truncateSync } from "node:fs";
+import { existsSync, renameSync, truncateSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Purpose } from "../dataset.ts";
 import { type AofFile, ManifestError } from "../storage/aof-manifest.ts";
@@ -53,6 +53,8 @@ export class Persistence implements Gate {
 	private isInitial = false;
 	private policy: SyncPolicy = "everysec";
 	private job: Job | undefined;
+	/** A rewrite that is about to begin. */
+	private beginning: object | undefined;
 	/** Asked for while another snapshot was written. */
 	private queued: Purpose[] = [];
 	/** Replication offset that the files had when this server began. */
@@ -161,21 +163,22 @@ export class Persistence implements Gate {
 		const { base, incr } = folder.files;
 		const all = base ? [base, ...incr] : incr;
 		// Nothing is loaded when a file is missing.
-		const lengths = all.map((file) => folder.lengthOf(file));
-		all.forEach((file, index) => {
-			if (lengths[index] === 0) return;
+		const filled = all.filter((file) => folder.lengthOf(file) > 0);
+		for (const file of filled) {
 			const from_ms = performance.now();
-			this.loadFile(file, file === base, index === all.length - 1);
+			this.loadFile(file, file === base, file === all.at(-1), file === filled.at(-1));
 			const kind = file === base ? "base" : "incr";
 			log.write("notice", `DB loaded from ${kind} file ${file.name}: ${secondsSince(from_ms)} seconds`);
-		});
+		}
 		log.write("notice", `DB loaded from append only file: ${secondsSince(start_ms)} seconds`);
 		const last = incr.at(-1);
 		this.firstOffset = last?.end ?? last?.start ?? 0;
 	}
 
-	private loadFile({ name }: AofFile, isBase: boolean, isLast: boolean): void {
+	/** `isEnd`: a torn end is to be expected; `isLast`: no other file with anything in it follows. */
+	private loadFile(one: AofFile, isBase: boolean, isEnd: boolean, isLast: boolean): void {
 		const { engine, folder, log } = this;
+		const { name } = one;
 		const path = folder.at(name);
 		const facts = readRdbFacts(path);
 		const isOld = name === Buffer.from(this.config("appendfilename")).toString("latin1");
@@ -189,15 +192,22 @@ export class Persistence implements Gate {
 		const count = { bytes: 0 };
 		let good_bytes: number;
 		try {
-			good_bytes = engine.dataset.replay(piecesOf(path, count));
+			const file = {
+				name: Buffer.from(name, "latin1").toString(),
+				total_bytes: folder.lengthOf(one),
+				isLast,
+			};
+			good_bytes = engine.dataset.replay(piecesOf(path, count), file);
 		} catch (error) {
 			this.refuseAof(error, name, facts.isRdb && isBase && !isOld);
 		}
+		// What the engine has to say of the file comes before what is said here.
+		engine.pump();
 		if (facts.isRdb) {
 			this.tellLoaded();
 			if (isOld) log.write("notice", "Reading the remaining AOF tail...");
 		}
-		if (good_bytes < count.bytes) this.cutOff(name, good_bytes, isLast);
+		if (good_bytes < count.bytes) this.cutOff(name, good_bytes, isEnd);
 	}
 
 	private refuseAof(error: unknown, name: string, isRdb: boolean): never {
@@ -205,23 +215,17 @@ export class Persistence implements Gate {
 		if ((error as NodeJS.ErrnoException).code !== undefined) {
 			this.fatal(`Unrecoverable error reading the append only file ${name}: ${why}`);
 		}
+		this.engine.pump();
 		if (isRdb) {
 			this.log.write("warning", why);
 			this.fatal(`Error reading the RDB base file ${name}, AOF loading aborted`);
 		}
-		if (/^Unknown command/i.test(why)) this.fatal(`${why} ${name}`);
-		if (!/^Bad file format/.test(why)) this.log.write("warning", why);
-		this.fatal(
-			`Bad file format reading the append only file ${name}: make a backup of your AOF file, then use ./redis-check-aof --fix <filename.manifest>`,
-		);
+		this.fatal(why);
 	}
 
 	/** A file ends inside of a command or a transaction, as a crash leaves it: only the last one may. */
 	private cutOff(name: string, good_bytes: number, isLast: boolean): void {
 		const { folder, log } = this;
-		if (beginsTransaction(folder.at(name), good_bytes)) {
-			log.write("warning", `Revert incomplete MULTI/EXEC transaction in AOF file ${name}`);
-		}
 		if (this.config("aof-load-truncated") !== "yes") {
 			this.fatal(
 				`Unexpected end of file reading the append only file ${name}. You can: 1) Make a backup of your AOF file, then use ./redis-check-aof --fix <filename.manifest>. 2) Alternatively you can set the 'aof-load-truncated' configuration option to yes and restart the server.`,
@@ -368,7 +372,7 @@ export class Persistence implements Gate {
 	/** BGSAVE: in slices. */
 	saveAside(): void {
 		const { log } = this;
-		if (this.job) {
+		if (this.job || this.beginning) {
 			this.queued.push("save");
 			return;
 		}
@@ -389,20 +393,36 @@ export class Persistence implements Gate {
 	}
 
 	/** BGREWRITEAOF: in slices. */
-	rewriteAside(): void {
-		const { appender, folder, log } = this;
-		if (this.job) {
+	async rewriteAside(): Promise<void> {
+		if (this.job || this.beginning) {
 			this.queued.push("rewrite");
 			return;
 		}
+		const { appender, isInitial } = this;
+		if (appender && !isInitial) {
+			// Nobody waits for the disk: what is left to do at the cut is little.
+			const beginning = {};
+			this.beginning = beginning;
+			await appender.settle();
+			if (this.beginning !== beginning) return;
+			this.beginning = undefined;
+		}
+		this.rewriteNow();
+		this.goOn();
+	}
+
+	private rewriteNow(): void {
+		const { appender, folder, log } = this;
 		// What was recorded belongs to the segment that ends here.
 		this.commit();
 		try {
 			if (appender?.isBehind) throw new FolderError("what was recorded cannot be written");
-			if (appender && !this.isInitial) appender.exchange(folder.beginIncr(this.offset), this.policy);
+			// A segment in the middle has to be whole, also after a power cut.
+			appender?.sync();
+			if (appender && !this.isInitial) appender.exchange(folder.beginIncr(this.offset));
 			// What came before the cut is in the base.
 			else if (appender && appender.fileLength_bytes > 0) {
-				appender.exchange(folder.beginInitial(), this.policy);
+				appender.exchange(folder.beginInitial());
 			}
 		} catch (error) {
 			log.write("warning", `Can't rewrite append only file in background: ${messageOf(error)}`);
@@ -455,9 +475,15 @@ export class Persistence implements Gate {
 		if (failure !== undefined) this.tellFailure(job, failure);
 		this.engine.dataset.endSnapshot(failure === undefined);
 		if (failure !== undefined && job.purpose === "rewrite") this.rewriteFailed();
+		this.goOn();
+	}
+
+	/** Begins what was asked for meanwhile. */
+	private goOn(): void {
+		if (this.job || this.beginning) return;
 		const next = this.queued.shift();
 		if (next === "save") this.saveAside();
-		else if (next === "rewrite") this.rewriteAside();
+		else if (next === "rewrite") void this.rewriteAside();
 	}
 
 	private tellFailure({ purpose }: Job, failure: unknown): void {
@@ -478,7 +504,7 @@ export class Persistence implements Gate {
 		this.log.write("warning", "Failed to enable AOF! Trying it again in one second.");
 		clearTimeout(this.retryTimer);
 		this.retryTimer = setTimeout(() => {
-			if (this.isInitial && !this.job) this.rewriteAside();
+			if (this.isInitial && !this.job) void this.rewriteAside();
 		}, RETRY_PAUSE_MS).unref();
 	}
 
@@ -500,6 +526,11 @@ export class Persistence implements Gate {
 	private abandonJob(): void {
 		const { job } = this;
 		this.queued = [];
+		if (this.beginning) {
+			this.beginning = undefined;
+			this.engine.dataset.beginSnapshot("rewrite");
+			this.engine.dataset.endSnapshot(false);
+		}
 		if (!job) return;
 		this.job = undefined;
 		job.snapshot.abandon();
@@ -521,14 +552,14 @@ export class Persistence implements Gate {
 			this.retryTimer = setTimeout(() => this.turnOn(), RETRY_PAUSE_MS).unref();
 			return;
 		}
-		this.rewriteAside();
+		void this.rewriteAside();
 	}
 
 	/** CONFIG SET appendonly no. */
 	turnOff(): void {
 		clearTimeout(this.retryTimer);
 		this.queued = this.queued.filter((purpose) => purpose !== "rewrite");
-		if (this.job?.purpose === "rewrite") {
+		if (this.beginning || this.job?.purpose === "rewrite") {
 			this.log.write("notice", `Killing running AOF rewrite child: ${process.pid}`);
 			this.abandonJob();
 		}
@@ -602,16 +633,3 @@ export class Persistence implements Gate {
 }
 
 const secondsSince = (start_ms: number) => ((performance.now() - start_ms) / 1000).toFixed(3);
-
-/** Whether what stands there is the beginning of a transaction. */
-function beginsTransaction(path: string, from_bytes: number): boolean {
-	const wanted = "*1\r\n$5\r\nMULTI\r\n";
-	const bytes = Buffer.alloc(wanted.length);
-	const file = openSync(path, "r");
-	try {
-		readSync(file, bytes, 0, bytes.length, from_bytes);
-	} finally {
-		closeSync(file);
-	}
-	return bytes.toString("latin1").toUpperCase() === wanted;
-}

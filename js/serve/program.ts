@@ -180,8 +180,8 @@ class Program {
 		this.loadUsers();
 		this.writePidFile();
 		log.write("notice", "Server initialized");
-		this.persistence.start();
 		engine.onRequest = (request) => this.serve(request);
+		this.persistence.start();
 		engine.onAof = () => this.server.turnSoon();
 		engine.onTrap = (error) => {
 			log.write("warning", `The engine failed and cannot go on: ${error.message}`);
