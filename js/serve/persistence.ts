@@ -6,6 +6,7 @@
 import { existsSync, renameSync, truncateSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Purpose } from "../dataset.ts";
+import { ReplyError } from "../errors.ts";
 import { type AofFile, ManifestError } from "../storage/aof-manifest.ts";
 import { piecesOf, syncFolder, systemText } from "../storage/node-files.ts";
 import { AofFolder, FolderError } from "./aof-folder.ts";
@@ -135,7 +136,7 @@ export class Persistence implements Gate {
 
 	private refuseRdb(error: unknown): never {
 		const { log } = this;
-		if ((error as NodeJS.ErrnoException).code !== undefined) {
+		if (!(error instanceof ReplyError)) {
 			log.write(
 				"warning",
 				`Fatal error: can't open the RDB file ${this.config("dbfilename")} for reading: ${systemText(error)}`,
@@ -212,7 +213,7 @@ export class Persistence implements Gate {
 
 	private refuseAof(error: unknown, name: string, isRdb: boolean): never {
 		const why = messageOf(error);
-		if ((error as NodeJS.ErrnoException).code !== undefined) {
+		if (!(error instanceof ReplyError)) {
 			this.fatal(`Unrecoverable error reading the append only file ${name}: ${why}`);
 		}
 		this.engine.pump();

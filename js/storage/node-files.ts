@@ -106,7 +106,8 @@ export function removeFile(path: string): boolean {
 		unlinkSync(path);
 		return true;
 	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+		const { code } = error as NodeJS.ErrnoException;
+		if (code === "ENOENT" || code === "ENOTDIR") return false;
 		throw error;
 	}
 }

@@ -484,6 +484,9 @@ async function fill(redis: Redis, seed: number): Promise<void> {
 	await redis.call("XREADGROUP", "GROUP", `group${seed}`, "me", "COUNT", "5", "STREAMS", "stream", ">");
 	await redis.expire("text:1", 10_000);
 	await redis.set("gone soon", "x", "PX", 1);
+	await new Promise((resolve) => setTimeout(resolve, 20));
+	// redis-server counts it in its digest until it is removed.
+	expect(await redis.get("gone soon")).toBe(null);
 	await redis.multi().incr("n").select(3).set(`in db 3: ${seed}`, "x").select(0).incr("n").exec();
 	await redis.del("text:2");
 	await redis.rename("text:3", "renamed");
@@ -525,7 +528,6 @@ describe.skipIf(!oracle.path)("with redis-server", () => {
 			await fill(server.redis, 1);
 			await bgrewrite(server);
 			await fill(server.redis, 2);
-			await new Promise((resolve) => setTimeout(resolve, 20));
 			const wanted = {
 				digest: await digest(server.redis),
 				libraries: await libraries(server.redis),
@@ -570,25 +572,29 @@ describe.skipIf(!oracle.path)("with redis-server", () => {
 		await opens("redis-server", whole, more);
 	});
 
-	it("cuts off the same of a torn end", async () => {
+	it("makes the same of a torn end, and what is written behind it is there", async () => {
 		const dir = newFolder();
 		const server = await start("redis-server", dir, AOF);
 		for (let i = 0; i < 30; i++) await server.redis.multi().incr("n").set(`k${i}`, "value").exec();
 		await server.kill();
-		const path = join(dir, FOLDER, INCR);
-		const whole = readFileSync(path);
-		for (const cut of [1, 7, 30, 41, 64, 90, 120]) {
-			const results = [];
+		const whole = readFileSync(join(dir, FOLDER, INCR));
+		for (const cut of [1, 30, 64, 120]) {
+			const digests = [];
 			for (const kind of ["redis-server", "redstart"] as const) {
 				const copy = newFolder();
 				cpSync(dir, copy, { recursive: true });
 				writeFileSync(join(copy, FOLDER, INCR), whole.subarray(0, whole.length - cut));
 				const opened = await start(kind, copy, AOF);
-				const { size } = statSync(join(copy, FOLDER, INCR));
-				results.push({ size, digest: await digest(opened.redis) });
+				digests.push(await digest(opened.redis));
+				await opened.redis.set("behind", "it");
 				await opened.kill();
+				// redis-server cuts off only what is torn of a transaction, and forgets what follows its beginning.
+				if (kind === "redis-server") continue;
+				const again = await start("redis-server", copy, AOF);
+				expect(await again.redis.get("behind")).toBe("it");
+				await again.kill();
 			}
-			expect(results[1]).toEqual(results[0]);
+			expect(digests[1]).toBe(digests[0]);
 		}
 	});
 
