@@ -36,7 +36,12 @@ impl Engine {
             self.transfer.dirty_at_start = self.keys.dirty;
             self.server.is_saving = true;
         }
-        let saver = Saver::new(&self.keys, &self.server, self.now_ms);
+        let saver = Saver::new(
+            &self.keys,
+            &self.server,
+            self.now_ms,
+            purpose == Purpose::Rewrite,
+        );
         self.keys.begin_cut(Box::new(saver));
     }
 

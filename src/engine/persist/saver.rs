@@ -58,8 +58,8 @@ pub(super) struct Saver {
 }
 
 impl Saver {
-    /// At the cut: the head of the file and the libraries are ready.
-    pub(super) fn new(keys: &Keyspace, server: &Server, now_ms: i64) -> Saver {
+    /// At the cut: the head of the file and the libraries are ready. `is_base`: of an append-only file.
+    pub(super) fn new(keys: &Keyspace, server: &Server, now_ms: i64, is_base: bool) -> Saver {
         let is_on = |name| server.config.value(name) == b"yes";
         let policy = server.config.value("maxmemory-policy");
         let kept_usage = match policy.get(policy.len().saturating_sub(4)..) {
@@ -85,20 +85,21 @@ impl Saver {
             kept: Stream::default(),
             partial: None,
         };
-        saver.begin(keys, server, now_ms);
+        saver.begin(keys, server, now_ms, is_base);
         saver
     }
 
-    fn begin(&mut self, keys: &Keyspace, server: &Server, now_ms: i64) {
+    fn begin(&mut self, keys: &Keyspace, server: &Server, now_ms: i64, is_base: bool) {
         let out = &mut self.ready.bytes;
         self.writer.begin(out);
         let created_s = (now_ms / 1000).to_string();
         let used_bytes = keys.used_bytes().to_string();
-        let facts: [(&[u8], &[u8]); 4] = [
+        let facts: [(&[u8], &[u8]); 5] = [
             (b"redis-ver", b"8.2.3"),
             (b"redis-bits", b"32"),
             (b"ctime", created_s.as_bytes()),
             (b"used-mem", used_bytes.as_bytes()),
+            (b"aof-base", if is_base { b"1" } else { b"0" }),
         ];
         for (name, value) in facts {
             self.writer.aux(out, name, value);
