@@ -36,6 +36,7 @@ const { memory } = await import("../benches/js/memory.mjs");
 const { start } = await import("../benches/js/start.mjs");
 const { types } = await import("../benches/js/types.mjs");
 const { lua } = await import("../benches/js/lua.mjs");
+const { storage } = await import("../benches/js/storage.mjs");
 const { reported } = await import("../benches/js/measure.mjs");
 const { persistence } = await import("../benches/js/persistence.mjs");
 const { findOracle, NoOracle, startOracle } = await import("../tests/oracle/oracle.mjs");
@@ -89,6 +90,7 @@ if (isWanted("persistence")) {
 		}),
 	);
 }
+if (isWanted("storage")) await storage();
 
 const missed = reported().filter((row) => row.isMet === false);
 console.log(`${reported().length} figures, ${missed.length} of those with a target missed it`);

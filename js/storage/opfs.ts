@@ -25,8 +25,8 @@ interface SyncHandle {
 	close(): void;
 }
 
-/** Where an object lies. */
-type Extent = readonly [name: string, file: string, at: number, length_bytes: number, crc: number];
+/** Where an object lies. It has no checksum here, because the base has one over all of its objects. */
+type Extent = readonly [name: string, file: string, at: number, length_bytes: number];
 
 /** What the files `a` and `b` hold, as JSON behind a header. */
 interface State {
@@ -294,7 +294,7 @@ export class OpfsStorage implements Storage {
 			const { open } = this;
 			const at = open.end;
 			writeAt(open, bytes);
-			this.objects.set(name, [name, open.name, at, bytes.length, crc32c(bytes)]);
+			this.objects.set(name, [name, open.name, at, bytes.length]);
 		});
 	}
 
@@ -361,8 +361,8 @@ export class OpfsStorage implements Storage {
 		const extent = this.objects.get(name);
 		const file = extent && this.pool.get(extent[1]);
 		if (!file) return null;
-		const [, , at, length_bytes, crc] = extent;
-		return checked(name, bytesOf(file.handle, at, length_bytes), length_bytes, crc);
+		const [, , at, length_bytes] = extent;
+		return whole(name, bytesOf(file.handle, at, length_bytes), length_bytes);
 	}
 
 	async list(): Promise<(string | number)[]> {
@@ -431,8 +431,8 @@ export class OpfsStorage implements Storage {
 		}
 		const extent = objects.get(name);
 		if (!extent) return null;
-		const [, file, at, length_bytes, crc] = extent;
-		return checked(name, (await this.fileOf(file)).slice(at, at + length_bytes), length_bytes, crc);
+		const [, file, at, length_bytes] = extent;
+		return whole(name, (await this.fileOf(file)).slice(at, at + length_bytes), length_bytes);
 	}
 
 	async close(): Promise<void> {
@@ -483,9 +483,9 @@ function writeAt(file: PoolFile, bytes: Uint8Array): void {
 	file.end += bytes.length;
 }
 
-function checked(name: string, bytes: Uint8Array, length_bytes: number, crc: number): Uint8Array {
-	if (bytes.length === length_bytes && crc32c(bytes) === crc) return bytes;
-	throw new RedstartError("corrupt", `${name} is damaged`);
+function whole(name: string, bytes: Uint8Array, length_bytes: number): Uint8Array {
+	if (bytes.length === length_bytes) return bytes;
+	throw new RedstartError("corrupt", `${name} is cut short`);
 }
 
 /** Whose frames a file has, if its first one is whole. */
