@@ -373,6 +373,37 @@ fn compare(seen: &[Row], wanted: &[Row], seed: u64) {
     }
 }
 
+/// Requests of the host to save, after the time was told.
+fn asks_for_save(engine: &mut Engine) -> bool {
+    engine.tick();
+    let mut asks = false;
+    while let Some(request) = engine.next_request() {
+        asks |= request[0] == b"save";
+    }
+    asks
+}
+
+#[test]
+fn flushall_is_saved_at_once_where_there_are_rules() {
+    for (rules, is_saved) in [("3600 1", true), ("", false)] {
+        let mut engine = engine(START_MS, &[("save".to_owned(), rules.to_owned())]);
+        let id = engine.connect(Kind::Wire);
+        engine.feed(id, b"SET k v\r\n");
+        assert!(!asks_for_save(&mut engine));
+        engine.begin_snapshot(Purpose::Save);
+        engine.feed(id, b"FLUSHALL\r\n");
+        assert!(!asks_for_save(&mut engine), "one at a time");
+        let mut file = Vec::new();
+        while engine.next_chunk(1, &mut file) {}
+        engine.end_snapshot(true);
+        assert_eq!(portrait(&loaded(&file, &[], 100)).0.len(), 1);
+        assert_eq!(asks_for_save(&mut engine), is_saved);
+        engine.begin_snapshot(Purpose::Save);
+        engine.end_snapshot(true);
+        assert!(!asks_for_save(&mut engine), "once is enough");
+    }
+}
+
 fn number(name: &str, fallback: u64) -> u64 {
     let text = std::env::var(name).ok();
     text.and_then(|text| text.parse().ok()).unwrap_or(fallback)

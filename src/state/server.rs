@@ -92,6 +92,8 @@ pub struct Server {
     pub is_last_save_ok: bool,
     /// A save was asked for and has not been reported done.
     pub is_saving: bool,
+    /// The data set is to be saved as soon as that is possible, whatever the `save` rules say.
+    pub is_save_wanted: bool,
     pub last_load: LoadReport,
     pub loading: Loading,
     pub aof: Aof,
@@ -191,6 +193,7 @@ impl Server {
             last_save_s: now_ms / 1000,
             is_last_save_ok: true,
             is_saving: false,
+            is_save_wanted: false,
             last_load: LoadReport::default(),
             loading: Loading::default(),
             aof: Aof::default(),

@@ -167,6 +167,8 @@ fn flushall(ctx: &mut Ctx) -> Result {
     }
     // Also when there was nothing to remove: a replica may hold something.
     ctx.keys.dirty += 1;
+    // Nobody should find the data again after a restart.
+    ctx.server.is_save_wanted = !ctx.server.config.save_rules.is_empty();
     ctx.reply.ok();
     Ok(Outcome::Done)
 }

@@ -120,6 +120,7 @@ impl Engine {
             .next_save_ms()
             .is_some_and(|at_ms| at_ms <= self.now_ms)
         {
+            self.server.is_save_wanted = false;
             self.server.is_saving = true;
             self.server.request(&[b"save", b"bg"]);
         }
@@ -130,6 +131,9 @@ impl Engine {
         let changes = self.keys.dirty - self.keys.dirty_saved;
         if self.server.is_saving || changes == 0 {
             return None;
+        }
+        if self.server.is_save_wanted {
+            return Some(self.transfer.retry_after_ms);
         }
         let rules = self
             .server
