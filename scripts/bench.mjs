@@ -1,6 +1,6 @@
 // `npm run bench`: the figures of the README, every one beside its peer in the same run. `npm run bench -- memory start`
-// runs only some parts: start, in-process, network, server, memory, types, lua, persistence. Each part has a process of its own: what V8 learned
-// about the engines of one part must not slow the next.
+// runs only some parts: start, in-process, network, server, memory, types, lua, persistence, storage. Each part has a process
+// of its own: what V8 learned about the engines of one part must not slow the next.
 
 import { spawn, spawnSync } from "node:child_process";
 import { cpus } from "node:os";
@@ -10,7 +10,7 @@ import { build } from "./build.mjs";
 import { setUp } from "./setup.mjs";
 import { root } from "./shell.mjs";
 
-const PARTS = ["start", "in-process", "network", "server", "memory", "types", "lua", "persistence"];
+const PARTS = ["start", "in-process", "network", "server", "memory", "types", "lua", "persistence", "storage"];
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((part) => !PARTS.includes(part));
 if (unknown.length > 0) {
