@@ -81,6 +81,35 @@ describe("in Node", () => {
 		expect(JSON.parse(execFileSync("node", [file], { encoding: "utf8" }))).toEqual(EXPECTED);
 	});
 
+	it("keeps a folder, and streams a file in and out", () => {
+		const text = `
+import { createReadStream, mkdtempSync, rmSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { Redstart } from "redstart";
+const dir = mkdtempSync(join(tmpdir(), "redstart-packed-"));
+const db = await Redstart.open(pathToFileURL(join(dir, "data")).href);
+await db.async.set("k", "v");
+const blob = await db.exportRdb({ as: "blob" });
+await writeFile(join(dir, "dump.rdb"), blob.stream());
+await db.close();
+const back = await Redstart.open(pathToFileURL(join(dir, "data")).href);
+const other = await Redstart.open();
+const { keys } = await other.importRdb(createReadStream(join(dir, "dump.rdb")));
+console.log(JSON.stringify([back.get("k"), keys, other.get("k")]));
+await back.close();
+rmSync(dir, { recursive: true });
+`;
+		const file = project.write("folder.js", text);
+		expect(JSON.parse(execFileSync("node", [file], { encoding: "utf8", timeout: 20_000 }))).toEqual([
+			"v",
+			1,
+			"v",
+		]);
+	});
+
 	it("ends by itself: nothing keeps the process alive", () => {
 		const text =
 			'import { Redstart } from "redstart";\nconst db = await Redstart.open();\ndb.set("a", "1");\n';
@@ -171,14 +200,17 @@ console.log(JSON.stringify(replies));
 
 describe("in TypeScript", () => {
 	const source = `
-import { defineScript, Redstart, type ReplyError } from "redstart";
+import { defineScript, type ImportReport, Redstart, type ReplyError } from "redstart";
 const db: Redstart = await Redstart.open("memory://");
 const value: string | null = db.get("k");
 const count: number = db.incr("n");
 const add = defineScript<number>("return redis.call('INCR', KEYS[1])", { keys: 1 });
 const later: Promise<number> = db.async.run(add, ["n"]);
 const pair: [string, number] = db.eval<[string, number]>("return {KEYS[1], 1}", ["k"]);
-export const all = { value, count, later, pair };
+const file: Uint8Array = await db.exportRdb();
+const blob: Blob = await db.exportRdb({ as: "blob" });
+const report: ImportReport = await db.importRdb(blob.stream(), { modules: "skip" });
+export const all = { value, count, later, pair, file, report };
 export type Failure = ReplyError;
 `;
 	it.each([

@@ -47,6 +47,11 @@ export async function run() {
 	replies.push(db.eval("return {KEYS[1], #ARGV, math.floor(7 / 2)}", ["k"], ["a", "b"]));
 	const add = db.script("return redis.call('INCRBY', KEYS[1], ARGV[1])", { keys: 1 });
 	replies.push(add(["n"], [8]));
+	const file = await db.exportRdb();
+	const other = await Redstart.open("memory://");
+	const { keys, length_bytes } = await other.importRdb(new Blob([file]));
+	replies.push(String.fromCharCode(...file.subarray(0, 5)), keys, length_bytes === file.length, other.get("n"));
+	await other.close();
 	await db.close();
 	return replies;
 }
@@ -61,4 +66,8 @@ export const EXPECTED = [
 	"ERR value is not an integer or out of range",
 	["k", 2, 3],
 	50,
+	"REDIS",
+	2,
+	true,
+	"50",
 ];
