@@ -3,6 +3,8 @@
 #[allow(dead_code)] // Reading cases serves the transcripts.
 #[path = "spec/file.rs"]
 mod file;
+#[path = "rdb/forms.rs"]
+mod forms;
 #[path = "rdb/listing.rs"]
 mod listing;
 #[allow(dead_code)] // Printing and matching serve the transcripts.
@@ -246,4 +248,83 @@ fn int(number: i64) -> Value {
         kind: ":",
         text: number.to_string().into_bytes(),
     }
+}
+
+#[test]
+fn forms_that_no_server_at_hand_writes_are_read() {
+    for form in forms::all() {
+        println!("{}", form.name);
+        for piece in [1, usize::MAX] {
+            let mut client = Client::new();
+            client
+                .load(&form.file, piece, Modules::Refuse)
+                .expect("a whole file");
+            client.check();
+            client.compare(&form.listing);
+            let saved = client.save();
+            let mut other = Client::new();
+            other
+                .load(&saved, usize::MAX, Modules::Refuse)
+                .expect("an own file loads");
+            other.check();
+            other.compare(&form.listing);
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_loaded_is_named() {
+    let json = b"\x81\x46\x10\x57\x5a\x9c\x14\xbe\x57"; // no module's id
+    let module = |kind: u8| [&[0xfe, 0, kind, 3], &b"k\"\xff"[..], json, b"\0"].concat();
+    let aux = [b"\xf7", &json[..], b"\x02\x02\x05\x01x\0"].concat();
+    let cases: [(&[u8], &str); 12] = [
+        (&module(6), "a value of the module type "),
+        (
+            &module(7),
+            "which cannot be loaded, key \"k\\\"\\xff\", at byte 11",
+        ),
+        (&aux, "data of the module with the type "),
+        (
+            b"\xf3\x01abcd\0\xfe\0\0\x01k\x01v",
+            "what modules note about keys",
+        ),
+        (
+            b"\xf6\x01x",
+            "a function library in a form that was never released",
+        ),
+        (b"\xf1", "an unknown opcode"),
+        (
+            b"\xfe\0\x21\x01k\x01",
+            "unsupported type 33 (gcra), key \"k\", at byte 11",
+        ),
+        (b"\xfe\x10", "more databases than `databases` allows"),
+        (b"\xfe\0\0\x01k\x01v\0\x01k\x01v", "a key is there twice"),
+        (
+            b"\xfe\0\x20\x01k\x05",
+            "a hash does not fit its template, key \"k\"",
+        ),
+        (
+            b"\xf2\x01\x01\x01f\xf2\x01\x01\x01f",
+            "a template of hashes is empty or known",
+        ),
+        (
+            b"\xfe\0\x01\x01k\0",
+            "a list is not made of elements, key \"k\", at byte 11",
+        ),
+    ];
+    for (bytes, expected) in cases {
+        let mut client = Client::new();
+        let refused = client.load(&forms::file(bytes), 7, Modules::Refuse);
+        let message = refused.expect_err(expected);
+        assert!(message.contains(expected), "{message}");
+    }
+    for (bytes, skipped) in [(&module(7)[..], 1), (&aux, 1), (cases[3].0, 1)] {
+        let mut client = Client::new();
+        let loaded = client.load(&forms::file(bytes), 1, Modules::Skip);
+        assert_eq!(loaded, Ok(()));
+        assert_eq!(client.engine.last_load().skipped, skipped);
+    }
+    let mut client = Client::new();
+    let old = client.load(&forms::file(&module(6)), 1, Modules::Skip);
+    assert!(old.is_err(), "such a value does not tell where it ends");
 }
