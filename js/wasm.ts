@@ -20,6 +20,7 @@ export interface EngineExports {
 	rs_batch(session: number, count: number, length: number): number;
 	rs_configure(count: number, length: number): number;
 	rs_process_id(id: number): void;
+	rs_shutdown_failed(): void;
 	rs_trust(session: number): void;
 	rs_acl_load(length: number): number;
 	rs_acl_done(length: number): void;

@@ -39,6 +39,12 @@ export class ServerEngine extends Engine {
 		this.after();
 	}
 
+	/** Who called SHUTDOWN is told that it has failed. */
+	failShutdown(): void {
+		this.guard(() => this.exports.rs_shutdown_failed());
+		this.after();
+	}
+
 	/** The process INFO tells of. */
 	setProcessId(id: number): void {
 		this.guard(() => this.exports.rs_process_id(id));

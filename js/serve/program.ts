@@ -343,6 +343,7 @@ class Program {
 		const isSaved = mode === "save" || (mode === "default" && this.config("save") !== "");
 		if (!this.persistence.shutDown(isSaved, isForced)) {
 			log.write("warning", "Errors trying to shut down the server. Check the logs for more information.");
+			this.engine.failShutdown();
 			return;
 		}
 		this.isEnding = true;

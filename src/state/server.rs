@@ -125,6 +125,8 @@ pub struct Server {
     pub monitored: Vec<Vec<u8>>,
     /// Sessions that wait in SAVE.
     pub save_waiters: Vec<u32>,
+    /// Who is told when SHUTDOWN fails.
+    pub shutdown_waiters: Vec<u32>,
     /// Sessions that wait in ACL LOAD and ACL SAVE.
     pub acl_waiters: Vec<u32>,
     /// Function libraries.
@@ -214,6 +216,7 @@ impl Server {
             monitors: Vec::new(),
             monitored: Vec::new(),
             save_waiters: Vec::new(),
+            shutdown_waiters: Vec::new(),
             acl_waiters: Vec::new(),
             functions: Functions::new(seed.clone()),
             #[cfg(feature = "scripting")]

@@ -314,6 +314,15 @@ pub extern "C" fn rs_acl_done(length: usize) {
     });
 }
 
+/// SHUTDOWN has failed: who asked for it is told.
+#[unsafe(no_mangle)]
+pub extern "C" fn rs_shutdown_failed() {
+    instance::with(|instance| {
+        instance.engine.fail_shutdown();
+        instance.publish_all();
+    });
+}
+
 /// The process INFO tells of.
 #[unsafe(no_mangle)]
 pub extern "C" fn rs_process_id(id: u32) {

@@ -291,6 +291,7 @@ export class FakeEngine implements EngineExports {
 	}
 
 	rs_process_id(): void {}
+	rs_shutdown_failed() {}
 
 	rs_feed(): number {
 		return 0;

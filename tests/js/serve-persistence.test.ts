@@ -397,7 +397,15 @@ describe("a disk that is full", () => {
 		expect(server.log()).toContain("# Background saving error");
 		await expect(redis.set("k", "v")).rejects.toThrow(/^MISCONF Redis is configured to save RDB snapshots/);
 		expect(filesIn(dir)).toEqual(["dump.rdb"]);
-		await server.kill();
+		// It does not end without the save it owes, unless it is told to.
+		await expect(redis.shutdown()).rejects.toThrow("ERR Errors trying to SHUTDOWN. Check logs.");
+		expect(server.log().slice(-3)).toEqual([
+			expect.stringContaining("# Write error while saving DB to the disk"),
+			"# Error trying to save the DB, can't exit.",
+			"# Errors trying to shut down the server. Check the logs for more information.",
+		]);
+		redis.shutdown("NOSAVE").catch(() => {});
+		expect(await server.exit).toBe(0);
 		expect(await (await redstart(dir, "--save", "")).redis.keys("*")).toEqual(["small"]);
 	});
 });

@@ -301,6 +301,7 @@ fn shutdown(ctx: &mut Ctx) -> Result {
         request.push(b"force");
     }
     ctx.server.request(&request);
+    ctx.server.shutdown_waiters.push(ctx.session.handle);
     // The connection ends without a reply; only a shutdown that fails is answered.
     Ok(Outcome::Block(Box::new(Block::on_time(
         None,

@@ -91,6 +91,15 @@ impl Engine {
         self.resume_all();
     }
 
+    /// The host reports that it cannot end, for what had to be stored before is not.
+    pub fn fail_shutdown(&mut self) {
+        for id in mem::take(&mut self.server.shutdown_waiters) {
+            self.unblock(id, |reply: &mut Reply, _: &Block| {
+                reply.error(b"ERR Errors trying to SHUTDOWN. Check logs.");
+            });
+        }
+    }
+
     /// Ends a snapshot for [`Purpose::Copy`], complete or not.
     pub fn end_copy(&mut self) {
         self.keys.end_cut();
