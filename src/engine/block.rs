@@ -192,10 +192,15 @@ impl Engine {
             if deadline_ms > self.now_ms {
                 return;
             }
-            self.unblock(id, |reply, block| {
-                write_timeout(reply, &block.timeout_reply)
-            });
+            self.time_out_now(id);
         }
+    }
+
+    /// Ends one wait as if its time were up.
+    pub(super) fn time_out_now(&mut self, id: SessionId) {
+        self.unblock(id, |reply, block| {
+            write_timeout(reply, &block.timeout_reply)
+        });
     }
 
     /// CLIENT UNBLOCK.

@@ -251,7 +251,7 @@ impl Engine {
                 self.kill_script();
                 Called::Replied
             }
-            Ok(Outcome::Reload) => self.reload(reply),
+            Ok(Outcome::Reload { is_save }) => self.reload(is_save, reply),
             Ok(Outcome::Block(block)) => self.wait(session, row, args, *block, reply),
             Err(error) => {
                 self.observe_script(session, row, args);
@@ -285,10 +285,14 @@ impl Engine {
         {
             self.log.command(db, self.now_ms, args);
         }
-        if session.exec_length.is_none() {
+        let is_amid = session.exec_length.is_some();
+        if !is_amid {
             self.log.frame(log_start);
         }
-        session.logged_bytes = self.logged_bytes();
+        self.server.aof.recorded_bytes = self.logged_bytes();
+        if !is_amid {
+            session.logged_bytes = self.server.aof.recorded_bytes;
+        }
     }
 
     /// Records that keys and fields are gone.

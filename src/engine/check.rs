@@ -76,7 +76,7 @@ impl Engine {
         !session.is_authenticated
             || session.is_subscriber()
             || self.server.hindrance != Hindrance::None
-            || !self.server.is_last_save_ok
+            || self.server.is_disk_doubtful()
             || (self.server.config.maxmemory_bytes > 0)
             || session.is_monitor
             || session.is_restricted
@@ -115,8 +115,10 @@ impl Engine {
         if self.is_out_of_memory(session, row, flags) {
             return Some(Error::OOM);
         }
-        if is_write && self.server.is_disk_lost() {
-            return Some(Error::MISCONF);
+        if (is_write || command.name == "ping")
+            && let Some(error) = self.server.disk_loss()
+        {
+            return Some(error);
         }
         let is_pubsub_command = matches!(
             command.name,

@@ -27,9 +27,7 @@ impl Engine {
         self.server.note_memory(used_bytes, self.now_ms);
         self.time_out();
         self.end_pause();
-        if !self.server.is_cron_paused {
-            self.save_when_due();
-        }
+        self.start_due();
         if self.has_aftermath() {
             self.settle();
         }
@@ -43,10 +41,12 @@ impl Engine {
         if self.is_busy() {
             return Some(self.now_ms);
         }
+        let is_loading = self.server.hindrance == Hindrance::Loading;
         let expiry = self
             .keys
             .next_deadline_ms()
-            .filter(|_| self.server.config.is_active_expire && !self.server.is_cron_paused);
+            .filter(|_| self.server.config.is_active_expire && !self.server.is_cron_paused)
+            .filter(|_| !is_loading);
         let expiry = expiry.map(|at| {
             at.max(
                 self.now_ms
@@ -63,8 +63,7 @@ impl Engine {
             expiry,
             self.blocked.next_deadline_ms(),
             pause,
-            self.next_save_check_ms()
-                .filter(|_| !self.server.is_cron_paused),
+            self.next_check_ms().filter(|_| !self.server.is_cron_paused),
         ]
         .into_iter()
         .flatten()

@@ -44,6 +44,8 @@ pub enum BlockOn {
     /// One of these keys becomes ready, that is, it is created, or `Keyspace::wake` is called for it, and has the type
     /// of the command's group: then the command runs again. A key may stand here twice.
     Keys(Vec<Vec<u8>>),
+    /// The session's writes survive a power cut, and replicas, which there are none of, have them too.
+    Stored { with_replicas: bool },
     /// Time alone (WAIT without replicas, DEBUG SLEEP).
     Time,
 }

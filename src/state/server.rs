@@ -2,9 +2,10 @@
 
 use super::acl::Users;
 use super::functions::Functions;
-use super::{Aof, Config, PubSub, Slowlog, TrackingTable};
+use super::{Aof, Config, PubSub, Slowlog, Storage, TrackingTable};
 use crate::algorithms::bytes::Bytes;
 use crate::algorithms::hash::HashSeed;
+use crate::resp::Error;
 use crate::structures::ordered::OrderedMap;
 use std::collections::VecDeque;
 
@@ -33,6 +34,8 @@ pub struct Stats {
     pub error_replies: u64,
     /// Saves that succeeded.
     pub saves: u64,
+    /// Rewrites of the append-only file that began.
+    pub rewrites: u64,
     /// By the error's first word.
     pub errors: OrderedMap<Vec<u8>, u64>,
     /// By row number.
@@ -94,6 +97,15 @@ pub struct Server {
     pub is_saving: bool,
     /// The data set is to be saved as soon as that is possible, whatever the `save` rules say.
     pub is_save_wanted: bool,
+    /// It is SAVE, which waits for a rewrite to end.
+    pub is_save_waiting: bool,
+    /// It is BGSAVE.
+    pub is_save_aside: bool,
+    /// One is to begin once nothing else is under way.
+    pub is_save_scheduled: bool,
+    /// When it began, and how long the last BGSAVE took, in seconds.
+    pub save_started_s: i64,
+    pub last_save_took_s: Option<i64>,
     pub last_load: LoadReport,
     pub loading: Loading,
     pub aof: Aof,
@@ -196,6 +208,11 @@ impl Server {
             is_last_save_ok: true,
             is_saving: false,
             is_save_wanted: false,
+            is_save_waiting: false,
+            is_save_aside: false,
+            is_save_scheduled: false,
+            save_started_s: 0,
+            last_save_took_s: None,
             last_load: LoadReport::default(),
             loading: Loading::default(),
             aof: Aof::default(),
@@ -224,9 +241,76 @@ impl Server {
         }
     }
 
-    /// Whether nothing may be written because the last save failed.
-    pub fn is_disk_lost(&self) -> bool {
-        !self.is_last_save_ok && self.config.stop_writes_on_bgsave_error
+    /// Why nothing may be written: the last save, or the last append, failed.
+    pub fn disk_loss(&self) -> Option<Error> {
+        if !self.is_last_save_ok
+            && self.config.stop_writes_on_bgsave_error
+            && !self.config.save_rules.is_empty()
+        {
+            return Some(Error::MISCONF);
+        }
+        let why = self.aof.failure.as_ref()?;
+        Some(Error::concat(&[
+            b"MISCONF Errors writing to the AOF file: ",
+            why,
+        ]))
+    }
+
+    /// Whether there may be such a reason.
+    #[inline]
+    pub fn is_disk_doubtful(&self) -> bool {
+        !self.is_last_save_ok || self.aof.failure.is_some()
+    }
+
+    /// Whether there is an append-only file, or will be once its first base is stored.
+    pub fn is_aof_enabled(&self) -> bool {
+        self.aof.storage == Storage::Aof && self.config.value("appendonly") == b"yes"
+    }
+
+    /// Asks the host for a save, and does not wait for it.
+    pub fn start_save(&mut self, now_ms: i64) {
+        self.is_saving = true;
+        self.is_save_aside = true;
+        self.is_save_scheduled = false;
+        self.is_save_wanted = false;
+        self.save_started_s = now_ms / 1000;
+        self.request(&[b"save", b"bg"]);
+    }
+
+    /// Asks the host for a rewrite of the append-only file, which may be its first base.
+    pub fn start_rewrite(&mut self, now_ms: i64) {
+        self.aof.is_rewriting = true;
+        self.aof.is_scheduled = false;
+        self.aof.rewrite_started_s = now_ms / 1000;
+        self.stats.rewrites += 1;
+        match self.aof.is_starting && !self.aof.is_on {
+            true => self.request(&[b"appendonly", b"yes"]),
+            false => self.request(&[b"rewrite"]),
+        }
+    }
+
+    /// `appendonly` was changed.
+    pub fn turn_aof(&mut self, is_on: bool, now_ms: i64) {
+        self.aof.is_scheduled = false;
+        if is_on {
+            self.aof.is_starting = true;
+            match self.is_saving {
+                true => {
+                    self.aof.is_scheduled = true;
+                    self.log(
+                        2,
+                        b"AOF was enabled but there is already another background operation. An AOF background was \
+                          scheduled to start when possible.",
+                    );
+                }
+                false => self.start_rewrite(now_ms),
+            }
+            return;
+        }
+        self.aof.is_rewriting = false;
+        self.aof.is_starting = false;
+        self.aof.failure = None;
+        self.request(&[b"appendonly", b"no"]);
     }
 
     /// Asks the host for something.

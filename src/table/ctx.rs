@@ -26,8 +26,8 @@ pub enum Outcome {
     /// End the script that is paused; the reply is there already.
     #[cfg(feature = "scripting")]
     KillScript,
-    /// Save the data set and load it again (DEBUG RELOAD), then reply OK.
-    Reload,
+    /// Save the data set, for it to count or not, and load it again (DEBUG RELOAD, DEBUG LOADAOF), then reply OK.
+    Reload { is_save: bool },
 }
 
 /// Everything a command may touch.

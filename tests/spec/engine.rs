@@ -1,9 +1,9 @@
-//! The engine as a host: wire sessions, a virtual clock, a fixed seed.
+//! The engine as a host: wire sessions, a virtual clock, a fixed seed, and storage that takes everything at once.
 
 use std::collections::BTreeMap;
 
-use redstart::engine::{Engine, Options, SessionId};
-use redstart::state::Kind;
+use redstart::engine::{Engine, Options, Purpose, SessionId};
+use redstart::state::{Kind, Storage};
 
 use super::play::Host;
 
@@ -16,6 +16,10 @@ pub struct InProcess {
     engine: Engine,
     clients: BTreeMap<u32, SessionId>,
     now_ms: i64,
+    /// Bytes of the append-only file.
+    taken_bytes: u64,
+    /// Requests of the engine that take effect when time passes, as a save in the background does.
+    later: Vec<Purpose>,
 }
 
 impl InProcess {
@@ -25,6 +29,48 @@ impl InProcess {
             engine: new_engine(),
             clients,
             now_ms: START_MS,
+            taken_bytes: 0,
+            later: Vec::new(),
+        }
+    }
+
+    /// Does what the engine asks for.
+    fn serve(&mut self) {
+        while let Some(request) = self.engine.next_request() {
+            let words: Vec<&[u8]> = request.iter().map(Vec::as_slice).collect();
+            match words.as_slice() {
+                [b"save", b"sync"] => self.store(Purpose::Save),
+                [b"save", ..] => self.later.push(Purpose::Save),
+                [b"rewrite"] => self.later.push(Purpose::Rewrite),
+                [b"appendonly", b"yes"] => {
+                    self.engine.start_aof();
+                    self.taken_bytes = 0;
+                    self.later.push(Purpose::Rewrite);
+                }
+                [b"appendonly", ..] => {
+                    self.later.retain(|purpose| *purpose != Purpose::Rewrite);
+                    self.engine.stop_aof();
+                }
+                _ => {}
+            }
+        }
+        self.append();
+    }
+
+    fn store(&mut self, purpose: Purpose) {
+        self.append();
+        self.engine.begin_snapshot(purpose);
+        let mut bytes = Vec::new();
+        while self.engine.next_chunk(usize::MAX, &mut bytes) {}
+        self.engine.end_snapshot(true);
+    }
+
+    fn append(&mut self) {
+        let mut bytes = Vec::new();
+        self.engine.take_aof(&mut bytes);
+        if !bytes.is_empty() {
+            self.taken_bytes += bytes.len() as u64;
+            self.engine.aof_stored(self.taken_bytes, self.taken_bytes);
         }
     }
 }
@@ -40,6 +86,7 @@ fn new_engine() -> Engine {
     engine
         .configure(b"", b"", &words)
         .expect("a good configuration");
+    engine.set_storage(Storage::Aof);
     #[cfg(feature = "scripting")]
     engine.set_script_limits(redstart::engine::ScriptLimits {
         slice: 1,
@@ -61,6 +108,7 @@ impl Host for InProcess {
     fn send(&mut self, client: u32, bytes: &[u8]) {
         if let Some(&id) = self.clients.get(&client) {
             self.engine.feed(id, bytes);
+            self.serve();
         }
     }
 
@@ -84,7 +132,11 @@ impl Host for InProcess {
         while self.now_ms < end_ms {
             self.now_ms = (self.now_ms + STEP_MS).min(end_ms);
             self.engine.set_now(self.now_ms);
+            for purpose in std::mem::take(&mut self.later) {
+                self.store(purpose);
+            }
             self.engine.tick();
+            self.serve();
         }
     }
 

@@ -1,8 +1,8 @@
-//! Waiting for replicas and for the append-only file; there are none, so only time passes.
+//! Waiting for replicas, of which there are none, and for the append-only file.
 
 use crate::algorithms::num;
 use crate::resp::Error;
-use crate::state::{Block, TimeoutReply};
+use crate::state::{Block, BlockOn, TimeoutReply};
 use crate::table::{Acl, BASE, Command, Ctx, Flags, Group, Outcome, Result, args, integer, prose};
 
 #[rustfmt::skip]
@@ -48,18 +48,31 @@ fn waitaof(ctx: &mut Ctx) -> Result {
         .filter(|replicas| *replicas >= 0)
         .ok_or(Error::new("ERR value is out of range, must be positive"))?;
     let deadline_ms = ctx.deadline_from_ms(ctx.arg(3))?;
-    if local == 1 {
+    let is_enabled = ctx.server.is_aof_enabled();
+    if local == 1 && !is_enabled {
         return Err(Error::new(
             "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
         ));
     }
-    if replicas == 0 {
+    let is_stored = is_enabled && ctx.session.logged_bytes <= ctx.server.aof.durable_bytes;
+    if replicas == 0 && local <= i64::from(is_stored) || ctx.session.is_in_exec {
         ctx.reply.array(2);
-        ctx.reply.int(0);
+        ctx.reply.int_bool(is_stored);
         ctx.reply.int(0);
         return Ok(Outcome::Done);
     }
-    block(deadline_ms, TimeoutReply::Ints(vec![0, 0]))
+    if !is_stored {
+        ctx.server.aof.waiters.push(ctx.session.handle);
+    }
+    Ok(Outcome::Block(Box::new(Block {
+        on: BlockOn::Stored {
+            with_replicas: replicas > 0,
+        },
+        ..Block::on_time(
+            deadline_ms,
+            TimeoutReply::Ints(vec![i64::from(is_stored), 0]),
+        )
+    })))
 }
 
 fn block(deadline_ms: Option<i64>, timeout_reply: TimeoutReply) -> Result {

@@ -164,8 +164,8 @@ pub(super) fn admit(
                 "ERR Can not execute a script with write flag using *_ro command.",
             ));
         }
-        if ctx.server.is_disk_lost() {
-            return Err(Error::MISCONF);
+        if let Some(error) = ctx.server.disk_loss() {
+            return Err(error);
         }
     }
     let is_full = ctx.server.config.is_full(ctx.keys.used_bytes());

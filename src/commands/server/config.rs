@@ -4,7 +4,7 @@ use crate::algorithms::glob;
 use crate::keyspace::KeyStats;
 use crate::resp::Error;
 use crate::state::config::{self, Found, HIDDEN, HOST, IMMUTABLE, PROTECTED};
-use crate::state::{CommandStats, Stats};
+use crate::state::{CommandStats, Stats, Storage};
 use crate::table::{BASE, Command, Ctx, Flags, Group, Outcome, Result, args, block, prose, string};
 
 #[rustfmt::skip]
@@ -138,6 +138,18 @@ fn set(ctx: &mut Ctx) -> Result {
         let value = ctx.server.config.check(found.index, text);
         values.push(value.map_err(|why| refused(ctx.arg(2 + index * 2), &why))?);
     }
+    // It is turned on where it was off, and only where the host can keep it.
+    let is_on = ctx.server.config.value("appendonly") == b"yes";
+    let switch = targets.iter().zip(&values).position(|(found, value)| {
+        found.parameter().name == "appendonly" && (value == b"yes") != is_on
+    });
+    if let Some(at) = switch
+        && !is_on
+        && ctx.server.aof.storage != Storage::Aof
+    {
+        let why = b"Unable to turn on AOF. Check server logs.";
+        return Err(refused(ctx.arg(2 + at * 2), why));
+    }
     let mut has_password = false;
     for (found, value) in targets.iter().zip(values) {
         has_password |= found.parameter().name == "requirepass";
@@ -146,6 +158,9 @@ fn set(ctx: &mut Ctx) -> Result {
             ctx.server.request(&[b"config", name, &value]);
         }
         ctx.server.config.set(found.index, value);
+    }
+    if switch.is_some() {
+        ctx.server.turn_aof(!is_on, ctx.now_ms);
     }
     ctx.server.config.apply_to(ctx.keys);
     if has_password {

@@ -2,7 +2,7 @@
 
 use crate::algorithms::bytes::Bytes;
 use crate::resp::Error;
-use crate::state::{Block, TimeoutReply};
+use crate::state::{Block, Storage, TimeoutReply};
 use crate::table::{
     Acl, BASE, Command, Ctx, Deprecated, Flags, Group, Outcome, Result, args, block, flag, integer,
     oneof, prose, string,
@@ -92,7 +92,7 @@ pub const ROWS: &[Command] = &[
         name: "bgrewriteaof", arity: 1, group: Group::Server, since: "1.0.0",
         flags: Flags::ADMIN | Flags::NOSCRIPT | Flags::NO_ASYNC_LOADING,
         reply: "simple",
-        doc: prose!("Rewrites the log of writes; an error here, where there is none.", "O(1)"),
+        doc: prose!("Rewrites the append-only file: a snapshot takes the place of the writes so far.", "O(1)"),
         run: bgrewriteaof,
         ..BASE
     },
@@ -225,7 +225,10 @@ fn save(ctx: &mut Ctx) -> Result {
     }
     ctx.server.is_saving = true;
     ctx.server.save_waiters.push(ctx.session.handle);
-    ctx.server.request(&[b"save", b"sync"]);
+    match ctx.server.aof.is_rewriting {
+        true => ctx.server.is_save_waiting = true,
+        false => ctx.server.request(&[b"save", b"sync"]),
+    }
     Ok(Outcome::Block(Box::new(Block::on_time(
         None,
         TimeoutReply::Ok,
@@ -238,21 +241,48 @@ fn bgsave(ctx: &mut Ctx) -> Result {
     if !options.is_done() {
         return Err(Error::SYNTAX);
     }
-    // SCHEDULE waits for a rewrite of the log to end; there never is one.
-    let _ = is_schedule;
+    let is_in_exec = ctx.session.exec_length.is_some();
     if ctx.server.is_saving {
         return Err(IN_PROGRESS);
     }
-    ctx.server.is_saving = true;
-    ctx.server.request(&[b"save", b"bg"]);
+    if is_in_exec || ctx.server.aof.is_rewriting {
+        if !is_schedule && !is_in_exec {
+            return Err(Error::new(
+                "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to \
+                 schedule a BGSAVE whenever possible.",
+            ));
+        }
+        ctx.server.is_save_scheduled = true;
+        ctx.reply.status("Background saving scheduled");
+        return Ok(Outcome::Done);
+    }
+    ctx.server.start_save(ctx.now_ms);
     ctx.reply.status("Background saving started");
     Ok(Outcome::Done)
 }
 
-fn bgrewriteaof(_: &mut Ctx) -> Result {
-    Err(Error::new(
-        "ERR There is no append only file to rewrite: this server stores snapshots",
-    ))
+fn bgrewriteaof(ctx: &mut Ctx) -> Result {
+    if ctx.server.aof.is_rewriting {
+        return Err(Error::new(
+            "ERR Background append only file rewriting already in progress",
+        ));
+    }
+    if ctx.server.aof.storage != Storage::Aof {
+        return Err(Error::new(
+            "ERR Can't execute an AOF background rewriting. Please check the server logs for more information.",
+        ));
+    }
+    if ctx.server.is_saving || ctx.session.exec_length.is_some() {
+        ctx.server.aof.is_scheduled = true;
+        ctx.server.aof.failures = 0;
+        ctx.reply
+            .status("Background append only file rewriting scheduled");
+        return Ok(Outcome::Done);
+    }
+    ctx.server.start_rewrite(ctx.now_ms);
+    ctx.reply
+        .status("Background append only file rewriting started");
+    Ok(Outcome::Done)
 }
 
 fn shutdown(ctx: &mut Ctx) -> Result {
@@ -292,6 +322,10 @@ fn shutdown(ctx: &mut Ctx) -> Result {
         && mode != Some(b"nosave")
     {
         return Err(busy.refusal());
+    }
+    if ctx.server.aof.is_starting && ctx.server.aof.is_rewriting && !is_forced {
+        ctx.server.log(3, b"Writing initial AOF, can't exit.");
+        return Err(Error::new("ERR Errors trying to SHUTDOWN. Check logs."));
     }
     let mut request: Vec<&[u8]> = vec![b"shutdown", mode.unwrap_or(b"default")];
     if is_now {

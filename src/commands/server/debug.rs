@@ -36,7 +36,7 @@ type Sub = (
 const ANY: usize = usize::MAX;
 
 const SUBS: &[Sub] = &[
-    ("aof-flush-sleep", 3..=3, number_ok),
+    ("aof-flush-sleep", 3..=3, ok),
     ("change-repl-id", 2..=2, change_repl_id),
     ("client-eviction", 2..=2, client_eviction),
     ("dict-resizing", 3..=3, ok),
@@ -49,6 +49,7 @@ const SUBS: &[Sub] = &[
     ("keysizes-hist-assert", 3..=3, ok),
     ("leak", 3..=3, ok),
     ("listpack", 3..=3, listpack),
+    ("loadaof", 2..=ANY, loadaof),
     ("log", 3..=3, log),
     ("mark-internal-client", 2..=3, ok),
     ("object", 3..=3, object),
@@ -86,11 +87,6 @@ fn debug(ctx: &mut Ctx) -> Result {
 fn ok(ctx: &mut Ctx) -> Result {
     ctx.reply.ok();
     Ok(Outcome::Done)
-}
-
-fn number_ok(ctx: &mut Ctx) -> Result {
-    ctx.integer(2)?;
-    ok(ctx)
 }
 
 /// A switch as C's `atoi` reads it: on unless it is a number that is 0, or no number.
@@ -414,7 +410,12 @@ fn reload(ctx: &mut Ctx) -> Result {
             "ERR DEBUG RELOAD takes no options on this server",
         ));
     }
-    Ok(Outcome::Reload)
+    Ok(Outcome::Reload { is_save: true })
+}
+
+/// What the append-only file holds is what there is.
+fn loadaof(_: &mut Ctx) -> Result {
+    Ok(Outcome::Reload { is_save: false })
 }
 
 fn replybuffer(ctx: &mut Ctx) -> Result {

@@ -308,32 +308,58 @@ fn persistence(ctx: &Ctx, text: &mut Text) {
         "rdb_changes_since_last_save",
         ctx.keys.dirty.saturating_sub(ctx.keys.dirty_saved),
     );
-    text.number("rdb_bgsave_in_progress", u64::from(server.is_saving));
+    let is_aside = server.is_save_aside;
+    text.number("rdb_bgsave_in_progress", u64::from(is_aside));
     text.signed("rdb_last_save_time", server.last_save_s);
     text.constants(
         "rdb_last_bgsave_status",
         if server.is_last_save_ok { "ok" } else { "err" },
     );
-    text.constants("rdb_last_bgsave_time_sec|rdb_current_bgsave_time_sec", "-1");
+    let since = |is_under_way: bool, start_s: i64| match is_under_way {
+        true => (ctx.now_ms / 1000 - start_s).max(0),
+        false => -1,
+    };
+    text.signed(
+        "rdb_last_bgsave_time_sec",
+        server.last_save_took_s.unwrap_or(-1),
+    );
+    text.signed(
+        "rdb_current_bgsave_time_sec",
+        since(is_aside, server.save_started_s),
+    );
     text.number("rdb_saves", server.stats.saves);
     text.constants("rdb_last_cow_size", "0");
     text.number("rdb_last_load_keys_expired", server.last_load.expired);
     text.number("rdb_last_load_keys_loaded", server.last_load.keys);
-    text.constants(
-        "aof_enabled|aof_rewrite_in_progress|aof_rewrite_scheduled",
-        "0",
+    let (aof, is_enabled) = (&server.aof, server.is_aof_enabled());
+    text.number("aof_enabled", u64::from(is_enabled));
+    text.number("aof_rewrite_in_progress", u64::from(aof.is_rewriting));
+    text.number("aof_rewrite_scheduled", u64::from(aof.is_scheduled));
+    text.signed(
+        "aof_last_rewrite_time_sec",
+        aof.last_rewrite_s.unwrap_or(-1),
     );
-    text.constants(
-        "aof_last_rewrite_time_sec|aof_current_rewrite_time_sec",
-        "-1",
+    text.signed(
+        "aof_current_rewrite_time_sec",
+        since(aof.is_rewriting, aof.rewrite_started_s),
     );
-    text.constants("aof_last_bgrewrite_status", "ok");
-    text.constants("aof_rewrites|aof_rewrites_consecutive_failures", "0");
-    text.constants("aof_last_write_status", "ok");
+    let word = |is_bad: bool| if is_bad { "err" } else { "ok" };
+    text.constants("aof_last_bgrewrite_status", word(aof.is_last_rewrite_bad));
+    text.number("aof_rewrites", server.stats.rewrites);
+    text.number("aof_rewrites_consecutive_failures", aof.failures);
+    text.constants("aof_last_write_status", word(aof.failure.is_some()));
     text.constants(
         "aof_last_cow_size|module_fork_in_progress|module_fork_last_cow_size",
         "0",
     );
+    if is_enabled {
+        text.number("aof_current_size", aof.size_bytes());
+        text.number("aof_base_size", aof.base_bytes);
+        text.number("aof_pending_rewrite", u64::from(aof.is_scheduled));
+        let buffered_bytes = aof.recorded_bytes.saturating_sub(aof.taken_bytes);
+        text.number("aof_buffer_length", buffered_bytes);
+        text.constants("aof_pending_bio_fsync|aof_delayed_fsync", "0");
+    }
     if server.hindrance == Hindrance::Loading {
         loading(ctx, text);
     }

@@ -4,6 +4,7 @@
 
 mod aof;
 mod load;
+mod policy;
 mod replay;
 mod save;
 mod saver;
@@ -17,6 +18,11 @@ pub(super) struct Transfer {
     replay: Option<Box<replay::Replay>>,
     /// `dirty` when the save under way began.
     dirty_at_start: u64,
+    /// What the one under way is: a rewrite, a save.
+    means: (bool, bool),
+    /// How long it is so far, and where the append-only file was when it began.
+    handed_bytes: u64,
+    cut_bytes: u64,
     /// Not again before this, after a save that failed.
     retry_after_ms: i64,
 }

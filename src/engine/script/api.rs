@@ -1,12 +1,12 @@
 //! The functions of the `redis` table that need the engine.
 
 use super::{ScriptHost, convert, pause};
-use crate::algorithms::bytes::Append;
+use crate::algorithms::bytes::{Append, Bytes};
 use crate::commands::server::acl::{object_of, refusal};
 use crate::lua::call::to_integer;
 use crate::lua::vm::Interrupt;
 use crate::lua::{Call, Host, Thrown, Value, Vm};
-use crate::resp::{Cell, Error};
+use crate::resp::Cell;
 use crate::state::Hindrance;
 use crate::state::acl::Where;
 use crate::state::scripts::{HostFunction, ScriptFlags, error_table, log_line, throw_table};
@@ -26,8 +26,6 @@ const ACL_FAILURE: &[u8] = b"ERR ACL failure in script: ";
 
 /// Why a script may not run a command.
 pub(super) type Refusal = Cow<'static, [u8]>;
-
-const MISCONF: &[u8] = Error::MISCONF_TEXT.as_bytes();
 
 impl Host for ScriptHost<'_> {
     fn interrupt(&mut self) -> Interrupt {
@@ -229,21 +227,25 @@ impl ScriptHost<'_> {
             .is(Flags::WRITE | Flags::MAY_REPLICATE | Flags::DENYOOM)
         {
             self.admit_write(row)
-                .map_err(|message| (Cow::Borrowed(message), Some(row)))?;
+                .map_err(|message| (message, Some(row)))?;
         }
         Ok(row)
     }
 
-    fn admit_write(&self, row: Resolved) -> Result<(), &'static [u8]> {
+    fn admit_write(&self, row: Resolved) -> Result<(), Refusal> {
         let (engine, call) = (&self.engine, &self.running.call);
         if call.is_read_only && row.row.is(Flags::WRITE | Flags::MAY_REPLICATE) {
-            return Err(b"ERR Write commands are not allowed from read-only scripts.");
+            let message = b"ERR Write commands are not allowed from read-only scripts.";
+            return Err(Cow::Borrowed(message));
         }
         if engine.server.hindrance == Hindrance::Loading {
             return Ok(());
         }
-        if engine.server.is_disk_lost() && row.row.is(Flags::WRITE) {
-            return Err(MISCONF);
+        if row.row.is(Flags::WRITE)
+            && engine.server.is_disk_doubtful()
+            && let Some(error) = engine.server.disk_loss()
+        {
+            return Err(Cow::Owned(error.text().owned()));
         }
         let is_full = engine.server.config.is_full(engine.keys.used_bytes());
         if is_full
@@ -251,7 +253,8 @@ impl ScriptHost<'_> {
             && !self.running.has_written
             && !call.flags.has(ScriptFlags::ALLOW_OOM)
         {
-            return Err(b"OOM command not allowed when used memory > 'maxmemory'.");
+            let message = b"OOM command not allowed when used memory > 'maxmemory'.";
+            return Err(Cow::Borrowed(message));
         }
         Ok(())
     }
