@@ -117,7 +117,7 @@ export interface Commands<M extends Mode> {
 	arset(key: Key, index: Int, ...value: Many<Arg>): Result<M, number>;
 	/** Tells the server who the client is. */
 	auth(username: Arg, password: Arg): Result<M, "OK">;
-	/** Rewrites the log of writes; an error here, where there is none. */
+	/** Rewrites the append-only file: a snapshot takes the place of the writes so far. */
 	bgrewriteaof(): Result<M, string>;
 	/** Begins to save the data set, and does not wait for the end. */
 	bgsave(options?: { schedule?: boolean }): Result<M, string>;

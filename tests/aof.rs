@@ -366,3 +366,211 @@ fn records_are_read_back() {
     client.call("DEL a");
     assert_eq!(client.engine.take_log(), [record(&[b"DEL", b"a"])]);
 }
+
+/// The requests the engine has for its host, each as a line.
+fn requests(client: &mut Client) -> Vec<String> {
+    let mut found = Vec::new();
+    while let Some(request) = client.engine.next_request() {
+        let words: Vec<String> = request
+            .iter()
+            .map(|word| String::from_utf8_lossy(word).into_owned())
+            .collect();
+        found.push(words.join(" "));
+    }
+    found
+}
+
+/// A client of an engine whose host keeps an append-only file, which is on.
+fn client_with_file() -> Client {
+    let mut client = Client::new();
+    client.engine.set_storage(redstart::state::Storage::Aof);
+    client.call("CONFIG SET save  appendonly yes");
+    assert_eq!(requests(&mut client), ["appendonly yes"]);
+    client.engine.start_aof();
+    snapshot(&mut client, redstart::engine::Purpose::Rewrite, true);
+    client
+}
+
+/// Makes a snapshot; how long it was.
+fn snapshot(client: &mut Client, purpose: redstart::engine::Purpose, is_stored: bool) -> u64 {
+    client.engine.begin_snapshot(purpose);
+    let mut bytes = Vec::new();
+    while client.engine.next_chunk(usize::MAX, &mut bytes) {}
+    client.engine.end_snapshot(is_stored);
+    bytes.len() as u64
+}
+
+#[test]
+fn a_file_that_has_grown_is_rewritten() {
+    let mut client = client_with_file();
+    client.call("CONFIG SET auto-aof-rewrite-min-size 1000 auto-aof-rewrite-percentage 50");
+    let base: u64 = client.info("aof_base_size").parse().expect("a number");
+    assert!(base > 50);
+    let mut taken = 0;
+    while taken + base <= 1000 {
+        assert_eq!(requests(&mut client), [""; 0]);
+        client.call("SET key value");
+        taken += client.take().len() as u64;
+        client.engine.aof_stored(taken, taken);
+    }
+    let size = base + taken;
+    assert_eq!(client.info("aof_current_size"), size.to_string());
+    let growth = size * 100 / base - 100;
+    assert_eq!(
+        requests(&mut client),
+        [
+            format!("log notice Starting automatic rewriting of AOF on {growth}% growth"),
+            "rewrite".to_string()
+        ]
+    );
+    assert_eq!(client.info("aof_rewrite_in_progress"), "1");
+    client.engine.set_now(NOW_MS + 2000);
+    assert_eq!(client.info("aof_current_rewrite_time_sec"), "2");
+    let base = snapshot(&mut client, redstart::engine::Purpose::Rewrite, true);
+    assert_eq!(client.info("aof_current_size"), base.to_string());
+    assert_eq!(client.info("aof_base_size"), base.to_string());
+    assert_eq!(client.info("aof_last_rewrite_time_sec"), "2");
+    assert_eq!(client.info("aof_rewrites"), "2");
+    assert_eq!(requests(&mut client), [""; 0]);
+}
+
+#[test]
+fn rewrites_that_fail_are_tried_again_less_and_less_often() {
+    let mut client = client_with_file();
+    client.call("CONFIG SET auto-aof-rewrite-min-size 100 auto-aof-rewrite-percentage 1");
+    client.call("SET key value");
+    let taken = client.take().len() as u64;
+    for failures in 1..=3 {
+        client.engine.aof_stored(taken, taken);
+        assert_eq!(requests(&mut client).last().expect("a request"), "rewrite");
+        // Another one follows at once; it is let be.
+        client
+            .engine
+            .begin_snapshot(redstart::engine::Purpose::Rewrite);
+        client.call("CONFIG SET auto-aof-rewrite-percentage 0");
+        client.engine.end_snapshot(false);
+        client.call("CONFIG SET auto-aof-rewrite-percentage 1");
+        assert_eq!(
+            client.info("aof_rewrites_consecutive_failures"),
+            failures.to_string()
+        );
+        assert_eq!(client.info("aof_last_bgrewrite_status"), "err");
+    }
+    client.engine.aof_stored(taken, taken);
+    let told = "log warning Background AOF rewrite has repeatedly failed and triggered the limit, will retry in 1 minutes";
+    assert_eq!(requests(&mut client), [told]);
+    client.engine.set_now(NOW_MS + 59_000);
+    client.engine.tick();
+    assert_eq!(requests(&mut client), [""; 0]);
+    let next_ms = client.engine.next_deadline_ms().expect("something waits");
+    assert!(next_ms <= NOW_MS + 60_000);
+    client.engine.set_now(NOW_MS + 60_000);
+    client.engine.tick();
+    assert_eq!(requests(&mut client).last().expect("a request"), "rewrite");
+}
+
+#[test]
+fn one_thing_is_stored_at_a_time() {
+    use redstart::engine::Purpose;
+    let mut client = client_with_file();
+    assert_eq!(
+        client.call("BGREWRITEAOF"),
+        "+Background append only file rewriting started\r\n"
+    );
+    assert_eq!(requests(&mut client), ["rewrite"]);
+    client.engine.begin_snapshot(Purpose::Rewrite);
+    // SAVE waits for the rewrite.
+    assert_eq!(client.call("SAVE"), "");
+    assert_eq!(requests(&mut client), [""; 0]);
+    let mut bytes = Vec::new();
+    while client.engine.next_chunk(usize::MAX, &mut bytes) {}
+    client.engine.end_snapshot(true);
+    assert_eq!(requests(&mut client), ["save sync"]);
+    snapshot(&mut client, Purpose::Save, true);
+    assert_eq!(
+        String::from_utf8_lossy(&client.engine.drain(client.id)),
+        "+OK\r\n"
+    );
+    client.call("BGSAVE");
+    client.call("BGREWRITEAOF");
+    assert_eq!(requests(&mut client), ["save bg"]);
+    assert_eq!(client.info("aof_rewrite_scheduled"), "1");
+    assert_eq!(client.info("rdb_bgsave_in_progress"), "1");
+    snapshot(&mut client, Purpose::Save, true);
+    assert_eq!(requests(&mut client), ["rewrite"]);
+    // A host that cannot even begin.
+    client.engine.end_snapshot(false);
+    assert_eq!(client.info("aof_rewrite_in_progress"), "0");
+    assert_eq!(client.info("aof_last_bgrewrite_status"), "err");
+    assert_eq!(client.info("rdb_last_bgsave_status"), "ok");
+}
+
+#[test]
+fn waitaof_waits_for_what_its_client_wrote() {
+    let mut client = client_with_file();
+    let other = client.engine.connect(Kind::Wire);
+    client.call("SET a 1");
+    let taken = client.take().len() as u64;
+    assert_eq!(client.call("WAITAOF 1 0 0"), "");
+    client
+        .engine
+        .feed(other, &command(&[b"WAITAOF", b"1", b"0", b"0"]));
+    assert_eq!(client.engine.drain(other), b"*2\r\n:1\r\n:0\r\n");
+    client.engine.aof_stored(taken, taken - 1);
+    assert_eq!(client.engine.drain(client.id), b"");
+    client.engine.aof_stored(taken, taken);
+    assert_eq!(client.engine.drain(client.id), b"*2\r\n:1\r\n:0\r\n");
+    // Replicas never come; what the file has is told all the same.
+    client.call("SET a 2");
+    let taken = taken + client.take().len() as u64;
+    assert_eq!(client.call("WAITAOF 1 1 1000"), "");
+    client.engine.aof_stored(taken, taken);
+    assert_eq!(client.engine.drain(client.id), b"");
+    client.engine.set_now(NOW_MS + 1000);
+    client.engine.tick();
+    assert_eq!(client.engine.drain(client.id), b"*2\r\n:1\r\n:0\r\n");
+    // Turned off and on again, the host counts from nothing.
+    client.engine.stop_aof();
+    client.engine.start_aof();
+    assert_eq!(client.call("WAITAOF 1 0 0"), "*2\r\n:1\r\n:0\r\n");
+    client.call("SET a 3");
+    let taken = client.take().len() as u64;
+    assert_eq!(client.call("WAITAOF 1 0 0"), "");
+    client.engine.aof_stored(taken, taken);
+    assert_eq!(client.engine.drain(client.id), b"*2\r\n:1\r\n:0\r\n");
+}
+
+#[test]
+fn a_full_disk_refuses_writes() {
+    let mut client = client_with_file();
+    client.call("SET a 1");
+    let taken = client.take().len() as u64;
+    client.engine.aof_failed(b"No space left on device");
+    let error = "-MISCONF Errors writing to the AOF file: No space left on device\r\n";
+    assert_eq!(client.call("SET a 2"), error);
+    assert_eq!(client.call("PING"), error);
+    assert_eq!(client.call("GET a"), "$1\r\n1\r\n");
+    assert_eq!(client.info("aof_last_write_status"), "err");
+    client.engine.aof_stored(taken, taken);
+    assert_eq!(client.call("SET a 2"), "+OK\r\n");
+    assert_eq!(client.info("aof_last_write_status"), "ok");
+}
+
+#[test]
+fn a_host_without_a_file_says_so() {
+    let mut client = Client::new();
+    client
+        .engine
+        .set_storage(redstart::state::Storage::Snapshots);
+    assert_eq!(
+        client.call("CONFIG SET hz 50 appendonly yes"),
+        "-ERR CONFIG SET failed (possibly related to argument 'appendonly') - Unable to turn on AOF. Check server \
+         logs.\r\n"
+    );
+    assert!(client.call("CONFIG GET hz").contains("10"));
+    assert_eq!(
+        client.call("BGREWRITEAOF"),
+        "-ERR Can't execute an AOF background rewriting. Please check the server logs for more information.\r\n"
+    );
+    assert_eq!(client.info("aof_enabled"), "0");
+}

@@ -18,8 +18,8 @@ pub(super) struct Transfer {
     replay: Option<Box<replay::Replay>>,
     /// `dirty` when the save under way began.
     dirty_at_start: u64,
-    /// What the one under way is: a rewrite, a save.
-    means: (bool, bool),
+    /// Whether the one under way is a rewrite, not a save.
+    is_rewrite: Option<bool>,
     /// How long it is so far, and where the append-only file was when it began.
     handed_bytes: u64,
     cut_bytes: u64,

@@ -21,7 +21,7 @@ impl Engine {
         let is_save_asked = server.is_saving && !server.is_save_waiting;
         let is_rewrite =
             purpose == super::Purpose::Rewrite || server.aof.is_rewriting && !is_save_asked;
-        self.transfer.means = (is_rewrite, is_save_asked || !is_rewrite);
+        self.transfer.is_rewrite = Some(is_rewrite);
         if !is_rewrite && !server.is_saving {
             server.is_saving = true;
             server.save_started_s = self.now_ms / 1000;
@@ -38,12 +38,12 @@ impl Engine {
     /// The host reports how storing the snapshot went. Clients that wait in SAVE get their reply.
     pub fn end_snapshot(&mut self, is_ok: bool) {
         self.keys.end_cut();
-        let (is_rewrite, is_save) = self.transfer.means;
-        if is_rewrite {
-            self.end_rewrite(is_ok);
-        }
-        if is_save || !is_rewrite {
-            self.end_save(is_ok);
+        // A host that could not even begin tells so, too.
+        let is_save_asked = self.server.is_saving && !self.server.is_save_waiting;
+        let is_asked = self.server.aof.is_rewriting && !is_save_asked;
+        match self.transfer.is_rewrite.take().unwrap_or(is_asked) {
+            true => self.end_rewrite(is_ok),
+            false => self.end_save(is_ok),
         }
         self.start_due();
         self.resume_all();
