@@ -1,5 +1,10 @@
 //! A bounded, repeatable run of the fuzzers' properties. `REDSTART_SEED` gives the seed, `REDSTART_RUNS` how many inputs.
 
+#[path = "fuzz/files.rs"]
+mod files;
+#[allow(dead_code)] // What files hold is asked in tests/rdb.rs.
+#[path = "rdb/forms.rs"]
+mod forms;
 #[path = "fuzz/payloads.rs"]
 mod payloads;
 #[path = "fuzz/properties.rs"]
@@ -58,4 +63,38 @@ fn any_payload_is_read_or_refused() {
 #[test]
 fn a_damaged_payload_is_refused_or_makes_a_sound_value() {
     run(payloads::damaged_payload, 500, 1000);
+}
+
+#[test]
+fn a_changed_file_is_refused_or_makes_a_sound_data_set() {
+    run(files::changed_file, 60, 150);
+}
+
+#[test]
+fn a_changed_object_is_refused_or_makes_a_sound_value() {
+    run(files::changed_object, 60, 40);
+}
+
+#[test]
+fn a_changed_log_is_refused_or_run_up_to_where_it_is_good() {
+    run(files::changed_log, 60, 100);
+}
+
+/// `cargo test --test fuzz_bounded -- --ignored` before `cargo fuzz run rdb`, `... restore` or `... replay`.
+#[test]
+#[ignore = "writes fuzz/corpus, what the fuzzers begin with"]
+fn write_the_corpus() {
+    type Seeds = fn() -> Vec<Vec<u8>>;
+    let targets: [(&str, Seeds); 3] = [
+        ("rdb", files::files),
+        ("restore", files::objects),
+        ("replay", files::logs),
+    ];
+    for (name, seeds) in targets {
+        let folder = format!("{}/fuzz/corpus/{name}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        for (number, seed) in seeds().into_iter().enumerate() {
+            std::fs::write(format!("{folder}/seed-{number}"), seed).expect("a file");
+        }
+    }
 }
