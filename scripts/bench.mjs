@@ -1,5 +1,6 @@
 // `npm run bench`: the figures of the README, every one beside its peer in the same run. `npm run bench -- memory start`
-// runs only some parts: start, in-process, network, server, memory, types, lua, persistence, storage. Each part has a process
+// runs only some parts: start, in-process, network, server, memory, types, lua, persistence, storage,
+// snapshot. Each part has a process
 // of its own: what V8 learned about the engines of one part must not slow the next.
 
 import { spawn, spawnSync } from "node:child_process";
@@ -10,7 +11,18 @@ import { build } from "./build.mjs";
 import { setUp } from "./setup.mjs";
 import { root } from "./shell.mjs";
 
-const PARTS = ["start", "in-process", "network", "server", "memory", "types", "lua", "persistence", "storage"];
+const PARTS = [
+	"start",
+	"in-process",
+	"network",
+	"server",
+	"memory",
+	"types",
+	"lua",
+	"persistence",
+	"storage",
+	"snapshot",
+];
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((part) => !PARTS.includes(part));
 if (unknown.length > 0) {
@@ -39,6 +51,7 @@ const { lua } = await import("../benches/js/lua.mjs");
 const { storage } = await import("../benches/js/storage.mjs");
 const { reported } = await import("../benches/js/measure.mjs");
 const { persistence } = await import("../benches/js/persistence.mjs");
+const { snapshot } = await import("../benches/js/snapshot.mjs");
 const { findOracle, NoOracle, startOracle } = await import("../tests/oracle/oracle.mjs");
 const { Redstart } = await import("../pkg/node.js");
 
@@ -81,6 +94,7 @@ if (isWanted("server")) {
 if (isWanted("memory")) await withOracle((oracle) => memory(open, oracle.port));
 if (isWanted("types")) await withOracle((oracle) => types(open, oracle.port));
 if (isWanted("lua")) await withOracle((oracle) => lua(open, oracle.port));
+if (isWanted("snapshot")) await snapshot(open);
 if (isWanted("persistence")) {
 	const openIn = (folder, config) => Redstart.open(String(pathToFileURL(folder)), { config });
 	await withOracle((oracle) =>

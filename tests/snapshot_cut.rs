@@ -295,6 +295,7 @@ impl World {
             }
             assert!(file.len() - before <= limit, "a piece is too long");
             pieces += 1;
+            assert!(pieces < 2_000_000, "it does not come to an end");
             // With tiny pieces the commands come to an end before the data do.
             if pieces % (1 + 4000 / (limit * 40)) == 0 && pieces < 20_000 {
                 for _ in 0..self.dice.below(most) {

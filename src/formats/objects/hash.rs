@@ -3,7 +3,7 @@
 use super::super::rdb;
 use super::super::rdb::{Cursor, ReadError};
 use super::super::ziplist;
-use super::Part;
+use super::part::{PLACE_BYTES, Part};
 use crate::algorithms::bytes::Append;
 use crate::algorithms::lzf::Compressor;
 use crate::structures::item::Item;
@@ -96,7 +96,7 @@ fn write_table(
         let (field, text) = (field.text(), text.text());
         rdb::write_string(out, &field, compressor.as_deref_mut());
         rdb::write_string(out, &text, compressor.as_deref_mut());
-        written += field.len() + text.len();
+        written += field.len() + text.len() + PLACE_BYTES;
     };
     if is_first && part.is_whole() {
         value.each(&mut write_field);

@@ -5,6 +5,9 @@ use crate::structures::runs::Id;
 /// What an element costs beside its text, in the time of so many bytes.
 const ELEMENT_BYTES: usize = 16;
 
+/// What an element of a table costs: it may be anywhere in memory.
+pub(super) const PLACE_BYTES: usize = 48;
+
 /// Where the writing of a value stands, and how far it may go. The value must not change until it is written.
 #[derive(Debug, Clone, Default)]
 pub struct Part {

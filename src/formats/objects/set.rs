@@ -2,7 +2,7 @@
 
 use super::super::rdb;
 use super::super::rdb::{Cursor, ReadError};
-use super::Part;
+use super::part::{PLACE_BYTES, Part};
 use crate::algorithms::lzf::Compressor;
 use crate::structures::intset::{self, Intset};
 use crate::structures::item::Item;
@@ -43,7 +43,7 @@ pub(super) fn write(
     let mut write_member = |member: Item<'_>| {
         let text = member.text();
         rdb::write_string(out, &text, compressor.as_deref_mut());
-        written += text.len();
+        written += text.len() + PLACE_BYTES;
     };
     if is_first && part.is_whole() {
         value.walk(&mut |member| {
