@@ -91,6 +91,9 @@ impl Engine {
         let Some((name, _)) = args.split_first() else {
             return Called::Silent;
         };
+        if self.server.config.maxmemory_bytes > 0 {
+            self.make_room();
+        }
         let mark = reply.mark();
         let called = match self.admit(session, row, name, args) {
             Ok(row) if session.multi.is_some() && !runs_inside_multi(row) => {

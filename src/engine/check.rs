@@ -221,7 +221,7 @@ impl Engine {
 
     /// Whether memory is short for this command: one that may grow the data, or an EXEC with such a one in its queue.
     fn is_out_of_memory(&self, session: &Session, row: Resolved, flags: u32) -> bool {
-        if !self.server.config.is_full(self.keys.used_bytes()) {
+        if !self.server.is_out_of_room || !self.server.config.is_full(self.keys.used_bytes()) {
             return false;
         }
         flags & Flags::DENYOOM != 0

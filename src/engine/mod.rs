@@ -19,6 +19,7 @@ mod caches;
 mod call;
 mod check;
 mod deliver;
+mod evict;
 mod observe;
 mod persist;
 #[cfg(feature = "scripting")]

@@ -23,6 +23,10 @@ impl Engine {
             self.keys.expire_due(EXPIRE_BUDGET_KEYS);
             self.log_expired();
         }
+        if self.is_evicting() {
+            self.make_room();
+            self.log_expired();
+        }
         let used_bytes = self.keys.used_bytes();
         self.server.note_memory(used_bytes, self.now_ms);
         self.time_out();
@@ -59,8 +63,10 @@ impl Engine {
         });
         let is_paused = !self.paused.is_empty() && !self.is_holding;
         let pause = is_paused.then_some(self.server.paused_until_ms);
+        let eviction = self.is_evicting().then_some(self.now_ms);
         [
             expiry,
+            eviction,
             self.blocked.next_deadline_ms(),
             pause,
             self.next_check_ms().filter(|_| !self.server.is_cron_paused),

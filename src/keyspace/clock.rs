@@ -25,6 +25,8 @@ pub struct AccessClock {
     /// CLIENT NO-TOUCH: reads leave the bits alone.
     no_touch: bool,
     lfu: Option<Lfu>,
+    /// Only changes are accesses (an LRM policy).
+    is_lrm: bool,
     /// The state of the dice that decide whether an access raises a counter.
     dice: u64,
 }
@@ -44,6 +46,10 @@ impl AccessClock {
         self.lfu = lfu;
     }
 
+    pub(super) fn set_lrm(&mut self, is_lrm: bool) {
+        self.is_lrm = is_lrm;
+    }
+
     pub(super) fn is_lfu(&self) -> bool {
         self.lfu.is_some()
     }
@@ -52,6 +58,14 @@ impl AccessClock {
     #[inline]
     pub(super) fn touch(&mut self, view: &EntryView<'_, Object>) {
         if !self.no_touch {
+            self.touch_always(view);
+        }
+    }
+
+    /// An access that changes nothing.
+    #[inline]
+    pub(super) fn touch_read(&mut self, view: &EntryView<'_, Object>) {
+        if !self.no_touch && !self.is_lrm {
             self.touch_always(view);
         }
     }

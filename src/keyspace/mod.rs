@@ -12,6 +12,7 @@ mod clock;
 mod cut;
 mod edit;
 mod events;
+mod evict;
 mod expiry;
 mod fields;
 mod read;
@@ -23,6 +24,7 @@ pub use clock::{AccessClock, Lfu};
 pub use cut::Keep;
 pub use edit::{Changes, Edited};
 pub use events::{Class, Event};
+pub use evict::{Eviction, Worth};
 pub use fields::Gone;
 pub use signals::Expired;
 pub use write::{Condition, Expiry, Moved, Updated};
@@ -66,6 +68,7 @@ pub struct Keyspace {
     pub notify_classes: u32,
     signals: Signals,
     fields: FieldDeadlines,
+    evictor: evict::Evictor,
     /// The snapshot under way.
     cut: Option<Box<Cut>>,
     /// How many cuts in a row were not walked to their end.
@@ -108,6 +111,7 @@ impl Keyspace {
             notify_classes: 0,
             signals: Signals::default(),
             fields: FieldDeadlines::default(),
+            evictor: evict::Evictor::default(),
             cut: None,
             given_up: 0,
             expire_db: 0,
@@ -133,6 +137,11 @@ impl Keyspace {
     /// Counts accesses from now on (an LFU `maxmemory-policy`), or with None remembers when the last one was.
     pub fn set_lfu(&mut self, lfu: Option<Lfu>) {
         self.clock.set_lfu(lfu);
+    }
+
+    /// Whether only changes are accesses (an LRM `maxmemory-policy`).
+    pub fn set_lrm(&mut self, is_lrm: bool) {
+        self.clock.set_lrm(is_lrm);
     }
 
     /// Whether accesses are counted, not timed.

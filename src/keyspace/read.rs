@@ -57,7 +57,7 @@ impl Keyspace {
             Some(view) => {
                 self.stats.hits += 1;
                 match look {
-                    Look::Use => self.clock.touch(&view),
+                    Look::Use => self.clock.touch_read(&view),
                     Look::Touch => self.clock.touch_always(&view),
                     Look::Inspect | Look::Examine => {}
                 }

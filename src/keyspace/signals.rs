@@ -180,8 +180,20 @@ impl Signals {
     pub(super) fn expire(&mut self, classes: u32, key: &[u8], db: usize) {
         self.touch_expired(db, key);
         self.notify(classes, Class::EXPIRED, "expired", key, db);
+        self.log_deletion(db, key, self.is_lazy);
+    }
+
+    /// A key was evicted: tells everybody it concerns.
+    #[cold]
+    pub(super) fn evict(&mut self, classes: u32, key: &[u8], db: usize, is_lazy: bool) {
+        self.touch(db, key);
+        self.notify(classes, Class::EVICTED, "evicted", key, db);
+        self.log_deletion(db, key, is_lazy);
+    }
+
+    fn log_deletion(&mut self, db: usize, key: &[u8], is_lazy: bool) {
         if self.is_logging {
-            let word: &[u8] = if self.is_lazy { b"UNLINK" } else { b"DEL" };
+            let word: &[u8] = if is_lazy { b"UNLINK" } else { b"DEL" };
             self.expired.push((db, vec![word.owned(), key.owned()]));
         }
     }

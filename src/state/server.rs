@@ -127,6 +127,8 @@ pub struct Server {
     pub peak_ms: i64,
     /// The host's process, as INFO shows it; 0 where there is none.
     pub process_id: u64,
+    /// Memory is short, and there is no key that may go.
+    pub is_out_of_room: bool,
     /// DEBUG PAUSE-CRON: nothing happens by time.
     pub is_cron_paused: bool,
     pub slowlog: Slowlog,
@@ -228,6 +230,7 @@ impl Server {
             peak_ms: now_ms,
             process_id: 0,
             is_cron_paused: false,
+            is_out_of_room: false,
             slowlog: Slowlog::default(),
             spent_usec: 0,
             monitors: Vec::new(),

@@ -247,8 +247,8 @@ impl ScriptHost<'_> {
         {
             return Err(Cow::Owned(error.text().owned()));
         }
-        let is_full = engine.server.config.is_full(engine.keys.used_bytes());
-        if is_full
+        // As it was when the script began.
+        if engine.server.is_out_of_room
             && row.row.is(Flags::DENYOOM)
             && !self.running.has_written
             && !call.flags.has(ScriptFlags::ALLOW_OOM)

@@ -188,6 +188,7 @@ impl Config {
     pub fn apply_to(&self, keys: &mut Keyspace) {
         keys.notify_classes = self.notify_classes;
         keys.set_lfu(self.lfu());
+        keys.set_lrm(self.value("maxmemory-policy").ends_with(b"-lrm"));
         keys.set_lazy_expire(self.value("lazyfree-lazy-expire") == b"yes");
         self.set_limits(&mut keys.limits);
     }

@@ -32,6 +32,10 @@ pub fn canonical(parameter: &Parameter, args: &[&[u8]], old: &[u8]) -> Result<Ve
         Kind::Bool => {
             return one_of("yes|no", text).map_err(|_| say("argument must be 'yes' or 'no'"));
         }
+        // Policies of Redis 8.6, which the error of today does not name.
+        Kind::Enum(_) if parameter.name == "maxmemory-policy" && place_of(LRM, text).is_some() => {
+            return one_of(LRM, text);
+        }
         Kind::Enum(words) => return one_of(words, text),
         Kind::Percent => return percent(text),
         Kind::Octal => return octal(text),
@@ -50,6 +54,9 @@ pub fn canonical(parameter: &Parameter, args: &[&[u8]], old: &[u8]) -> Result<Ve
         _ => value,
     }))
 }
+
+/// Policies that evict what was not changed for long.
+const LRM: &str = "allkeys-lrm|volatile-lrm";
 
 #[inline(never)]
 pub fn decimal(value: i64) -> Vec<u8> {

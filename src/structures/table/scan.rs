@@ -6,6 +6,8 @@ use super::segment::{MAX_SLOTS, Segment};
 
 /// Empty buckets a scan passes per requested entry before it returns to its caller.
 const BUCKETS_PER_ENTRY: usize = 10;
+/// Entries of one bucket that a sample chooses from.
+const SAMPLED_BUCKET: usize = 32;
 /// Random slots tried before a random entry is looked for in order.
 const RANDOM_TRIES: usize = 128;
 
@@ -91,6 +93,65 @@ impl<B: Shape> Table<B> {
             }
         }
         first.or_else(|| self.iter().next())
+    }
+
+    /// Visits about `count` entries that stand together, from a place in hash order on: a cheap sample, if the place is
+    /// random. `volatile_only`: those that expire, wherever the next ones are. Fewer when there are not so many.
+    pub fn sample<'a>(
+        &'a self,
+        place: u64,
+        count: usize,
+        volatile_only: bool,
+        mut visit: impl FnMut(EntryView<'a, B>),
+    ) {
+        let wanted = if volatile_only {
+            self.volatile
+        } else {
+            self.len
+        };
+        let mut left = count.min(wanted);
+        let (mut position, mut has_wrapped) = (place, false);
+        while left > 0 {
+            let Some(id) = self.segment_of(position) else {
+                return;
+            };
+            let segment = &self.segments[id as usize];
+            if segment.len == 0 || (volatile_only && segment.volatile == 0) {
+                position = segment.end();
+            } else {
+                let home = segment.home(position);
+                let mut found: [Option<EntryView<'a, B>>; SAMPLED_BUCKET] = [None; SAMPLED_BUCKET];
+                let mut free = found.iter_mut();
+                segment.visit_home(
+                    home,
+                    |entry| self.hash_of(entry),
+                    |entry| {
+                        let view = self.view(entry);
+                        if (!volatile_only || view.expiry_ms().is_some())
+                            && let Some(slot) = free.next()
+                        {
+                            *slot = Some(view);
+                        }
+                    },
+                );
+                // The first slots of a bucket are as likely as the others.
+                let len = SAMPLED_BUCKET - free.len();
+                let start = place as usize % len.max(1);
+                for at in 0..len.min(left) {
+                    if let Some(view) = found[(start + at) % len] {
+                        left -= 1;
+                        visit(view);
+                    }
+                }
+                position = segment.start_after(home);
+            }
+            // Once around, and to where it began.
+            if position == 0 && std::mem::replace(&mut has_wrapped, true)
+                || has_wrapped && position >= place && place > 0
+            {
+                return;
+            }
+        }
     }
 
     /// All entries, segment by segment in hash order. O(n).

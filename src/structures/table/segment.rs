@@ -111,6 +111,13 @@ impl Segment {
         self.buckets.len() as u32
     }
 
+    /// The lowest hash that belongs to the segment behind this one; 0 after the last one.
+    pub fn end(&self) -> u64 {
+        let size = 1u64.checked_shl(64 - u32::from(self.depth));
+        let start = u64::from(self.prefix) << 32;
+        size.map_or(0, |size| start.wrapping_add(size))
+    }
+
     /// Whether the buckets have memory outside of the slab's pages.
     pub fn is_aside(&self) -> bool {
         self.buckets.is_aside()
