@@ -21,6 +21,7 @@ export default defineConfig({
 			project("packages", "tests/packages"),
 			// One browser at a time, and time for it on a busy machine.
 			project("browser", "tests/browser", { fileParallelism: false, testTimeout: 120_000 }),
+			project("survival", "tests/survival", { fileParallelism: false, testTimeout: 120_000 }),
 			project("www", "tests/www", { fileParallelism: false, testTimeout: 120_000 }),
 			project("packed", "tests/packed", {
 				fileParallelism: false,
