@@ -1,6 +1,6 @@
 // `npm run survive -- [chromium] [node] [workerd] [power] [--trials 20] [--seed N] [--only WORD]`: kills programs while they
 // write and counts what is left of the writes that were acknowledged. Without a name, all but `power`, which needs root
-// and a loop device. pkg/ must be built.
+// and a loop device. pkg/ must be built. `--short` keeps to a few rows, for `npm test`.
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { root } from "./shell.mjs";
 
 /**
  * Each rig is a module that exports `run({ trials, seed, only, log })`, an async generator of rows
- * `{ name, trials, acknowledged, lost, note?, error? }`: one for each way to die. A row is given up with its error.
+ * `{ name, trials, acknowledged, lost, note?, error? }`: one for each way to die. A row is given up with its error. `SHORT` names those of `--short`.
  */
 const RIGS = {
 	chromium: "browser.mjs",
@@ -19,11 +19,18 @@ const RIGS = {
 };
 
 function readArguments(words) {
-	const chosen = { rigs: [], trials: 20, seed: Math.floor(Math.random() * 2 ** 31), only: [] };
+	const chosen = {
+		rigs: [],
+		trials: 20,
+		seed: Math.floor(Math.random() * 2 ** 31),
+		only: [],
+		isShort: false,
+	};
 	for (let i = 0; i < words.length; i++) {
 		const word = words[i];
 		if (word === "--trials") chosen.trials = Number(words[++i]);
 		else if (word === "--seed") chosen.seed = Number(words[++i]);
+		else if (word === "--short") chosen.isShort = true;
 		else if (word === "--only") chosen.only.push(words[++i]);
 		else if (word in RIGS) chosen.rigs.push(word);
 		else throw new Error(`no rig "${word}": there are ${Object.keys(RIGS).join(", ")}`);
@@ -33,15 +40,16 @@ function readArguments(words) {
 	return chosen;
 }
 
-const { rigs, trials, seed, only } = readArguments(process.argv.slice(2));
+const { rigs, trials, seed, only, isShort } = readArguments(process.argv.slice(2));
 const wanted = rigs.length > 0 ? rigs : Object.keys(RIGS).filter((name) => name !== "power");
 console.log(`seed ${seed}`);
 const counts = { passed: 0, failed: 0 };
 for (const rig of wanted) {
 	const path = join(root, "tests", "survival", RIGS[rig]);
 	if (!existsSync(path)) continue;
-	const { run } = await import(pathToFileURL(path).href);
-	for await (const row of run({ trials, seed, only, log: (text) => console.log(`  ${text}`) })) {
+	const { run, SHORT = [] } = await import(pathToFileURL(path).href);
+	const log = (text) => console.log(`  ${text}`);
+	for await (const row of run({ trials, seed, only: isShort ? SHORT : only, log })) {
 		const isGood = !row.error && row.lost === 0;
 		counts[isGood ? "passed" : "failed"]++;
 		const { acknowledged, lost, note, error } = row;

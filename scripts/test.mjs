@@ -122,6 +122,12 @@ const SUITES = [
 	["js: the face and its clients under Node and workerd", () => vitest("js"), () => has("tests/js")],
 	["packages: queues, locks and limiters from npm", () => vitest("packages"), () => has("tests/packages")],
 	["browser: the playground and tabs in Chromium", () => vitest("browser"), () => has("tests/browser")],
+	["survival: troubles of storage in Chromium", () => vitest("survival"), () => has("tests/survival")],
+	[
+		"survival: browsers, servers and workerd that are killed",
+		() => runAndCount("node", ["scripts/survive.mjs", "--short", "--trials", "2"]),
+		() => existsSync(join(root, "scripts/survive.mjs")),
+	],
 	["playground: terminal and page in Chromium", () => vitest("www"), () => has("tests/www")],
 	["packed: the tarball in every kind of host", () => vitest("packed"), () => has("tests/packed")],
 	[

@@ -141,6 +141,14 @@ function told(place, run) {
 const SCHEMES = ["idb"];
 const WAYS = [...Object.keys(DEATHS), "take over"];
 
+/** What a short run does. */
+export const SHORT = [
+	"idb everysec: kill",
+	"idb always: crash",
+	"idb everysec: freeze",
+	"idb always: take over",
+];
+
 /** All rows whose names contain one of `only`; each as soon as it is there. */
 export async function* run({ trials, seed, only, log }) {
 	const place = await openPlace(PAGES);

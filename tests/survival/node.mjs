@@ -66,6 +66,9 @@ async function chain([name, directives, death], { trials, seed, log }) {
 	return row;
 }
 
+/** What a short run does. */
+export const SHORT = ["everysec, many rewrites: kill -9", "appendfsync always: kill -9"];
+
 export async function* run({ trials, seed, only, log }) {
 	for (const row of ROWS) {
 		const [name] = row;

@@ -123,6 +123,9 @@ async function chain({ name, mode, death }, { trials, seed, log }) {
 	return row;
 }
 
+/** What a short run does. */
+export const SHORT = ["Durable Object, everysec: kill -9", "Durable Object, always: trap"];
+
 export async function* run({ trials, seed, only, log }) {
 	for (const mode of ["always", "everysec"]) {
 		for (const death of ["kill -9", "trap"]) {
