@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Judge } from "./judge.mjs";
-import { sleep } from "./place.mjs";
+import { sleep, until } from "./place.mjs";
 import { Server } from "./server.mjs";
 import { between, random } from "./stream.mjs";
 
@@ -48,6 +48,7 @@ async function chain([name, directives, death], { trials, seed, log }) {
 			if (lost > 0) log(`${name}, trial ${trial}: ${lost} of ${acknowledged} acknowledged writes are lost`);
 			if (trial === trials) break;
 			server.write({ seed, from: count, depth: between(rng, 1, 40), pauses: true });
+			await until("the first acknowledgement", () => server.times.length > 0);
 			await sleep(between(rng, ...LIFE_ms));
 			if (death === "stop") await server.stop();
 			else await server.kill();

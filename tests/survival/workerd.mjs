@@ -103,6 +103,9 @@ async function chain({ name, mode, death }, { trials, seed, log }) {
 			if (trial === trials) break;
 			host.acknowledged = 0;
 			host.write({ seed, from: count, depth: between(rng, 1, 30), pauses: true });
+			const isOver = host.ended.then((error) => Promise.reject(error));
+			await Promise.race([until("the first acknowledgement", () => host.acknowledged > 0), isOver]);
+			isOver.catch(() => undefined);
 			await sleep(between(rng, ...LIFE_ms));
 			if (death === "trap") {
 				// Writes under way fail with it; whoever comes next finds what was acknowledged.
