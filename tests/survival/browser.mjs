@@ -138,7 +138,7 @@ function told(place, run) {
 	return place.reports.get(run);
 }
 
-const SCHEMES = ["idb"];
+const SCHEMES = ["idb", "opfs"];
 const WAYS = [...Object.keys(DEATHS), "take over"];
 
 /** What a short run does. */
