@@ -154,7 +154,11 @@ export class Engine {
 					if (this.bytes.length === 0) this.view();
 					return result;
 				}),
-			result: (returned) => this.reply(returned, TEXT_MODE),
+			result: (returned) => {
+				// What came in takes memory, and the answer is in it.
+				if (this.bytes.length === 0) this.view();
+				return this.reply(returned, TEXT_MODE);
+			},
 			shown: (length) => {
 				const from = this.words[this.ctrl + RSP_PTR] as number;
 				return this.bytes.subarray(from, from + length);

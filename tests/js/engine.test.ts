@@ -131,6 +131,16 @@ describe("replies", () => {
 			expect(ask()).toEqual(["a", 5_000_000_000]);
 		}
 	});
+
+	it("survives memory that grows at the end of a load", () => {
+		const { engine, fake, session } = answering({ array: [{ int: 3 }, { int: 2 }, { int: 1 }] });
+		const op = engine.op("ANY");
+		fake.rs_load_end = () => {
+			fake.growNext = true;
+			return fake.rs_f0(session, op);
+		};
+		expect(engine.dataset.beginLoad().end(false)).toEqual({ keys: 3, expired: 2, skipped: 1 });
+	});
 });
 
 describe("requests", () => {
