@@ -174,16 +174,16 @@ export class IndexedDbStorage implements Storage {
 	private async owning(
 		stores: Store[],
 		durability: Durability,
-		work: (transaction: IDBTransaction, meta: Meta, refuse: (error: unknown) => void) => void,
+		work: (transaction: IDBTransaction, meta: Meta | undefined, refuse: (error: unknown) => void) => void,
 	): Promise<void> {
 		if (this.epoch < 0) throw readOnly();
 		await this.transact<void>(["meta", ...stores], durability, (transaction, _, refuse) => {
 			const request = transaction.objectStore("meta").get("meta") as IDBRequest<Meta | undefined>;
 			request.onsuccess = () => {
 				// Site data that was cleared under us belongs to nobody: the next base makes it whole again.
-				const meta = request.result ?? this.meta(null);
-				if (this.isOwner(meta)) work(transaction, meta, refuse);
-				else refuse(fenced());
+				const meta = request.result;
+				if (meta && !this.isOwner(meta)) refuse(fenced());
+				else work(transaction, meta, refuse);
 			};
 		});
 	}
@@ -320,6 +320,8 @@ export class IndexedDbStorage implements Storage {
 
 	private async commitNow(manifest: Manifest, needs: readonly string[]): Promise<void> {
 		await this.owning(["objects"], "strict", (transaction, meta, refuse) => {
+			// Only a base that brings everything along stands by itself.
+			if (!meta && !isWhole(manifest, needs)) return refuse(missing("the manifest"));
 			const objects = transaction.objectStore("objects");
 			for (const name of needs) {
 				const request = objects.getKey(name);
@@ -327,7 +329,7 @@ export class IndexedDbStorage implements Storage {
 					if (request.result === undefined) refuse(missing(name));
 				};
 			}
-			transaction.objectStore("meta").put({ ...meta, manifest }, "meta");
+			transaction.objectStore("meta").put(this.meta(manifest), "meta");
 		});
 	}
 
@@ -407,6 +409,11 @@ export class IndexedDbStorage implements Storage {
 		this.database = this.connection = undefined;
 		database?.close();
 	}
+}
+
+/** Everything that a manifest names is among `needs`. */
+function isWhole({ base, incr }: Manifest, needs: readonly string[]): boolean {
+	return base !== null && incr.length === 0 && needs.length >= base.chunks;
 }
 
 /** The records of a segment from one on. */
