@@ -59,7 +59,8 @@ export async function recover(
 		if (all.length < length) {
 			throw corrupt(`segment ${id} of the append-only file ends at byte ${all.length} of ${length}`);
 		}
-		const good = replay(dataset, id, all.subarray(0, length));
+		const end = length_bytes === undefined ? endOf(all) : length;
+		const good = replay(dataset, id, all.subarray(0, end));
 		if (good < length) {
 			const where = `segment ${id} of the append-only file ends amid a command, at byte ${good} of ${length}`;
 			if (length_bytes !== undefined) throw corrupt(where);
@@ -69,6 +70,16 @@ export async function recover(
 		tail = { id, length_bytes: good };
 	}
 	return { tail, torn_bytes };
+}
+
+/**
+ * Where a file ends but for zeros: after a power cut, its length may be on the disk and its last block not. No command ends
+ * in one.
+ */
+function endOf(bytes: Uint8Array): number {
+	let end = bytes.length;
+	while (end > 0 && bytes[end - 1] === 0) end--;
+	return end;
 }
 
 function replay(dataset: Dataset, id: number, bytes: Uint8Array): number {

@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import type { Purpose } from "../dataset.ts";
 import { ReplyError } from "../errors.ts";
 import { type AofFile, ManifestError } from "../storage/aof-manifest.ts";
-import { piecesOf, syncFolder, systemText } from "../storage/node-files.ts";
+import { piecesOf, syncFolder, systemText, zerosAtEnd } from "../storage/node-files.ts";
 import { AofFolder, FolderError } from "./aof-folder.ts";
 import { Appender, type SyncPolicy } from "./appender.ts";
 import type { ServerEngine } from "./engine.ts";
@@ -190,15 +190,17 @@ export class Persistence implements Gate {
 			);
 			this.tellOf(facts);
 		}
-		const count = { bytes: 0 };
+		// Commands do not end in zeros; the end of a dump may.
+		const length_bytes = folder.lengthOf(one);
+		const end_bytes = length_bytes - (isEnd && !facts.isRdb ? zerosAtEnd(path) : 0);
 		let good_bytes: number;
 		try {
 			const file = {
 				name: Buffer.from(name, "latin1").toString(),
-				total_bytes: folder.lengthOf(one),
+				total_bytes: length_bytes,
 				isLast,
 			};
-			good_bytes = engine.dataset.replay(piecesOf(path, count), file);
+			good_bytes = engine.dataset.replay(piecesOf(path, end_bytes), file);
 		} catch (error) {
 			this.refuseAof(error, name, facts.isRdb && isBase && !isOld);
 		}
@@ -208,7 +210,7 @@ export class Persistence implements Gate {
 			this.tellLoaded();
 			if (isOld) log.write("notice", "Reading the remaining AOF tail...");
 		}
-		if (good_bytes < count.bytes) this.cutOff(name, good_bytes, isEnd);
+		if (good_bytes < length_bytes) this.cutOff(name, good_bytes, isEnd);
 	}
 
 	private refuseAof(error: unknown, name: string, isRdb: boolean): never {

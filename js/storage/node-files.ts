@@ -2,6 +2,7 @@
 
 import {
 	closeSync,
+	fstatSync,
 	fsyncSync,
 	ftruncateSync,
 	openSync,
@@ -15,17 +16,37 @@ import { getSystemErrorMap } from "node:util";
 
 const READ_BYTES = 1 << 20;
 
-/** The pieces of a file, one after another; a piece is valid until the next. Counts what it read. */
-export function* piecesOf(path: string, count?: { bytes: number }): Generator<Uint8Array> {
+/** The pieces of a file, one after another, up to `end_bytes`; a piece is valid until the next. */
+export function* piecesOf(path: string, end_bytes = Number.POSITIVE_INFINITY): Generator<Uint8Array> {
 	const file = openSync(path, "r");
 	try {
 		const buffer = new Uint8Array(READ_BYTES);
-		for (;;) {
-			const length = readSync(file, buffer);
+		for (let at = 0; ; ) {
+			const length = readSync(file, buffer, 0, Math.min(READ_BYTES, end_bytes - at), null);
 			if (length === 0) return;
-			if (count) count.bytes += length;
+			at += length;
 			yield buffer.subarray(0, length);
 		}
+	} finally {
+		closeSync(file);
+	}
+}
+
+/**
+ * How many zeros a file ends in: after a power cut, its length may be on the disk and its last block not. Reads from the end.
+ */
+export function zerosAtEnd(path: string): number {
+	const file = openSync(path, "r");
+	try {
+		const buffer = new Uint8Array(4096);
+		const { size } = fstatSync(file);
+		for (let end = size; end > 0; ) {
+			const from = Math.max(0, end - buffer.length);
+			const length = readSync(file, buffer, 0, end - from, from);
+			for (let i = length - 1; i >= 0; i--) if (buffer[i] !== 0) return size - (from + i + 1);
+			end = from;
+		}
+		return size;
 	} finally {
 		closeSync(file);
 	}

@@ -247,6 +247,8 @@ describe("an append-only file that is not whole", () => {
 
 	it.each([
 		["inside of a command", TORN, []],
+		["in zeros, as a power cut leaves it", "\0".repeat(5000), []],
+		["inside of a command, with zeros behind it", `${TORN}${"\0".repeat(577)}`, []],
 		[
 			"inside of a transaction",
 			`${inFile("MULTI")}${inFile("SET", "b", "1")}`,
