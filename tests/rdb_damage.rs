@@ -7,6 +7,7 @@
 mod file;
 #[path = "rdb/forms.rs"]
 mod forms;
+#[allow(dead_code)]
 #[path = "rdb/listing.rs"]
 mod listing;
 #[allow(dead_code)] // Printing and matching serve the transcripts.

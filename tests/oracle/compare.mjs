@@ -51,13 +51,14 @@ async function table(program) {
 	}
 }
 
-async function streams(program) {
+/** A native test that plays on a server of its own and on the engine. */
+async function differential(program, test, args) {
 	const seed = process.env.REDSTART_SEED ?? `${Date.now() % 2 ** 31}`;
 	const server = await startOracle(program);
 	const address = `127.0.0.1:${server.port}`;
-	const words = ["--address", address, "--seconds", `${SECONDS}`, "--seed", seed];
+	const words = ["--address", address, "--seed", seed, ...args];
 	try {
-		const { code } = await run("cargo", ["test", "--quiet", "--test", "differential", "--", ...words]);
+		const { code } = await run("cargo", ["test", "--quiet", "--test", test, "--", ...words]);
 		if (code !== 0) process.exitCode = 1;
 	} finally {
 		await server.stop();
@@ -68,7 +69,8 @@ try {
 	const program = findOracle();
 	await transcripts(program);
 	await table(program);
-	await streams(program);
+	await differential(program, "differential", ["--seconds", `${SECONDS}`]);
+	await differential(program, "rdb_differential", []);
 } catch (error) {
 	if (!(error instanceof NoOracle)) throw error;
 	console.log(`skipped: ${error.message}`);

@@ -19,9 +19,14 @@ pub struct Client {
 
 impl Client {
     pub fn new() -> Client {
+        Client::at(NOW_MS)
+    }
+
+    /// At another time.
+    pub fn at(now_ms: i64) -> Client {
         let mut engine = Engine::new(Options {
             seed: [23, 29],
-            now_ms: NOW_MS,
+            now_ms,
             ..Options::default()
         });
         let words: [&[u8]; 2] = [b"--enable-debug-command", b"yes"];
