@@ -19,7 +19,6 @@ import type { Gate, GateState } from "./server.ts";
 import { SnapshotFile } from "./snapshot-file.ts";
 
 const NOTHING = new Uint8Array(0);
-const RETRY_PAUSE_MS = 1000;
 
 export interface Surroundings {
 	engine: ServerEngine;
@@ -60,7 +59,6 @@ export class Persistence implements Gate {
 	private queued: Purpose[] = [];
 	/** Replication offset that the files had when this server began. */
 	private firstOffset = 0;
-	private retryTimer: ReturnType<typeof setTimeout> | undefined;
 
 	constructor({ engine, log, config, info, retry }: Surroundings) {
 		this.engine = engine;
@@ -434,10 +432,7 @@ export class Persistence implements Gate {
 			return;
 		}
 		const snapshot = this.begin("rewrite", `temp-rewriteaof-bg-${process.pid}.aof`);
-		if (!snapshot) {
-			this.rewriteFailed();
-			return;
-		}
+		if (!snapshot) return;
 		log.write("notice", `Background append only file rewriting started by pid ${process.pid}`);
 		void this.run({ purpose: "rewrite", snapshot, finish: () => this.keepBase(snapshot) });
 	}
@@ -477,7 +472,6 @@ export class Persistence implements Gate {
 		this.job = undefined;
 		if (failure !== undefined) this.tellFailure(job, failure);
 		this.engine.dataset.endSnapshot(failure === undefined);
-		if (failure !== undefined && job.purpose === "rewrite") this.rewriteFailed();
 		this.goOn();
 	}
 
@@ -501,16 +495,6 @@ export class Persistence implements Gate {
 		}
 	}
 
-	/** A file that is turned on needs its base: it is tried until it is there. */
-	private rewriteFailed(): void {
-		if (!this.isInitial) return;
-		this.log.write("warning", "Failed to enable AOF! Trying it again in one second.");
-		clearTimeout(this.retryTimer);
-		this.retryTimer = setTimeout(() => {
-			if (this.isInitial && !this.job) void this.rewriteAside();
-		}, RETRY_PAUSE_MS).unref();
-	}
-
 	/** Brings a snapshot that is being written to its end at once. */
 	private finishJob(): void {
 		const { job } = this;
@@ -526,13 +510,13 @@ export class Persistence implements Gate {
 		this.end(job, failure);
 	}
 
-	private abandonJob(): void {
+	/** `isTold`: the engine still waits for a rewrite that has not begun. */
+	private abandonJob(isTold: boolean): void {
 		const { job } = this;
 		this.queued = [];
 		if (this.beginning) {
 			this.beginning = undefined;
-			this.engine.dataset.beginSnapshot("rewrite");
-			this.engine.dataset.endSnapshot(false);
+			if (isTold) this.engine.dataset.endSnapshot(false);
 		}
 		if (!job) return;
 		this.job = undefined;
@@ -548,23 +532,23 @@ export class Persistence implements Gate {
 			this.isInitial = true;
 			this.record(file, 0);
 		} catch (error) {
+			const { dataset } = this.engine;
 			this.log.write("warning", messageOf(error));
-			this.log.write("warning", "Failed to enable AOF! Trying it again in one second.");
-			this.engine.dataset.setAof(true);
-			this.engine.dataset.aofFailed(messageOf(error));
-			this.retryTimer = setTimeout(() => this.turnOn(), RETRY_PAUSE_MS).unref();
+			// redis-server answers with an error; here it is too late for that, and nothing is written until it works.
+			dataset.aofFailed(messageOf(error));
+			dataset.beginSnapshot("rewrite");
+			dataset.endSnapshot(false);
 			return;
 		}
-		void this.rewriteAside();
+		this.rewriteNow();
 	}
 
 	/** CONFIG SET appendonly no. */
 	turnOff(): void {
-		clearTimeout(this.retryTimer);
 		this.queued = this.queued.filter((purpose) => purpose !== "rewrite");
 		if (this.beginning || this.job?.purpose === "rewrite") {
 			this.log.write("notice", `Killing running AOF rewrite child: ${process.pid}`);
-			this.abandonJob();
+			this.abandonJob(false);
 		}
 		this.endAof();
 		this.engine.dataset.setAof(false);
@@ -608,7 +592,7 @@ export class Persistence implements Gate {
 			}
 			log.write("warning", "Writing initial AOF. Exit anyway.");
 		}
-		this.abandonJob();
+		this.abandonJob(true);
 		if (this.appender) {
 			log.write("notice", "Calling fsync() on the AOF file.");
 			this.commit();
