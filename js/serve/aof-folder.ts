@@ -4,7 +4,7 @@
  * does not name does not count.
  */
 
-import { existsSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
+import { constants, existsSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
 import { unlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import {
@@ -151,8 +151,11 @@ export class AofFolder {
 		}
 	}
 
-	private openFile(name: string, flags: string): number {
+	/** Opened for appending: what is cut off of a short write must not leave a gap. */
+	private openFile(name: string, isNew: boolean): number {
+		const { O_APPEND, O_CREAT, O_TRUNC, O_WRONLY } = constants;
 		try {
+			const flags = O_WRONLY | O_APPEND | O_CREAT | (isNew ? O_TRUNC : 0);
 			return openSync(this.at(name), flags, 0o644);
 		} catch (error) {
 			throw new FolderError(`Can't open the append-only file ${name}: ${systemText(error)}`);
@@ -163,13 +166,13 @@ export class AofFolder {
 	openLast(offset: number): { file: number; length_bytes: number } {
 		const last = this.files.incr.at(-1);
 		if (last) {
-			const file = this.openFile(last.name, "a");
+			const file = this.openFile(last.name, false);
 			this.log.write("notice", `Opening AOF incr file ${last.name} on server start`);
 			return { file, length_bytes: this.lengthOf(last) };
 		}
 		const next = this.nextIncr(offset);
 		this.log.write("notice", `Creating AOF incr file ${next.name} on server start`);
-		const file = this.openFile(next.name, "w");
+		const file = this.openFile(next.name, true);
 		this.commit({ ...this.files, incr: [next] });
 		return { file, length_bytes: 0 };
 	}
@@ -189,7 +192,7 @@ export class AofFolder {
 		this.makeFolder();
 		const next = this.nextIncr(offset);
 		this.log.write("notice", `Creating AOF incr file ${next.name} on background rewrite`);
-		const file = this.openFile(next.name, "w");
+		const file = this.openFile(next.name, true);
 		const incr = this.files.incr.map((segment, index, all) =>
 			index === all.length - 1 ? { ...segment, end: offset } : segment,
 		);
@@ -202,7 +205,7 @@ export class AofFolder {
 		this.makeFolder();
 		const name = this.initialName;
 		this.log.write("notice", `Creating AOF incr file ${name} on background rewrite`);
-		return this.openFile(name, "w");
+		return this.openFile(name, true);
 	}
 
 	dropInitial(): void {

@@ -78,6 +78,7 @@ impl Engine {
                 reply.error(b"ERR Errors trying to SHUTDOWN. Check logs.");
             });
         }
+        self.resume_all();
     }
 
     fn end_rewrite(&mut self, is_ok: bool) {
