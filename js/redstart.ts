@@ -264,6 +264,8 @@ class Core implements Link {
 		});
 		this.loadOptions = { keepCorrupt: this.options.onCorrupt === "keep", ...options };
 		await persistence.load(this.engine, this.loadOptions);
+		// The commands of a log that was run are no changes of whoever only reads it.
+		if (options.isReader) this.engine.dataset.skipSnapshot();
 		this.persistence = persistence;
 		this.stopWatching = persistence.watchPage();
 	}

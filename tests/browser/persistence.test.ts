@@ -117,16 +117,25 @@ describe("a database in IndexedDB", () => {
 		await expect.poll(canSave).toBe("saved");
 	});
 
-	it("saves by itself within a few seconds", async () => {
+	it("stores every change by itself, and saves by its rules where they are set", async () => {
 		const page = await tab();
-		await page.evaluate(
+		// Nobody waits for it; the tab dies a moment later.
+		await set(page, "k", "v");
+		await page.waitForTimeout(500);
+		const crashed = page.waitForEvent("crash");
+		const session = await context.newCDPSession(page);
+		session.send("Page.crash").catch(() => {});
+		await crashed;
+		expect(await get(await tab(), "k")).toBe("v");
+		const other = await tab("idb://rules", { config: { appendonly: "no", save: "1 1" } });
+		await other.evaluate(
 			() =>
 				new Promise<void>((resolve) => {
 					self.db.on("save", () => resolve());
 					self.db.set("k", "v");
 				}),
 		);
-		expect(await page.evaluate(() => self.db.engine.dirty)).toBe(0);
+		expect(await other.evaluate(() => self.db.engine.dirty)).toBe(0);
 	});
 
 	it("belongs to one tab; another has a copy and is told so", async () => {
