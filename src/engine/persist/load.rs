@@ -13,6 +13,9 @@ use crate::state::functions::Functions;
 use crate::structures::table::Lookup;
 use crate::values::string;
 
+/// A file's word is taken for so many keys altogether: some eight to sixteen megabytes of index.
+const MOST_RESERVED: usize = 1 << 20;
+
 /// Where a load stands.
 pub(super) struct Loader {
     reader: Reader,
@@ -21,6 +24,8 @@ pub(super) struct Loader {
     /// Why a library cannot be loaded.
     problem: Option<Error>,
     db: usize,
+    /// For how many more keys room may be made before they come.
+    room: usize,
     now_ms: i64,
     done: LoadReport,
 }
@@ -35,6 +40,7 @@ impl Engine {
             functions: self.server.functions.fresh(),
             problem: None,
             db: 0,
+            room: MOST_RESERVED,
             now_ms: self.keys.now_ms(),
             done: LoadReport::default(),
         });
@@ -54,6 +60,7 @@ impl Engine {
             functions,
             problem,
             db,
+            room,
             now_ms,
             done,
         } = &mut loader;
@@ -63,7 +70,7 @@ impl Engine {
                 *problem = Some(error);
                 "a function library does not load"
             }),
-            item => receive(item, dbs, db, *now_ms, keys, done),
+            item => receive(item, dbs, db, room, *now_ms, keys, done),
         });
         fed.map_err(|error| match problem {
             Some(problem) => Error::concat(&[refused(error).text(), b": ", problem.text()]),
@@ -131,6 +138,7 @@ fn receive(
     item: Item<'_>,
     dbs: &mut [Db],
     db: &mut usize,
+    room: &mut usize,
     now_ms: i64,
     keys: &Keyspace,
     done: &mut LoadReport,
@@ -177,7 +185,15 @@ fn receive(
             keys.start_usage(&entry.view(), idle_s, frequency);
             done.keys += 1;
         }
-        Item::Aux { .. } | Item::Sizes { .. } | Item::Function { .. } => {}
+        Item::Sizes { keys: count, .. } => {
+            // A damaged file may say anything.
+            let count = usize::try_from(count).unwrap_or(usize::MAX).min(*room);
+            if let Some(table) = dbs.get_mut(*db) {
+                table.reserve(count);
+                *room -= count;
+            }
+        }
+        Item::Aux { .. } | Item::Function { .. } => {}
     }
     Ok(())
 }

@@ -5,12 +5,16 @@ use std::alloc::{Layout, handle_alloc_error};
 use super::super::entry::{EntryRef, Shape};
 use super::super::slab::Slab;
 use super::Table;
+use super::bucket::SLOTS;
 use super::segment::{MAX_BUCKETS, MAX_SLOTS, Segment, buckets_for, larger};
 
 /// The directory does not get deeper: ten billion entries are far below it.
 const MAX_DEPTH: u8 = 24;
 /// Two halves that hold at most so many entries together become one segment, which is half full then.
 const MERGE_LIMIT: u32 = 384;
+/// How many entries a segment is expected to get at most when a table is made for a known number: those that get more by
+/// chance have room as well.
+const RESERVED_MOST: usize = 540;
 /// A merge is considered whenever a segment's length passes a multiple of this.
 const MERGE_STEP: u32 = 16;
 impl<B: Shape> Table<B> {
@@ -49,6 +53,29 @@ impl<B: Shape> Table<B> {
         self.depth = 0;
         self.deepest = 1;
         self.reset_segment(0, 1);
+    }
+
+    /// Prepares an empty table for so many entries, so that it does not grow step by step, looking at every entry each
+    /// time. O(length).
+    pub fn reserve(&mut self, len: usize) {
+        if !self.segments.is_empty() || len <= SLOTS {
+            return;
+        }
+        let mut depth = 0;
+        while depth < MAX_DEPTH && len >> depth > RESERVED_MOST {
+            depth += 1;
+        }
+        let count = 1u32 << depth;
+        let prefix = |id: u32| id.checked_shl(32 - u32::from(depth)).unwrap_or(0);
+        self.slab = Slab::paged();
+        self.segments = (0..count)
+            .map(|id| Segment::new(prefix(id), depth))
+            .collect();
+        self.directory = (0..count).collect();
+        (self.depth, self.deepest) = (depth, count);
+        for id in 0..count {
+            self.reset_segment(id, buckets_for((len >> depth) as u32));
+        }
     }
 
     /// Empties a segment, whose entries the caller holds, and gives it another number of buckets.

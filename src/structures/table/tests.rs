@@ -680,3 +680,31 @@ fn keys_with_a_common_hash_prefix_are_no_special_case() {
     let mut random = Random(1);
     assert!(table.random(|| random.word()).is_some());
 }
+
+#[test]
+fn a_table_made_for_a_number_is_like_one_that_grew() {
+    for len in [0, 1, 12, 13, 100, 500, 541, 2000, 30_000 / SCALE as usize] {
+        for real in [0, len / 2, len, len * 2 + 20] {
+            let mut table: Table<()> = table();
+            table.reserve(len);
+            table.check().unwrap();
+            for number in 0..real {
+                table.insert(&key(number as _), 1, Content::Int(0), None);
+            }
+            table.check().unwrap();
+            let mut seen = 0;
+            let mut cursor = 0;
+            loop {
+                cursor = table.scan(cursor, 100, |_| seen += 1);
+                if cursor == 0 {
+                    break;
+                }
+            }
+            assert_eq!(seen, real);
+            for number in 0..real {
+                assert!(table.remove(&key(number as _)).is_some());
+            }
+            table.check().unwrap();
+        }
+    }
+}
