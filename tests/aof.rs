@@ -1,6 +1,15 @@
 //! The append-only file as the engine writes and runs it. What is expected of running one was asked of redis-server
 //! 8.2.3: files like these, and what it had in memory, or in its log, afterwards.
 
+#[allow(dead_code)] // Only the splitting of lines serves here.
+#[path = "spec/file.rs"]
+mod file;
+#[allow(dead_code)]
+#[path = "spec/value.rs"]
+mod value;
+
+use std::path::Path;
+
 use redstart::engine::{Engine, Kind, LogRecord, Options, SessionId};
 
 const NOW_MS: i64 = 1_700_000_000_000;
@@ -74,7 +83,7 @@ fn command(words: &[&[u8]]) -> Vec<u8> {
 }
 
 /// Commands, a line each, their words between blanks; what begins with `|` stands in the file as it is.
-fn file(lines: &[&str]) -> Vec<u8> {
+fn file_of(lines: &[&str]) -> Vec<u8> {
     let mut out = Vec::new();
     for line in lines {
         match line.strip_prefix('|') {
@@ -105,7 +114,7 @@ fn replayed(file: &[u8]) -> (Result<u64, String>, Client) {
 
 #[test]
 fn commands_run() {
-    let whole = file(&[
+    let whole = file_of(&[
         "SELECT 3",
         "SET k v",
         "|#TS:1700000000\r\n",
@@ -127,7 +136,7 @@ fn commands_run() {
 
 #[test]
 fn the_end_may_be_missing() {
-    let start = file(&["SET a 1"]);
+    let start = file_of(&["SET a 1"]);
     let length = start.len() as u64;
     for rest in [
         &b"*"[..],
@@ -170,18 +179,18 @@ fn what_is_no_log_is_refused() {
             "ERR Wrong number of arguments of command 'GET' reading the append only file a.aof",
         ),
     ] {
-        let (result, mut client) = replayed(&file(&["SET a 1", rest]));
+        let (result, mut client) = replayed(&file_of(&["SET a 1", rest]));
         assert_eq!(result, Err(error.to_string()), "{rest}");
         // Clients are let in; what came before is there.
         assert_eq!(client.call("DBSIZE"), ":1\r\n");
     }
-    let (result, _) = replayed(&file(&["MULTI", "SET a 1", "FOO", "EXEC"]));
+    let (result, _) = replayed(&file_of(&["MULTI", "SET a 1", "FOO", "EXEC"]));
     assert_eq!(result, Err(UNKNOWN.to_string()));
 }
 
 #[test]
 fn nothing_expires_before_the_end() {
-    let whole = file(&[
+    let whole = file_of(&[
         "SET a 1 PXAT 1000",
         "INCR a",
         "SET b 1",
@@ -208,7 +217,7 @@ fn nothing_expires_before_the_end() {
     client.engine.tick();
     assert!(client.call("GET a").starts_with("-LOADING"));
     assert_eq!(client.info("loading_loaded_bytes"), whole.len().to_string());
-    client.replay(&file(&["PERSIST a"]), 10).expect("a file");
+    client.replay(&file_of(&["PERSIST a"]), 10).expect("a file");
     assert_eq!(client.call("DBSIZE"), ":4\r\n");
     assert_eq!(client.call("GET a"), "$1\r\n2\r\n");
     assert_eq!(client.call("GET b"), "$-1\r\n");
@@ -223,7 +232,7 @@ fn nothing_expires_before_the_end() {
 
 #[test]
 fn nobody_waits_and_nothing_is_counted() {
-    let whole = file(&[
+    let whole = file_of(&[
         "BLPOP l 0",
         "WAIT 1 0",
         "RPUSH l x",
@@ -234,7 +243,7 @@ fn nobody_waits_and_nothing_is_counted() {
     ]);
     let mut client = Client::new();
     client.engine.start_aof();
-    let file_without_arity = file(&["BLPOP l 0", "WAIT 1 0", "RPUSH l x", "QUIT", "SET a 1"]);
+    let file_without_arity = file_of(&["BLPOP l 0", "WAIT 1 0", "RPUSH l x", "QUIT", "SET a 1"]);
     assert!(client.replay(&whole, 100).is_err());
     client.call("FLUSHALL");
     client.take();
@@ -275,7 +284,7 @@ fn a_base_may_be_rdb() {
     }
     client.engine.end_snapshot(true);
     client.engine.set_now(NOW_MS + 100);
-    let rest = file(&["SELECT 2", "SREM s x", "SELECT 0", "PERSIST gone", "DEL a"]);
+    let rest = file_of(&["SELECT 2", "SREM s x", "SELECT 0", "PERSIST gone", "DEL a"]);
     let whole = [rdb.as_slice(), &rest].concat();
     for piece in [1, 5, 100, usize::MAX] {
         let mut other = Client::new();
@@ -311,7 +320,7 @@ fn bytes_stand_as_redis_writes_them() {
     for line in ["MULTI", "SET f 1", "SET g 1", "EXEC", "SET h 1"] {
         client.call(line);
     }
-    let expected = file(&[
+    let expected = file_of(&[
         "|#TS:1700000001\r\n",
         "SELECT 0",
         "SET a 1",
@@ -342,7 +351,7 @@ fn bytes_stand_as_redis_writes_them() {
         .engine
         .begin_snapshot(redstart::engine::Purpose::Rewrite);
     client.call("SET i 1");
-    assert_eq!(client.take(), file(&["SELECT 4", "SET i 1"]));
+    assert_eq!(client.take(), file_of(&["SELECT 4", "SET i 1"]));
 }
 
 #[test]
@@ -573,4 +582,96 @@ fn a_host_without_a_file_says_so() {
         "-ERR Can't execute an AOF background rewriting. Please check the server logs for more information.\r\n"
     );
     assert_eq!(client.info("aof_enabled"), "0");
+}
+
+#[test]
+fn a_base_that_is_loaded_counts_and_keeps_what_its_segments_prolong() {
+    let mut client = Client::new();
+    client.call("SET gone 1 PX 50");
+    client
+        .engine
+        .begin_snapshot(redstart::engine::Purpose::Rewrite);
+    let mut base = Vec::new();
+    while client.engine.next_chunk(usize::MAX, &mut base) {}
+    client.engine.end_snapshot(true);
+    let segment = file_of(&["SELECT 0", "PERSIST gone"]);
+    let mut other = Client::new();
+    other.engine.set_storage(redstart::state::Storage::Aof);
+    other.engine.set_now(NOW_MS + 100);
+    // As a host does that reads its files from a storage of objects: nothing expires until the last call.
+    for _ in 0..2 {
+        other.engine.begin_replay(b"", 0);
+        assert_eq!(other.engine.end_replay(false).ok(), Some(0));
+        other
+            .engine
+            .begin_load(redstart::formats::snapshot::Modules::Refuse);
+        other.engine.load_chunk(&base).expect("a snapshot");
+        other.engine.end_load().expect("a snapshot");
+        other.engine.begin_replay(b"", 0);
+        other.engine.replay_chunk(&segment).expect("commands");
+        assert_eq!(
+            other.engine.end_replay(false).ok(),
+            Some(segment.len() as u64)
+        );
+        assert_eq!(other.replay(b"", 1), Ok(0));
+    }
+    assert_eq!(other.call("GET gone"), "$1\r\n1\r\n");
+    other.engine.start_aof();
+    other.call("CONFIG SET save ");
+    let total = base.len() + segment.len();
+    let aof = &other.engine.server().aof;
+    assert_eq!(
+        (aof.size_bytes(), aof.base_bytes),
+        (total as u64, base.len() as u64)
+    );
+}
+
+fn recorded(name: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/aof");
+    std::fs::read(folder.join(name)).expect("a recorded file")
+}
+
+/// What redis-server wrote runs to the data it had, and what we write for the same commands are the same bytes.
+#[cfg(feature = "scripting")]
+#[test]
+fn a_whole_file_is_what_redis_writes() {
+    let commands = String::from_utf8(recorded("commands.txt")).expect("a text");
+    let expected = recorded("redis.aof");
+    let digest = String::from_utf8(recorded("digest.txt")).expect("a text");
+    let digest = format!("+{}\r\n", digest.trim());
+    let mut client = client_with_file();
+    let second = client.engine.connect(Kind::Wire);
+    let mut written = Vec::new();
+    for line in commands.lines() {
+        let Some((number, words)) = line.split_once("> ").filter(|_| !line.starts_with('#')) else {
+            continue;
+        };
+        let words = file::split_arguments(words).unwrap_or_else(|why| panic!("{line}: {why}"));
+        let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+        let id = if number == "2" { second } else { client.id };
+        client.engine.feed(id, &command(&words));
+        let bytes = client.take();
+        written.extend_from_slice(&bytes);
+        assert!(
+            expected.starts_with(&written),
+            "{line}: {}",
+            bytes.escape_ascii()
+        );
+    }
+    assert_eq!(written.len(), expected.len());
+    client.engine.drain(client.id);
+    assert_eq!(client.digest(), digest);
+    let (result, mut other) = replayed(&expected);
+    assert_eq!(result, Ok(expected.len() as u64));
+    assert_eq!(other.digest(), digest);
+    // Cut anywhere it loads as far as whole commands and transactions go.
+    let mut good = 0;
+    for length in (0..expected.len()).step_by(61) {
+        let mut other = Client::new();
+        let found = other
+            .replay(&expected[..length], usize::MAX)
+            .unwrap_or_else(|why| panic!("{length} bytes: {why}"));
+        assert!(found >= good && found <= length as u64);
+        good = found;
+    }
 }

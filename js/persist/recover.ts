@@ -9,7 +9,7 @@
 import { type Load, piecesOf } from "../dataset.ts";
 import { RedstartError, ReplyError } from "../errors.ts";
 import { crc32c } from "../storage/crc32c.ts";
-import { type Base, type Manifest, missing, type Storage } from "../storage/storage.ts";
+import { type Base, type Manifest, missing, type Segment, type Storage } from "../storage/storage.ts";
 import type { Persisted } from "./host.ts";
 import { checkVersion, chunkNames } from "./ledger.ts";
 import type { Tail } from "./log.ts";
@@ -48,10 +48,20 @@ export async function recover(
 	checkVersion(manifest);
 	let tail: Tail | undefined;
 	let torn_bytes = 0;
-	if (manifest?.base) await loadBase(storage, manifest.base, dataset);
 	const segments = manifest?.incr ?? [];
-	for (const [i, { id, length_bytes }] of segments.entries()) {
-		const isLast = i === segments.length - 1;
+	// A segment may prolong lives that are over by now: until the last one is in, nothing expires.
+	if (segments.length > 0) dataset.replay([], { isLast: false });
+	try {
+		if (manifest?.base) await loadBase(storage, manifest.base, dataset);
+		for (const segment of segments) await runSegment(segment);
+	} finally {
+		if (segments.length > 0) dataset.replay([]);
+	}
+	return { tail, torn_bytes };
+
+	async function runSegment(segment: Segment): Promise<void> {
+		const { id, length_bytes } = segment;
+		const isLast = segment === segments.at(-1);
 		if (length_bytes === undefined && !isLast)
 			throw corrupt(`segment ${id} of the append-only file has no end`);
 		const all = (await storage.read(id)) ?? new Uint8Array(0);
@@ -69,7 +79,6 @@ export async function recover(
 		}
 		tail = { id, length_bytes: good };
 	}
-	return { tail, torn_bytes };
 }
 
 /**
@@ -84,7 +93,7 @@ function endOf(bytes: Uint8Array): number {
 
 function replay(dataset: Dataset, id: number, bytes: Uint8Array): number {
 	try {
-		return dataset.replay([bytes]);
+		return dataset.replay([bytes], { name: `segment ${id}`, isLast: false });
 	} catch (error) {
 		if (!(error instanceof ReplyError)) throw error;
 		throw corrupt(`segment ${id} of the append-only file cannot be read: ${error.message}`, error);

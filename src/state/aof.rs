@@ -62,6 +62,12 @@ impl Aof {
         self.older_bytes + self.taken_bytes.saturating_sub(self.mark_bytes)
     }
 
+    /// Files are loaded anew.
+    pub fn forget_files(&mut self) {
+        self.older_bytes = 0;
+        self.mark_bytes = self.taken_bytes;
+    }
+
     /// Counts a file that was loaded: the first one is the base.
     pub fn count_loaded(&mut self, bytes: u64) {
         if self.older_bytes == 0 {

@@ -8,8 +8,8 @@ use crate::formats::objects::Loaded;
 use crate::formats::snapshot::{Item, LoadError, Modules, Reader, Usage};
 use crate::keyspace::{Db, Keyspace};
 use crate::resp::Error;
-use crate::state::LoadReport;
 use crate::state::functions::Functions;
+use crate::state::{Hindrance, LoadReport};
 use crate::structures::table::Lookup;
 use crate::values::string;
 
@@ -34,6 +34,7 @@ impl Engine {
     /// Starts loading a snapshot.
     pub fn begin_load(&mut self, modules: Modules) {
         self.keys.begin(0, self.now_ms, false);
+        self.transfer.loaded_bytes = 0;
         self.transfer.loader = Some(Loader {
             reader: Reader::new(self.keys.limits.clone(), modules),
             dbs: self.keys.fresh(),
@@ -54,6 +55,7 @@ impl Engine {
         let Some(mut loader) = self.transfer.loader.take() else {
             return Err(no_load());
         };
+        self.transfer.loaded_bytes += bytes.len() as u64;
         let Loader {
             reader,
             dbs,
@@ -98,6 +100,8 @@ impl Engine {
         let Some(rest) = loader.and_then(|loader| loader.reader.take_rest()) else {
             return Ok(None);
         };
+        // It counts as part of its file.
+        self.transfer.loaded_bytes = 0;
         self.end_load()?;
         Ok(Some(rest))
     }
@@ -114,6 +118,10 @@ impl Engine {
         self.keys.replace(loader.dbs);
         self.server.functions = loader.functions;
         self.server.last_load = loader.done;
+        if self.server.hindrance == Hindrance::Loading {
+            // The base of an append-only file.
+            self.server.aof.count_loaded(self.transfer.loaded_bytes);
+        }
         Ok(())
     }
 

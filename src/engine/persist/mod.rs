@@ -23,6 +23,8 @@ pub(super) struct Transfer {
     /// How long it is so far, and where the append-only file was when it began.
     handed_bytes: u64,
     cut_bytes: u64,
+    /// Bytes of the snapshot that is being loaded.
+    loaded_bytes: u64,
     /// Not again before this, after a save that failed.
     retry_after_ms: i64,
 }

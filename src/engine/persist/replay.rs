@@ -42,6 +42,9 @@ impl Engine {
     /// Starts running an append-only file on the data set; `name` is what messages call it. Several files may follow
     /// each other: nothing expires until the last one is over.
     pub fn begin_replay(&mut self, name: &[u8], total_bytes: u64) {
+        if let Some(unfinished) = self.transfer.replay.take() {
+            self.disconnect(unfinished.session);
+        }
         let session = self.connect(Kind::Native2);
         self.server.stats.connections -= 1;
         if let Some(session) = self.sessions.get_mut(session) {
@@ -53,6 +56,7 @@ impl Engine {
             self.server.loading.started_s = self.now_ms / 1000;
             self.server.loading.done_bytes = 0;
             self.server.loading.total_bytes = 0;
+            self.server.aof.forget_files();
         }
         self.server.loading.total_bytes += total_bytes;
         self.keys.set_frozen(true);
