@@ -4,7 +4,7 @@ import { ASYNC_DISPOSE, Client, DISPOSE, type Link } from "./client.ts";
 import { Connection, OpTable } from "./connection.ts";
 import { type Arg, Engine, type HostRequest, type ScriptLimits } from "./engine.ts";
 import { RedstartError, ReplyError } from "./errors.ts";
-import { type LoadOptions, Persistence, type SaveReport } from "./persist/persist.ts";
+import { beginsWithLoad, type LoadOptions, Persistence, type SaveReport } from "./persist/persist.ts";
 import { findPlace, hasLocks, type Place, takeLock } from "./place.ts";
 import {
 	type ExportOptions,
@@ -286,7 +286,8 @@ class Core implements Link {
 	}
 
 	private reconfigure(name: string, value: Uint8Array): void {
-		this.persistence?.reconfigure(name, toText(value)).catch(() => undefined);
+		if (this.persistence) void this.persistence.reconfigure(name, toText(value)).catch(() => undefined);
+		else if (name === "appendonly" && this.place) beginsWithLoad(this.engine.dataset, toText(value));
 	}
 
 	/** The dataset is another one now, from a file. */

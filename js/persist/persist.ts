@@ -49,6 +49,14 @@ const ATTEMPTS = 5;
 /** A dataset that takes long to save is saved less often: at most this part of the time goes into it. */
 const BUSY_SHARE = 0.1;
 
+/**
+ * `appendonly yes` before the dataset is loaded: it is turned on with what is loaded, which needs no base. The engine waits
+ * for one.
+ */
+export function beginsWithLoad(dataset: { endSnapshot(isStored: boolean): void }, value: string): void {
+	if (value === "yes") dataset.endSnapshot(true);
+}
+
 export class Persistence {
 	private readonly storage: Storage;
 	private readonly events: PersistenceEvents;
@@ -361,6 +369,7 @@ export class Persistence {
 	/** A directive has changed. */
 	async reconfigure(name: string, value: string): Promise<void> {
 		const { log } = this;
+		if (this.isLoading && this.engine && name === "appendonly") beginsWithLoad(this.engine.dataset, value);
 		if (!log || this.isLoading || this.isReader || !this.storage.hasAof) return;
 		if (name === "appendfsync") log.fsync = value as Fsync;
 		if (name !== "appendonly" || (value === "yes") === log.isOn) return;
