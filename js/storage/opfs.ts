@@ -64,6 +64,8 @@ const SPARE_FILES = 4;
 /** How long to wait for a former owner to let go of its files. */
 const PATIENCE_ms = 5000;
 const PAUSE_ms = 10;
+/** How often to look whether the files are still there: they can be written to after site data was cleared. */
+const LOOK_PAUSE_ms = 1000;
 
 export class OpfsStorage implements Storage {
 	readonly chunkLimit_bytes = 1 << 20;
@@ -84,6 +86,9 @@ export class OpfsStorage implements Storage {
 	private epoch = -1;
 	private isFenced = false;
 	private isReader = false;
+	/** Site data was cleared: a log without its base is worth nothing, so there is none until the next commit. */
+	private isCleared = false;
+	private lookedAt_ms = 0;
 	private lastFormer = -1;
 	private release: (() => void) | undefined;
 
@@ -108,15 +113,14 @@ export class OpfsStorage implements Storage {
 		this.isFenced = false;
 		this.isReader = isReader;
 		return translated(async () => {
-			const root = await navigator.storage.getDirectory();
-			const all = await root.getDirectoryHandle(FOLDER, { create: true });
-			this.folder = await all.getDirectoryHandle(folderName(this.name), { create: true });
+			const folder = await this.enter();
 			if (isReader) {
 				const state = newest(await Promise.all(SLOTS.map((slot) => this.fileOf(slot))));
 				return { epoch: state?.epoch ?? 0, manifest: state?.manifest ?? null };
 			}
 			try {
-				await this.own(this.folder);
+				await this.takeLock();
+				await this.own(folder);
 			} catch (error) {
 				this.leave();
 				throw error;
@@ -125,9 +129,15 @@ export class OpfsStorage implements Storage {
 		});
 	}
 
+	private async enter(): Promise<FileSystemDirectoryHandle> {
+		const root = await navigator.storage.getDirectory();
+		const all = await root.getDirectoryHandle(FOLDER, { create: true });
+		this.folder = await all.getDirectoryHandle(folderName(this.name), { create: true });
+		return this.folder;
+	}
+
 	/** Opens every file; the epoch is the next one. */
 	private async own(folder: FileSystemDirectoryHandle): Promise<void> {
-		await this.takeLock();
 		for (const slot of SLOTS) this.slots.push(await openFile(folder, slot));
 		const state = newest(this.slots.map((handle) => wholeOf(handle)));
 		this.generation = state?.generation ?? 0;
@@ -153,6 +163,22 @@ export class OpfsStorage implements Storage {
 		this.writeState();
 		let free = [...this.pool.values()].filter(({ use }) => use === "free").length;
 		for (; free < SPARE_FILES; free++) await this.create();
+		this.lookedAt_ms = Date.now();
+		this.isCleared = false;
+	}
+
+	/** Throws {@link missing} once, with new files open, when those there were are gone. */
+	private async look(): Promise<void> {
+		try {
+			await this.folder?.getFileHandle(SLOTS[0]);
+			this.lookedAt_ms = Date.now();
+		} catch (error) {
+			if ((error as Error).name !== "NotFoundError") throw error;
+			this.closeFiles();
+			await this.own(await this.enter());
+			this.isCleared = true;
+			throw missing("the manifest");
+		}
 	}
 
 	private add(name: string, handle: SyncHandle, isYoung: boolean): PoolFile {
@@ -218,7 +244,7 @@ export class OpfsStorage implements Storage {
 		});
 	}
 
-	private leave(): void {
+	private closeFiles(): void {
 		for (const handle of [...this.slots, ...[...this.pool.values()].map((file) => file.handle)]) {
 			handle.close();
 		}
@@ -228,6 +254,10 @@ export class OpfsStorage implements Storage {
 		this.objects.clear();
 		this.stored.clear();
 		this.open = undefined;
+	}
+
+	private leave(): void {
+		this.closeFiles();
 		this.epoch = -1;
 		this.release?.();
 		this.release = undefined;
@@ -255,6 +285,8 @@ export class OpfsStorage implements Storage {
 	private write(appends: readonly Append[], isDurable: boolean): Promise<void> {
 		return translated(async () => {
 			if (this.epoch < 0) throw this.refusal();
+			if (Date.now() - this.lookedAt_ms > LOOK_PAUSE_ms) await this.look();
+			if (this.isCleared) throw missing("the manifest");
 			const before = new Map<PoolFile, readonly [end: number, seq: number]>();
 			try {
 				for (const { segment, bytes } of recordsOf(appends, Number.POSITIVE_INFINITY)) {
@@ -299,12 +331,14 @@ export class OpfsStorage implements Storage {
 	}
 
 	commit(manifest: Manifest, needs: readonly string[]): Promise<void> {
-		return this.owning(() => {
+		return this.owning(async () => {
+			await this.look();
 			for (const name of needs) if (!this.objects.has(name)) throw missing(name);
 			this.flush();
 			this.writeState(manifest);
 			this.manifest = manifest;
 			this.open = undefined;
+			this.isCleared = false;
 			this.freeUnused();
 			// Whoever came to own this has seen it by now, and stored what counts.
 			for (const file of this.pool.values()) if (file.use === "unknown") this.free(file);

@@ -133,6 +133,22 @@ describe("a database in the origin's private file system", () => {
 		expect(await run("c", `return db.get("who")`)).toBe("b");
 	});
 
+	it("becomes whole again after the site's data was cleared", async () => {
+		await start("a");
+		await run("a", `self.db = await open("opfs://app"); await db.async.set("k", "v"); await db.save();`);
+		const session = await context.newCDPSession(page);
+		await session.send("Storage.clearDataForOrigin", { origin: server.url, storageTypes: "file_systems" });
+		await page.waitForTimeout(1100);
+		// It may be refused for as long as there is no new base.
+		await expect
+			.poll(() => run("a", `return db.async.set("later", "1").catch((error) => error.message)`))
+			.toBe("OK");
+		await run("a", `await db.async.set("last", "2");`);
+		await start("a");
+		await run("a", `self.db = await open("opfs://app");`);
+		expect(await run("a", `return db.mget(["k", "later", "last"])`)).toEqual(["v", "1", "2"]);
+	});
+
 	it("wants a worker, and a page is told so", async () => {
 		const told = await page.evaluate(() => {
 			const { Redstart } = globalThis as unknown as typeof import("../../js/redstart.ts");
