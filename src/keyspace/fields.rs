@@ -79,10 +79,6 @@ impl FieldDeadlines {
         }
         self.dbs.swap(one, other);
     }
-
-    pub(super) fn clear(&mut self) {
-        self.dbs.clear();
-    }
 }
 
 /// What removes due fields from a hash at a time, and tells which.
@@ -112,17 +108,6 @@ impl Keyspace {
     pub(super) fn field_deadline_ms(&self, db: usize, key: &[u8]) -> Option<i64> {
         let view = self.dbs.get(db)?.find(key)?;
         Entry::new(view).field_deadline_ms()
-    }
-
-    /// Finds the deadlines of all databases anew.
-    pub(super) fn index_fields(&mut self) {
-        self.fields.clear();
-        for (db, table) in self.dbs.iter().enumerate() {
-            for view in table.iter() {
-                let deadline_ms = Entry::new(view).field_deadline_ms();
-                self.fields.moved(db, view.key(), None, deadline_ms);
-            }
-        }
     }
 
     /// Deletes `field` of the hash at `key`, which a command found due: that is logged and told to those who watch the

@@ -92,6 +92,21 @@ impl std::fmt::Debug for Keyspace {
     }
 }
 
+/// Databases on their way in: what the keyspace knows of all entries is gathered as they come.
+pub struct Fresh {
+    pub dbs: Vec<Db>,
+    object_bytes: usize,
+    fields: FieldDeadlines,
+}
+
+impl Fresh {
+    /// An entry was put into database `db`: its object takes so many bytes, and its first field dies then.
+    pub fn gained(&mut self, db: usize, key: &[u8], object_bytes: usize, deadline_ms: Option<i64>) {
+        self.object_bytes += object_bytes;
+        self.fields.moved(db, key, None, deadline_ms);
+    }
+}
+
 impl Keyspace {
     /// `count` empty databases.
     pub fn new(count: usize, seed: HashSeed, now_ms: i64) -> Keyspace {
@@ -227,32 +242,43 @@ impl Keyspace {
     }
 
     /// Databases as many, with the same seed, empty: for a load that may fail.
-    pub fn fresh(&self) -> Vec<Db> {
-        self.dbs
-            .iter()
-            .map(|_| Table::new(self.seed.clone()))
-            .collect()
+    pub fn fresh(&self) -> Fresh {
+        let table = |_: &Db| Table::new(self.seed.clone());
+        Fresh {
+            dbs: self.dbs.iter().map(table).collect(),
+            object_bytes: 0,
+            fields: FieldDeadlines::default(),
+        }
     }
 
     /// Copies of all databases. O(n).
     #[cfg(feature = "debugger")]
-    pub fn copies(&self) -> Vec<Db> {
-        self.dbs.clone()
+    pub fn copies(&self) -> Fresh {
+        let mut fresh = self.fresh();
+        fresh.dbs = self.dbs.clone();
+        for (db, table) in self.dbs.iter().enumerate() {
+            fresh.object_bytes += write::object_bytes_of(table);
+            for view in table.iter() {
+                let deadline_ms = Entry::new(view).field_deadline_ms();
+                fresh.fields.moved(db, view.key(), None, deadline_ms);
+            }
+        }
+        fresh
     }
 
     /// Puts loaded databases in the place of the present ones. Every watched key counts as touched, every cached one as
     /// outdated.
-    pub fn replace(&mut self, dbs: Vec<Db>) {
+    pub fn replace(&mut self, fresh: Fresh) {
         self.signals.stale.clear();
-        let old = std::mem::replace(&mut self.dbs, dbs);
+        let old = std::mem::replace(&mut self.dbs, fresh.dbs);
         if let Some(cut) = &mut self.cut {
             for (db, table) in old.into_iter().enumerate() {
                 let object_bytes = write::object_bytes_of(&table);
                 cut.set_aside(db, table, object_bytes);
             }
         }
-        self.object_bytes = self.dbs.iter().map(write::object_bytes_of).sum();
-        self.index_fields();
+        self.object_bytes = fresh.object_bytes;
+        self.fields = fresh.fields;
         self.signals.touch_all();
         self.signals.flushed();
         self.dirty_saved = self.dirty;

@@ -6,12 +6,12 @@
 use super::super::Engine;
 use crate::formats::objects::Loaded;
 use crate::formats::snapshot::{Item, LoadError, Modules, Reader, Usage};
-use crate::keyspace::{Db, Keyspace};
+use crate::keyspace::{Fresh, Keyspace};
 use crate::resp::Error;
 use crate::state::functions::Functions;
 use crate::state::{Hindrance, LoadReport};
 use crate::structures::table::Lookup;
-use crate::values::string;
+use crate::values::{Entry, string};
 
 /// A file's word is taken for so many keys altogether: some eight to sixteen megabytes of index.
 const MOST_RESERVED: usize = 1 << 20;
@@ -19,7 +19,7 @@ const MOST_RESERVED: usize = 1 << 20;
 /// Where a load stands.
 pub(super) struct Loader {
     reader: Reader,
-    dbs: Vec<Db>,
+    fresh: Fresh,
     functions: Functions,
     /// Why a library cannot be loaded.
     problem: Option<Error>,
@@ -37,7 +37,7 @@ impl Engine {
         self.transfer.loaded_bytes = 0;
         self.transfer.loader = Some(Loader {
             reader: Reader::new(self.keys.limits.clone(), modules),
-            dbs: self.keys.fresh(),
+            fresh: self.keys.fresh(),
             functions: self.server.functions.fresh(),
             problem: None,
             db: 0,
@@ -58,7 +58,7 @@ impl Engine {
         self.transfer.loaded_bytes += bytes.len() as u64;
         let Loader {
             reader,
-            dbs,
+            fresh,
             functions,
             problem,
             db,
@@ -72,7 +72,7 @@ impl Engine {
                 *problem = Some(error);
                 "a function library does not load"
             }),
-            item => receive(item, dbs, db, room, *now_ms, keys, done),
+            item => receive(item, fresh, db, room, *now_ms, keys, done),
         });
         fed.map_err(|error| match problem {
             Some(problem) => Error::concat(&[refused(error).text(), b": ", problem.text()]),
@@ -115,7 +115,7 @@ impl Engine {
         let mut loader = self.transfer.loader.take().ok_or_else(no_load)?;
         loader.done.skipped = loader.reader.skipped();
         loader.reader.finish().map_err(refused)?;
-        self.keys.replace(loader.dbs);
+        self.keys.replace(loader.fresh);
         self.server.functions = loader.functions;
         self.server.last_load = loader.done;
         if self.server.hindrance == Hindrance::Loading {
@@ -144,7 +144,7 @@ impl Engine {
 /// Stores one item of a snapshot.
 fn receive(
     item: Item<'_>,
-    dbs: &mut [Db],
+    fresh: &mut Fresh,
     db: &mut usize,
     room: &mut usize,
     now_ms: i64,
@@ -155,7 +155,7 @@ fn receive(
         Item::Database { index } => {
             *db = usize::try_from(index)
                 .ok()
-                .filter(|index| *index < dbs.len())
+                .filter(|index| *index < fresh.dbs.len())
                 .ok_or("more databases than `databases` allows")?;
         }
         Item::Entry {
@@ -170,7 +170,7 @@ fn receive(
                 done.expired += 1;
                 return Ok(());
             }
-            let table = dbs.get_mut(*db).ok_or("no such database")?;
+            let table = fresh.dbs.get_mut(*db).ok_or("no such database")?;
             let expiry_ms = attributes.expire_ms;
             let mut bytes = Vec::new();
             let text;
@@ -191,12 +191,16 @@ fn receive(
                 None => (None, None),
             };
             keys.start_usage(&entry.view(), idle_s, frequency);
+            let stored = Entry::new(entry.view());
+            let object_bytes = stored.memory_bytes() - stored.view().memory_bytes();
+            let deadline_ms = stored.field_deadline_ms();
+            fresh.gained(*db, &key, object_bytes, deadline_ms);
             done.keys += 1;
         }
         Item::Sizes { keys: count, .. } => {
             // A damaged file may say anything.
             let count = usize::try_from(count).unwrap_or(usize::MAX).min(*room);
-            if let Some(table) = dbs.get_mut(*db) {
+            if let Some(table) = fresh.dbs.get_mut(*db) {
                 table.reserve(count);
                 *room -= count;
             }
