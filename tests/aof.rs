@@ -675,3 +675,21 @@ fn a_whole_file_is_what_redis_writes() {
         good = found;
     }
 }
+
+#[test]
+fn large_commands_cross_pieces() {
+    let mut whole = file_of(&["SELECT 0", "SET first 1"]);
+    for i in 0..4 {
+        let value = vec![b'a' + i; 40_000 * usize::from(i)];
+        let key = format!("big{i}");
+        whole.extend(command(&[b"SET", key.as_bytes(), &value]));
+        whole.extend(command(&[b"RPUSH", b"l", &value, b"x", &value]));
+    }
+    let mut client = Client::new();
+    assert_eq!(client.replay(&whole, usize::MAX), Ok(whole.len() as u64));
+    for piece in [1000, 65_536, 70_000, 200_000] {
+        let mut other = Client::new();
+        assert_eq!(other.replay(&whole, piece), Ok(whole.len() as u64));
+        assert_eq!(other.digest(), client.digest());
+    }
+}
