@@ -175,6 +175,11 @@ export class Dataset {
 		return access.shown(access.enter((exports) => exports.rs_aof_take()));
 	}
 
+	/** The database that is selected behind what was taken last; -1 for none. */
+	aofDb(): number {
+		return this.access.enter((exports) => exports.rs_aof_db());
+	}
+
 	/** Of the bytes taken since the file was turned on, so many are written, and so many survive a power cut. */
 	aofStored(written_bytes: number, durable_bytes: number): void {
 		this.access.enter((exports) => exports.rs_aof_stored(written_bytes, durable_bytes));

@@ -45,6 +45,7 @@ export interface EngineExports {
 	rs_load_end(isImport: number): number;
 	rs_aof(isOn: number): void;
 	rs_aof_take(): number;
+	rs_aof_db(): number;
 	rs_aof_stored(written: number, durable: number): void;
 	rs_aof_failed(length: number): void;
 	rs_replay_begin(nameLength: number, totalBytes: number): number;

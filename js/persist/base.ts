@@ -52,6 +52,7 @@ export async function putBase(
 	const { storage } = ledger;
 	const seq = ledger.nextBase();
 	const name = baseName(seq, host);
+	ledger.putting.add(name);
 	const chunks = new Chunks(storage.chunkLimit_bytes);
 	const puts = new Puts();
 	let crc = 0;

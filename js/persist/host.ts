@@ -14,9 +14,10 @@ export interface Persisted {
 		| "beginLoad"
 		| "setAof"
 		| "takeAof"
+		| "aofDb"
 		| "aofStored"
 		| "aofFailed"
-		| "replay"
+		| "beginReplay"
 	>;
 	/** There is something to take for the append-only file. */
 	readonly hasAof: boolean;
@@ -41,6 +42,8 @@ export interface Host {
 	later(wait_ms: number, task: () => void): () => void;
 	/** A word that nobody else comes upon. */
 	word(): string;
+	/** More than this is not kept for storage that does not keep up: a new base then holds what was dropped. */
+	readonly pileLimit_bytes: number;
 }
 
 interface Scheduler {
@@ -55,10 +58,16 @@ export const HOST: Host = {
 		return new Promise(soon);
 	},
 	later(wait_ms, task) {
-		const timer = setTimeout(task, wait_ms);
-		(timer as { unref?(): void }).unref?.();
-		return () => clearTimeout(timer);
+		try {
+			const timer = setTimeout(task, wait_ms);
+			(timer as { unref?(): void }).unref?.();
+			return () => clearTimeout(timer);
+		} catch {
+			// Workers have no timers outside a request.
+			return () => undefined;
+		}
 	},
+	pileLimit_bytes: 64 << 20,
 	word: () => Math.random().toString(36).slice(2, 10),
 };
 

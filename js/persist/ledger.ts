@@ -3,7 +3,8 @@
  *
  * - `manifest` is what was loaded or committed last. After a commit that was rejected, storage may hold either one.
  * - Appends and commits go through {@link Ledger.alone}, one after another, so that each sees what the last one made.
- * - A number (of a base or a segment) is never used twice: each is above all that the manifest and `list` show.
+ * - A number (of a base or a segment) is never used twice: each is above all that the manifest and `list` show. The
+ *   manifest remembers the highest, because a power cut may bring back what was removed.
  * - What no manifest names any more is removed only after a commit that came later: only that proves that storage does not
  *   hold a manifest that names it, and that nobody else had taken over when the list was made.
  */
@@ -21,6 +22,8 @@ export class Ledger {
 	/** The highest number that was seen or given out. */
 	highest: number;
 	private hasListed = false;
+	/** Bases whose objects are being put. */
+	readonly putting = new Set<string>();
 	/** To be removed after the next commit, unless it names them. */
 	private readonly doomed = new Set<Name>();
 	private last: Promise<unknown> = Promise.resolve();
@@ -29,9 +32,9 @@ export class Ledger {
 	constructor(storage: Storage, manifest: Manifest | null) {
 		this.storage = storage;
 		this.manifest = manifest ?? EMPTY;
-		const { base, previous, kept = [], incr, keptIncr = [] } = this.manifest;
+		const { base, previous, kept = [], incr, keptIncr = [], highest = 0 } = this.manifest;
 		const bases = [base, previous, ...kept].map((one) => one?.seq ?? 0);
-		this.highest = Math.max(...bases, ...[...incr, ...keptIncr].map(({ id }) => id));
+		this.highest = Math.max(highest, ...bases, ...[...incr, ...keptIncr].map(({ id }) => id));
 	}
 
 	/** Runs `work` once all before it has ended. */
@@ -52,15 +55,21 @@ export class Ledger {
 			const named = namesOf(this.manifest);
 			for (const name of await this.storage.list()) {
 				if (typeof name === "number") this.highest = Math.max(this.highest, name);
-				if (!named.has(name)) this.doomed.add(name);
+				if (!named.has(name) && !this.isPutting(name)) this.doomed.add(name);
 			}
 			this.hasListed = true;
 		}
 		return ++this.highest;
 	}
 
-	/** Within {@link alone}: makes `manifest` the truth. What it names no more is removed; see {@link swept}. */
-	async commit(manifest: Manifest, needs: readonly string[] = []): Promise<void> {
+	private isPutting(name: Name): boolean {
+		return [...this.putting].some((base) => String(name).startsWith(`${base}.`));
+	}
+
+	/** Within {@link alone}: makes `next` the truth. What it names no more is removed; see {@link swept}. */
+	async commit(next: Manifest, needs: readonly string[] = []): Promise<void> {
+		const manifest = { ...next, highest: this.highest };
+		this.check();
 		try {
 			await this.storage.commit(manifest, needs);
 		} catch (error) {
@@ -71,8 +80,36 @@ export class Ledger {
 		this.accept(manifest);
 	}
 
-	/** Within {@link alone}: `manifest` is the truth now. */
-	accept(manifest: Manifest): void {
+	/** How often storage was given a manifest out of turn. */
+	replacements = 0;
+	private handed = 0;
+
+	/**
+	 * `manifest` was handed to storage out of turn. What is under way must not come after it: it fails, and is done again,
+	 * where that still means something, once `done` was called.
+	 */
+	replace(manifest: Manifest, handed: Promise<void>, done: () => void): Promise<void> {
+		this.replacements++;
+		this.handed++;
+		return this.alone(async () => {
+			try {
+				await handed;
+				// Where a later one was handed over, that is what counts.
+				if (this.handed === 1) this.accept(manifest);
+				else for (const name of namesOf(manifest)) this.doomed.add(name);
+				done();
+			} finally {
+				this.handed--;
+			}
+		});
+	}
+
+	/** Within {@link alone}: throws when what is under way was given up. */
+	check(): void {
+		if (this.handed > 0) throw new RedstartError("storage", "the write was given up for a newer one");
+	}
+
+	private accept(manifest: Manifest): void {
 		for (const name of this.outdatedBy(manifest)) this.doomed.add(name);
 		for (const name of namesOf(manifest)) this.doomed.delete(name);
 		this.manifest = manifest;
@@ -129,6 +166,7 @@ export class Ledger {
 			base,
 			incr,
 			offset: before.offset,
+			highest: this.highest,
 			...(keeps && before.base ? { previous: before.base } : {}),
 			...(before.kept ? { kept: before.kept } : {}),
 			...(before.keptIncr ? { keptIncr: before.keptIncr } : {}),

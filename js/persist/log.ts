@@ -10,6 +10,7 @@
  *   segment is sealed. Sealing and naming the next segment is one commit, before the first append to it.
  * - Only a segment that this owner began, and in which no append has failed, is the open tail. After a failure the
  *   segment is sealed by what is known to be in it, and the batch goes to a new one: never twice, never behind a tear.
+ * - Each segment selects its database itself, as redis-server reads them.
  * - `isBroken`: the segments in storage do not lead to the dataset as it is (changes were dropped, or made outside of
  *   the log). Then nothing is appended until a new base is committed.
  * - Who waits in {@link Log.stored} is told once everything recorded before is in storage, or that it is not.
@@ -20,8 +21,6 @@ import { isFenced, type Segment } from "../storage/storage.ts";
 import { Deferred, type Fsync, type Host, type Persisted } from "./host.ts";
 import type { Ledger } from "./ledger.ts";
 
-/** More than this is not kept for storage that does not keep up: a new base then holds what was dropped. */
-const PILE_LIMIT_BYTES = 64 << 20;
 /** With `everysec`, written bytes survive a power cut after this time. */
 const SYNC_PAUSE_MS = 1000;
 const FIRST_RETRY_MS = 100;
@@ -46,6 +45,8 @@ interface Batch {
 	readonly bytes: Uint8Array;
 	/** Of all that was taken, up to here. */
 	readonly end_bytes: number;
+	/** The database selected before it; -1 where it begins with that itself. */
+	readonly db: number;
 	readonly done: Deferred;
 	/** The segment ends behind it. */
 	readonly cut: Cut | undefined;
@@ -86,7 +87,9 @@ export class Log {
 	private broken = false;
 	/** Counts how often the log broke. */
 	private breaks = 0;
-	/** Bytes taken from the engine since recording began, and what became of them. */
+	/** What was taken before the engine's present recording began: it counts from there. */
+	private origin_bytes = 0;
+	/** Bytes taken from the engine, and what became of them. */
 	private taken_bytes = 0;
 	private written_bytes = 0;
 	private durable_bytes = 0;
@@ -98,8 +101,12 @@ export class Log {
 	private owed: Deferred[] = [];
 	/** The end of the run under way. */
 	private running: Promise<void> | undefined;
+	/** The database selected at the end of what was taken; -1 where the next batch selects one. */
+	private db = -1;
 	/** What a base holds: batches up to here are not stored any more. */
 	private covered_bytes = 0;
+	/** Batches up to here are not stored because the file was turned off. */
+	private dropped_bytes = 0;
 	private failures = 0;
 	private retryAt_ms = 0;
 	private forgetRetry: (() => void) | undefined;
@@ -129,19 +136,36 @@ export class Log {
 	/** Records from now on. `isBroken` unless what storage holds leads to the dataset as it is. */
 	start(isBroken: boolean): void {
 		this.engine.dataset.setAof(true);
-		this.taken_bytes = this.written_bytes = this.durable_bytes = this.covered_bytes = 0;
+		this.origin_bytes = this.taken_bytes;
+		this.db = -1;
 		this.isOn = true;
 		if (isBroken) this.break();
+		if (!this.isOver) this.failure = undefined;
+		else if (this.failure) this.engine.dataset.aofFailed(this.failure.message);
 		this.engine.onAof = () => this.heard();
 		this.engine.whenStored = () => this.stored();
 	}
 
-	/** Stores what is left and records no more. */
-	async stop(): Promise<void> {
-		if (!this.isOn) return;
-		if (!this.broken) await this.drained().catch(() => undefined);
-		this.leave(new RedstartError("storage", "the append-only file was turned off before this was stored"));
+	/** Stores what is left and records no more. False when that could not be stored: only a base can hold it now. */
+	async stop(): Promise<boolean> {
+		if (!this.isOn) return true;
+		let isStored = !this.broken;
+		try {
+			// What is written meanwhile belongs to the file as well.
+			while (!this.broken && !this.isAtRest) await this.drained();
+		} catch {
+			isStored = false;
+		}
+		isStored &&= !this.broken;
+		const error = turnedOff();
+		this.leave(error);
+		// The next base holds what could not be stored.
+		for (const { done } of this.queue.splice(0)) done.reject(error);
+		this.dropped_bytes = this.taken_bytes;
+		this.isOpen = false;
+		this.broken = false;
 		this.engine.dataset.setAof(false);
+		return isStored;
 	}
 
 	/** The engine is gone: what was taken from it is stored, what was not is lost. Resolves when storage is at rest. */
@@ -207,14 +231,18 @@ export class Log {
 		if (this.engine.isBusy) {
 			// Half of what a script does is not to be stored.
 			void this.engine.whenIdle().then(() => this.isOn && this.heard());
-		} else if (this.engine.aofPending > PILE_LIMIT_BYTES && (this.running || this.broken || this.failure)) {
-			this.overflow();
-		} else if (!this.failure) void this.run();
+		} else if (this.engine.aofPending > this.host.pileLimit_bytes && this.isStuck) this.overflow();
+		else if (!this.failure) void this.run();
+	}
+
+	private get isStuck(): boolean {
+		return this.running !== undefined || this.broken || this.failure !== undefined;
 	}
 
 	/** Storage does not keep up. */
 	private overflow(): void {
 		this.taken_bytes += this.engine.dataset.takeAof().length;
+		this.db = this.engine.dataset.aofDb();
 		this.break();
 		this.events.onBaseWanted();
 	}
@@ -222,9 +250,11 @@ export class Log {
 	private take(cut?: Cut): Batch {
 		const bytes = this.engine.dataset.takeAof().slice();
 		this.taken_bytes += bytes.length;
+		const { db } = this;
+		this.db = cut ? -1 : this.engine.dataset.aofDb();
 		const done = this.coming ?? new Deferred();
 		this.coming = undefined;
-		return { bytes, end_bytes: this.taken_bytes, done, cut };
+		return { bytes, end_bytes: this.taken_bytes, db, done, cut };
 	}
 
 	/** There is something in the engine that can be taken. */
@@ -247,36 +277,51 @@ export class Log {
 	}
 
 	private async runNow(): Promise<void> {
+		const { replacements } = this.ledger;
 		try {
 			while (this.hasWork) {
 				const batch = this.queue.shift() ?? this.take();
 				this.flying = batch;
-				await this.ledger.alone(() => this.store(batch));
+				const isStored = await this.ledger.alone(() => this.store(batch));
 				this.flying = undefined;
-				this.landed(batch);
+				if (isStored) this.landed(batch);
+				else batch.done.reject(turnedOff());
 			}
 		} catch (error) {
+			const { flying } = this;
+			this.flying = undefined;
+			if (flying) this.queue.unshift(flying);
+			// What was given up for a newer write has not failed.
+			if (this.ledger.replacements !== replacements) this.failures--;
 			this.failed(error);
 		}
 	}
 
-	/** Within {@link Ledger.alone}. */
-	private async store(batch: Batch): Promise<void> {
-		const { bytes, cut, handed, end_bytes } = batch;
-		if (bytes.length > 0 && end_bytes > this.covered_bytes) {
-			if (!this.isOpen) await this.begin();
+	/** Within {@link Ledger.alone}: whether the batch is in storage now. */
+	private async store(batch: Batch): Promise<boolean> {
+		const { cut, handed, end_bytes } = batch;
+		let { bytes } = batch;
+		const isCovered = bytes.length === 0 || end_bytes <= this.covered_bytes;
+		const isDropped = end_bytes <= this.dropped_bytes;
+		if (!isCovered && !isDropped) {
+			if (!this.isOpen) {
+				await this.begin();
+				bytes = selecting(batch.db, bytes);
+			}
 			const tail = this.tail as Tail;
 			if (handed && handed.to === tail) {
 				await handed.end;
 				this.wrote(end_bytes, true);
 			} else {
 				const isDurable = this.isSyncDue();
+				this.ledger.check();
 				await this.ledger.storage.append(tail.id, bytes, isDurable);
 				this.wrote(end_bytes, isDurable);
 			}
 			tail.length_bytes += bytes.length;
 		}
 		if (cut && cut.last === undefined) this.complete(cut);
+		return isCovered || !isDropped;
 	}
 
 	private landed(batch: Batch): void {
@@ -290,7 +335,11 @@ export class Log {
 		const { failure } = this;
 		if (failure && this.broken) return;
 		this.failure = undefined;
-		if (this.isOn) this.engine.dataset.aofStored(this.written_bytes, this.durable_bytes);
+		const { origin_bytes, written_bytes, durable_bytes } = this;
+		if (this.isOn && written_bytes >= origin_bytes) {
+			const durable = Math.max(durable_bytes, origin_bytes) - origin_bytes;
+			this.engine.dataset.aofStored(written_bytes - origin_bytes, durable);
+		}
 		if (failure) this.events.onRecovered();
 	}
 
@@ -354,6 +403,7 @@ export class Log {
 		await this.ledger.alone(async () => {
 			const { written_bytes, tail } = this;
 			if (this.durable_bytes === written_bytes || !tail) return;
+			this.ledger.check();
 			if (this.isOpen) await this.ledger.storage.append(tail.id, NO_BYTES, true);
 			else await this.ledger.commit({ ...this.ledger.manifest, incr: this.sealed() });
 			this.wrote(written_bytes, true);
@@ -394,10 +444,7 @@ export class Log {
 
 	private failed(cause: unknown): void {
 		const error = asStorageError(cause);
-		const { flying } = this;
-		this.flying = undefined;
 		this.isOpen = false;
-		if (flying) this.queue.unshift(flying);
 		if (isFenced(error)) {
 			this.isOver = true;
 			this.refuse(error);
@@ -490,6 +537,21 @@ export class Log {
 		this.refuse(error);
 		if (!this.isOver) this.planRetry();
 	}
+}
+
+function turnedOff(): RedstartError {
+	return new RedstartError("storage", "the append-only file was turned off before this was stored");
+}
+
+/** The bytes with the choice of a database in front. */
+function selecting(db: number, bytes: Uint8Array): Uint8Array {
+	if (db < 0) return bytes;
+	const word = String(db);
+	const head = new TextEncoder().encode(`*2\r\n$6\r\nSELECT\r\n$${word.length}\r\n${word}\r\n`);
+	const all = new Uint8Array(head.length + bytes.length);
+	all.set(head);
+	all.set(bytes, head.length);
+	return all;
 }
 
 export function asStorageError(cause: unknown): RedstartError {

@@ -65,12 +65,17 @@ export class Persistence {
 	private ledger: Ledger;
 	private log: Log | undefined;
 	private isLoading = false;
+	/** A change of `appendonly` that is under way, and where to. */
+	private switching: Promise<void> | undefined;
+	private isAppendingWanted = false;
+	/** Not everything is stored, whatever the engine counts. */
+	private isOwed = false;
 	private isReader = false;
 	private isExclusive = false;
 	/** Counts flushes: a save that began before one is outdated. */
 	private flushes = 0;
 	private flushing: Promise<void> = Promise.resolve();
-	/** What the flush under way holds. */
+	/** What the flush under way holds; -1 when there is none. */
 	private flushed = -1;
 	/** The save that runs, and the one that waits for it. */
 	private running: Promise<void> | undefined;
@@ -98,26 +103,27 @@ export class Persistence {
 			// What was acknowledged before a trap may still be on its way.
 			await this.log?.abandon(new RedstartError("trap", "the engine stopped before this was stored"));
 			this.engine = engine;
-			await this.fill(engine, options.keepCorrupt ?? false);
+			const { manifest } = await this.storage.load(this.isReader);
+			await this.fill(engine, manifest, options.keepCorrupt ?? false);
 		} finally {
 			this.isLoading = false;
 		}
 	}
 
 	/** Reads storage into an engine without data, as owner or reader. */
-	private async fill(engine: Persisted, keepsCorrupt: boolean): Promise<void> {
+	private async fill(engine: Persisted, found: Manifest | null, keepsCorrupt: boolean): Promise<void> {
 		const { storage, events, isReader } = this;
-		let { manifest } = await storage.load(isReader);
+		let manifest = found;
 		const allowsTear = events.config("aof-load-truncated") !== "no";
 		for (let attempt = 1; ; attempt++) {
 			try {
-				const found = await recover(storage, manifest, engine.dataset, allowsTear);
-				if (found.torn_bytes > 0) {
-					const what = `segment ${found.tail?.id} of the append-only file`;
-					events.onLog("warning", `${what} was torn; its last ${found.torn_bytes} bytes do not count`);
+				const { tail, torn_bytes } = await recover(storage, manifest, engine.dataset, allowsTear);
+				if (torn_bytes > 0) {
+					const what = `segment ${tail?.id} of the append-only file`;
+					events.onLog("warning", `${what} was torn; its last ${torn_bytes} bytes do not count`);
 				}
 				this.ledger = new Ledger(storage, manifest);
-				this.log = this.newLog(engine, found.tail);
+				this.log = this.newLog(engine, tail);
 				break;
 			} catch (error) {
 				if (!isCorrupt(error)) throw error;
@@ -167,7 +173,8 @@ export class Persistence {
 	async takeOver(configure: () => void): Promise<boolean> {
 		const { engine } = this;
 		if (!engine) return false;
-		const { manifest } = await this.storage.load(true);
+		// From now on nobody else changes what is there.
+		const { manifest } = await this.storage.load();
 		const isSame = await this.isSeen(manifest);
 		if (engine.isBusy) await engine.whenIdle();
 		if (engine.dirty > 0 && !isSame) return false;
@@ -178,10 +185,9 @@ export class Persistence {
 			configure();
 			if (!isSame) {
 				clear(engine.dataset);
-				await this.fill(engine, false);
+				await this.fill(engine, manifest, false);
 				return true;
 			}
-			await this.storage.load();
 			const isChanged = engine.dirty > 0;
 			this.startLog(isChanged);
 			// Changes made here are in no log, and due.
@@ -270,8 +276,11 @@ export class Persistence {
 	private async baseNow(): Promise<void> {
 		const { engine, host } = this;
 		if (!engine) throw new RedstartError("closed", "there is nothing to save");
-		// Half of what a script does is not to be stored.
-		if (engine.isBusy) await engine.whenIdle();
+		// A flush has the engine's only snapshot until it is stored; half of what a script does is not to be stored.
+		while (this.flushed >= 0 || engine.isBusy) {
+			if (this.flushed >= 0) await this.flushing.catch(() => undefined);
+			else await engine.whenIdle();
+		}
 		const from_ms = host.now_ms();
 		const isSave = this.isSaveAsked;
 		this.isSaveAsked = false;
@@ -301,10 +310,15 @@ export class Persistence {
 		if (engine !== this.engine) return;
 		try {
 			engine.dataset.endSnapshot(!cause, cause);
+			if (!wasRewrite || !isSave) return;
 			// Who asked for a save is answered as well: base and log hold the dataset as it is now.
-			if (wasRewrite && isSave) {
+			if (cause || this.log?.isOn) {
 				engine.dataset.beginSnapshot("save");
 				engine.dataset.endSnapshot(!cause, cause);
+			} else {
+				// The log was turned off meanwhile.
+				this.isSaveAsked = true;
+				this.baseSoon();
 			}
 		} catch (error) {
 			if (!(error instanceof RedstartError)) throw error;
@@ -324,7 +338,9 @@ export class Persistence {
 			engine.dataset.beginSnapshot(cut ? "rewrite" : "save");
 			try {
 				const base = await putBase(engine, ledger, host, isCurrent);
-				if (base && (await this.commit(base, log, cut, isCurrent))) {
+				const isStored = base && (await this.commit(base, log, cut, isCurrent));
+				ledger.putting.clear();
+				if (isStored) {
 					await ledger.swept();
 					return base.length_bytes;
 				}
@@ -332,6 +348,7 @@ export class Persistence {
 				await this.flushing;
 				return undefined;
 			} catch (error) {
+				ledger.putting.clear();
 				// What a flush gives up fails.
 				if (this.flushes !== flushes) {
 					await this.flushing;
@@ -360,6 +377,7 @@ export class Persistence {
 			const incr = cut && log ? log.since(cut) : [];
 			await ledger.commit(ledger.withBase(base, incr), chunkNames(base));
 			if (cut) log?.based(cut);
+			this.isOwed = false;
 			return true;
 		});
 	}
@@ -372,10 +390,27 @@ export class Persistence {
 		if (this.isLoading && this.engine && name === "appendonly") beginsWithLoad(this.engine.dataset, value);
 		if (!log || this.isLoading || this.isReader || !this.storage.hasAof) return;
 		if (name === "appendfsync") log.fsync = value as Fsync;
-		if (name !== "appendonly" || (value === "yes") === log.isOn) return;
-		if (log.isOn) return log.stop();
-		log.start(true);
-		await this.rewrite();
+		if (name !== "appendonly") return;
+		this.isAppendingWanted = value === "yes";
+		// It is on already, since somebody took over.
+		if (log.isOn && !log.isBroken && !this.running && this.engine) {
+			beginsWithLoad(this.engine.dataset, value);
+		}
+		// One change after another; the last one counts.
+		this.switching ??= this.switchLog(log).finally(() => {
+			this.switching = undefined;
+		});
+		await this.switching;
+	}
+
+	private async switchLog(log: Log): Promise<void> {
+		while (log === this.log && log.isOn !== this.isAppendingWanted) {
+			if (log.isOn) this.isOwed = !(await log.stop());
+			else {
+				log.start(true);
+				this.baseSoon();
+			}
+		}
 	}
 
 	// ---- the end ----
@@ -384,10 +419,19 @@ export class Persistence {
 	async finish(isSaving: boolean): Promise<void> {
 		const { engine, log, isReader } = this;
 		if (!engine || isReader) return;
+		await this.switching;
 		if (log?.isOn) {
-			if (log.isBroken) await this.base();
-			await log.drained();
-		} else if (isSaving && engine.dirty > 0) await this.save();
+			if (!log.isBroken) await log.drained().catch((error) => this.rescue(log, error));
+			if (log.isBroken) {
+				await this.base();
+				await log.drained();
+			}
+		} else if (isSaving && (engine.dirty > 0 || this.isOwed)) await this.save();
+	}
+
+	/** What cannot be appended any more may yet be stored as a base. */
+	private rescue(log: Log, error: unknown): void {
+		if (!log.isBroken) throw error;
 	}
 
 	/** Ends saving; storage is closed. */
@@ -429,28 +473,30 @@ export class Persistence {
 		engine.dataset.beginSnapshot(cut ? "rewrite" : "save");
 		const { base, objects } = wholeBase(engine, ledger, host);
 		const manifest = ledger.withBase(base, []);
-		this.flushes++;
+		const mine = ++this.flushes;
 		// A commit that is under way must find what it names, should it come later; the next owner removes it.
 		const old = cut ? [] : ledger.outdatedBy(manifest).filter((name) => typeof name === "string");
 		const handed = replace(manifest, objects, old);
 		handed.catch(() => undefined);
-		const storing = ledger.alone(async () => {
-			await handed;
-			if (cut) log?.since(cut);
-			ledger.accept(manifest);
-			if (cut) log?.based(cut);
-		});
-		this.flushing = storing.finally(() => {
-			this.flushed = -1;
-		});
+		const done = () => {
+			if (!cut || !log) return;
+			log.since(cut);
+			log.based(cut);
+		};
+		this.flushing = ledger.replace(manifest, handed, done);
 		this.flushing.then(
 			() => {
+				// A later flush has the snapshot.
+				if (this.flushes !== mine) return;
+				this.flushed = -1;
 				this.end(engine, cut !== undefined, true);
 				this.events.onSave({ length_bytes: base.length_bytes, took_ms: host.now_ms() - from_ms });
 			},
 			(cause) => {
 				const error = asStorageError(cause);
 				if (cut) log?.notBased(cut, error);
+				if (this.flushes !== mine) return;
+				this.flushed = -1;
 				this.end(engine, cut !== undefined, true, error);
 				this.events.onLost(error);
 			},

@@ -14,7 +14,7 @@ import type { Persisted } from "./host.ts";
 import { checkVersion, chunkNames } from "./ledger.ts";
 import type { Tail } from "./log.ts";
 
-type Dataset = Pick<Persisted["dataset"], "beginLoad" | "replay">;
+type Dataset = Pick<Persisted["dataset"], "beginLoad" | "beginReplay">;
 
 /** A dataset without anything, as a snapshot. */
 const NOTHING = Uint8Array.of(82, 69, 68, 73, 83, 48, 48, 49, 49, 255, 0, 0, 0, 0, 0, 0, 0, 0);
@@ -46,22 +46,54 @@ export async function recover(
 	allowsTear: boolean,
 ): Promise<Recovered> {
 	checkVersion(manifest);
+	const { base, incr } = manifest ?? { base: null, incr: [] };
+	if (incr.length === 0) {
+		if (base) await readBase(storage, base, new Loading(dataset));
+		return { tail: undefined, torn_bytes: 0 };
+	}
+	try {
+		// What follows may prolong the life of what is in the base.
+		if (base) await readBase(storage, base, dataset.beginReplay({ name: base.name, isLast: false }));
+		return await readSegments(storage, incr, dataset, allowsTear);
+	} catch (error) {
+		// Whatever was amiss, the replay is over.
+		dataset.beginReplay().end();
+		throw error;
+	}
+}
+
+/** A base that nothing follows. */
+class Loading implements Reader {
+	private readonly load: Load;
+
+	constructor(dataset: Dataset) {
+		this.load = dataset.beginLoad();
+	}
+
+	add(chunk: Uint8Array): void {
+		for (const piece of piecesOf(chunk)) this.load.add(piece);
+	}
+
+	end(): void {
+		this.load.end(false);
+	}
+}
+
+interface Reader {
+	add(chunk: Uint8Array): void;
+	end(): unknown;
+}
+
+async function readSegments(
+	storage: Storage,
+	segments: readonly Segment[],
+	dataset: Dataset,
+	allowsTear: boolean,
+): Promise<Recovered> {
 	let tail: Tail | undefined;
 	let torn_bytes = 0;
-	const segments = manifest?.incr ?? [];
-	// A segment may prolong lives that are over by now: until the last one is in, nothing expires.
-	if (segments.length > 0) dataset.replay([], { isLast: false });
-	try {
-		if (manifest?.base) await loadBase(storage, manifest.base, dataset);
-		for (const segment of segments) await runSegment(segment);
-	} finally {
-		if (segments.length > 0) dataset.replay([]);
-	}
-	return { tail, torn_bytes };
-
-	async function runSegment(segment: Segment): Promise<void> {
-		const { id, length_bytes } = segment;
-		const isLast = segment === segments.at(-1);
+	for (const [i, { id, length_bytes }] of segments.entries()) {
+		const isLast = i === segments.length - 1;
 		if (length_bytes === undefined && !isLast)
 			throw corrupt(`segment ${id} of the append-only file has no end`);
 		const all = (await storage.read(id)) ?? new Uint8Array(0);
@@ -70,7 +102,7 @@ export async function recover(
 			throw corrupt(`segment ${id} of the append-only file ends at byte ${all.length} of ${length}`);
 		}
 		const end = length_bytes === undefined ? endOf(all) : length;
-		const good = replay(dataset, id, all.subarray(0, end));
+		const good = replay(dataset, id, all.subarray(0, end), isLast);
 		if (good < length) {
 			const where = `segment ${id} of the append-only file ends amid a command, at byte ${good} of ${length}`;
 			if (length_bytes !== undefined) throw corrupt(where);
@@ -79,6 +111,7 @@ export async function recover(
 		}
 		tail = { id, length_bytes: good };
 	}
+	return { tail, torn_bytes };
 }
 
 /**
@@ -91,26 +124,26 @@ function endOf(bytes: Uint8Array): number {
 	return end;
 }
 
-function replay(dataset: Dataset, id: number, bytes: Uint8Array): number {
+function replay(dataset: Dataset, id: number, bytes: Uint8Array, isLast: boolean): number {
 	try {
-		return dataset.replay([bytes], { name: `segment ${id}`, isLast: false });
+		const replay = dataset.beginReplay({ name: `segment ${id}`, total_bytes: bytes.length, isLast });
+		replay.add(bytes);
+		return replay.end();
 	} catch (error) {
 		if (!(error instanceof ReplyError)) throw error;
 		throw corrupt(`segment ${id} of the append-only file cannot be read: ${error.message}`, error);
 	}
 }
 
-async function loadBase(storage: Storage, base: Base, dataset: Dataset): Promise<void> {
-	let load: Load | undefined;
+async function readBase(storage: Storage, base: Base, reader: Reader): Promise<void> {
 	try {
 		let crc = 0;
 		for await (const chunk of readAll(storage, chunkNames(base))) {
 			crc = crc32c(chunk, crc);
-			load ??= dataset.beginLoad();
-			for (const piece of piecesOf(chunk)) load.add(piece);
+			reader.add(chunk);
 		}
 		if (crc !== base.crc) throw corrupt("its checksum is wrong");
-		(load ?? dataset.beginLoad()).end(false);
+		reader.end();
 	} catch (error) {
 		if (!isCorrupt(error)) throw error;
 		throw corrupt(`the stored snapshot cannot be read: ${(error as Error).message}`, error);

@@ -29,6 +29,8 @@ export interface Manifest {
 	readonly base: Base | null;
 	readonly incr: readonly Segment[];
 	readonly offset: number;
+	/** No base and no segment had a higher number so far: what was removed may come back by a power cut. */
+	readonly highest?: number;
 	/** The base before this one, where readers may still see the manifest that names it. */
 	readonly previous?: Base;
 	/** Bases that could not be read, kept for whoever can, and the segments that belong to them. */
@@ -68,7 +70,8 @@ export interface Storage {
 	put(name: string, bytes: Uint8Array): Promise<void>;
 	/**
 	 * Makes `manifest` the truth, durably, after everything in `needs`. Refused when somebody else took ownership, and with
-	 * {@link missing} when one of `needs` is not there: then all of them must be put again.
+	 * {@link missing} when one of `needs` is not there: then all of them must be put again; and where nothing is stored,
+	 * because it was cleared away, unless `needs` is all that the manifest names.
 	 */
 	commit(manifest: Manifest, needs: readonly string[]): Promise<void>;
 	/**

@@ -112,6 +112,12 @@ impl Log {
         self.bytes.is_empty()
     }
 
+    /// The database that is chosen where the log stands; None where the next command says its own.
+    #[inline]
+    pub fn db(&self) -> Option<usize> {
+        self.db
+    }
+
     /// A new file begins: the next command says its database.
     pub fn cut(&mut self) {
         self.db = None;

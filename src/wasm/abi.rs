@@ -577,6 +577,12 @@ pub extern "C" fn rs_aof_take() -> i32 {
     .unwrap_or(0)
 }
 
+/// The database chosen behind what was taken last; -1 for none.
+#[unsafe(no_mangle)]
+pub extern "C" fn rs_aof_db() -> i32 {
+    instance::with(|instance| instance.engine.aof_db().map_or(-1, |db| db as i32)).unwrap_or(-1)
+}
+
 /// Of the bytes taken since [`rs_aof`], so many are written, and so many survive a power cut.
 #[unsafe(no_mangle)]
 pub extern "C" fn rs_aof_stored(written: f64, durable: f64) {

@@ -329,6 +329,10 @@ export class FakeEngine implements EngineExports {
 		return 0;
 	}
 
+	rs_aof_db(): number {
+		return -1;
+	}
+
 	rs_aof_stored(): void {}
 
 	rs_aof_failed(): void {}

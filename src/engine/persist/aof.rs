@@ -54,6 +54,12 @@ impl Engine {
         self.server.aof.taken_bytes += out.len() as u64;
     }
 
+    /// The database that is chosen behind everything recorded so far; None where the next command says its own. A host that
+    /// has to go on in another segment chooses it there.
+    pub fn aof_db(&self) -> Option<usize> {
+        self.log.db()
+    }
+
     /// How many bytes were recorded since the file was turned on.
     #[inline]
     pub(in crate::engine) fn logged_bytes(&self) -> u64 {
