@@ -146,6 +146,8 @@ struct World {
     clients: Vec<SessionId>,
     dice: Dice,
     steps: std::vec::IntoIter<Step>,
+    /// A snapshot of earlier data.
+    file: Vec<u8>,
 }
 
 impl World {
@@ -228,9 +230,17 @@ impl World {
     fn sweep(&mut self) {
         match self.dice.below(8) {
             0..6 => self.say("FLUSHDB"),
-            6 => self.say("FLUSHALL"),
+            6 if self.file.is_empty() => self.say("FLUSHALL"),
+            6 => self.import(),
             _ => self.say("DEBUG RELOAD"),
         }
+    }
+
+    /// A file takes the place of everything, a snapshot under way or not.
+    fn import(&mut self) {
+        self.engine.begin_load(Modules::Refuse);
+        self.engine.load_chunk(&self.file).expect("a good file");
+        self.engine.end_import().expect("a whole file");
     }
 
     /// Makes a value of a size that is written in several parts, or changes one.
@@ -328,6 +338,7 @@ fn round(seed: u64) {
         clients,
         dice,
         steps: stream.steps.into_iter(),
+        file: Vec::new(),
     };
     for _ in 0..world.dice.below(250) {
         world.step();
@@ -341,6 +352,7 @@ fn round(seed: u64) {
         let file = world.snapshot();
         world.engine.end_snapshot(true);
         world.engine.keys().check().unwrap();
+        world.file.clone_from(&file);
         let from_file = loaded(&file, &settings, [1000, 65_536][attempt % 2]);
         let seen = portrait(&from_file);
         assert_eq!(seen.1, at_cut.1, "libraries, seed {seed}");
