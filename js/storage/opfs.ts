@@ -64,6 +64,8 @@ const SPARE_FILES = 4;
 /** How long to wait for a former owner to let go of its files. */
 const PATIENCE_ms = 5000;
 const PAUSE_ms = 10;
+/** What browsers say of a file that somebody has open. */
+const IN_USE: ReadonlySet<string> = new Set(["NoModificationAllowedError", "InvalidStateError"]);
 /** How often to look whether the files are still there: they can be written to after site data was cleared. */
 const LOOK_PAUSE_ms = 1000;
 
@@ -489,7 +491,7 @@ async function openFile(folder: FileSystemDirectoryHandle, name: string): Promis
 		try {
 			return await file.createSyncAccessHandle();
 		} catch (error) {
-			if ((error as Error).name !== "NoModificationAllowedError") throw error;
+			if (!IN_USE.has((error as Error).name)) throw error;
 			if (waited_ms >= PATIENCE_ms) {
 				throw new RedstartError(
 					"storage",

@@ -161,6 +161,50 @@ describe("in workerd", () => {
 		await second.dispose();
 	});
 
+	it("keeps a database in a Durable Object, over a restart", async () => {
+		project.write(
+			"object.js",
+			`import { DurableObjectStorage, Redstart } from "redstart/edge";
+export class Database {
+	constructor(context) {
+		context.blockConcurrencyWhile(async () => {
+			const storage = new DurableObjectStorage(context.storage);
+			this.db = await Redstart.open("memory://", { storage, config: { appendonly: "yes" } });
+		});
+	}
+	async fetch(request) {
+		const words = await request.json();
+		return Response.json(await this.db.async.call(...words).catch((error) => error.message));
+	}
+}
+export default {
+	fetch: (request, { DB }) => DB.get(DB.idFromName("one")).fetch(request),
+};`,
+		);
+		const options = {
+			modules: await modules("object.js"),
+			compatibilityDate: "2026-07-01",
+			durableObjects: { DB: { className: "Database", useSQLite: true } },
+			durableObjectsPersist: join(project.dir, "objects"),
+		};
+		const ask = async (worker: Miniflare, ...words: string[]) => {
+			const response = await worker.dispatchFetch("http://localhost/", {
+				method: "POST",
+				body: JSON.stringify(words),
+			});
+			return response.json();
+		};
+		for (let life = 0; life < 3; life++) {
+			const worker = new Miniflare(options);
+			expect(await ask(worker, "GET", "text")).toBe(life === 0 ? null : "x".repeat(3_000_000));
+			expect(await ask(worker, "SET", "text", "x".repeat(3_000_000))).toBe("OK");
+			for (let i = 1; i <= 20; i++) expect(await ask(worker, "INCR", "n")).toBe(20 * life + i);
+			if (life === 1) expect(await ask(worker, "SAVE")).toBe("OK");
+			expect(await ask(worker, "INCR", "after")).toBe(life + 1);
+			await worker.dispose();
+		}
+	});
+
 	it("starts empty, and keeps the bytes, when the snapshot in KV is damaged", async () => {
 		cpSync(join(root, "examples", "worker-cache", "src"), join(project.dir, "cache"), { recursive: true });
 		const worker = new Miniflare({
