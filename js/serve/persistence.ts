@@ -405,6 +405,8 @@ export class Persistence implements Gate {
 			const beginning = {};
 			this.beginning = beginning;
 			await appender.settle();
+			// Half of what a script does is not to be stored.
+			await this.engine.whenIdle();
 			if (this.beginning !== beginning) return;
 			this.beginning = undefined;
 		}
@@ -612,7 +614,8 @@ export class Persistence implements Gate {
 	private syncLast(appender: Appender): void {
 		try {
 			appender.sync();
-			if (!this.isInitial) this.folder.noteEnd(this.offset);
+			// A script that never ends answers no questions.
+			if (!this.isInitial && !this.engine.isBusy) this.folder.noteEnd(this.offset);
 		} catch (error) {
 			this.log.write("warning", `Fail to fsync the AOF file: ${systemText(error)}.`);
 		}
