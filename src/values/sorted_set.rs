@@ -508,24 +508,32 @@ impl<'a> SortedSetRef<'a> {
             Item::Int(_) => true,
             Item::Bytes(text) => num::parse_f64(text).is_some(),
         });
-        let members: Vec<_> = self
+        let is_ordered = self
             .iter()
-            .map(|(member, score)| (member.text(), score))
-            .collect();
+            .is_sorted_by(|(one, one_score), (other, other_score)| {
+                compare((*one_score, &one.text()), (*other_score, &other.text())).is_lt()
+            });
+        !list.is_empty()
+            && list.len().is_multiple_of(PAIR)
+            && are_scores
+            && is_ordered
+            && list
+                .are_few_distinct(PAIR)
+                .unwrap_or_else(|| self.are_members_distinct())
+    }
+
+    /// Whether no member occurs twice. O(n log n).
+    fn are_members_distinct(self) -> bool {
+        let members: Vec<_> = self.iter().map(|(member, _)| member.text()).collect();
         let by_name = order(members.len(), &mut |one, other| match (
             members.get(one),
             members.get(other),
         ) {
-            (Some((one, _)), Some((other, _))) => one.cmp(other),
+            (Some(one), Some(other)) => one.cmp(other),
             _ => Ordering::Equal,
         });
-        let name = |at: &usize| members.get(*at).map(|(member, _)| &**member);
-        !list.is_empty()
-            && list.len().is_multiple_of(PAIR)
-            && are_scores
-            && members
-                .is_sorted_by(|one, other| compare((one.1, &one.0), (other.1, &other.0)).is_lt())
-            && by_name.is_sorted_by(|one, other| name(one) != name(other))
+        let name = |at: &usize| members.get(*at).map(|member| &**member);
+        by_name.is_sorted_by(|one, other| name(one) != name(other))
     }
 
     /// Visits about `count` members, starting at a cursor; the cursor to go on with. A packed one is visited whole.

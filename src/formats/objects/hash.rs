@@ -8,7 +8,7 @@ use crate::algorithms::bytes::Append;
 use crate::algorithms::lzf::Compressor;
 use crate::structures::item::Item;
 use crate::structures::listpack::{self, Listpack, ListpackRef};
-use crate::values::hash::{self, Hash, HashRef, Life};
+use crate::values::hash::{self, Hash, HashRef, Life, MAX_EXPIRY_MS};
 use crate::values::{Kind, Limits};
 
 const TABLE: u8 = 4;
@@ -26,9 +26,6 @@ const LISTPACK_EX: u8 = 25;
 /// Fields with values and times to live in milliseconds since the epoch (8 bytes, -1 for none), as Valkey 9 writes them:
 /// there it has the number 22.
 pub(super) const VALKEY_TABLE: u8 = 222;
-
-/// The latest time to live a field can have.
-const MAX_EXPIRY_MS: i64 = (1 << 48) - 1;
 
 pub(super) fn type_byte(value: HashRef<'_>) -> u8 {
     match value {
@@ -364,7 +361,7 @@ mod tests {
         let (a, x) = (("a", None), ("x", None));
         let number = |number| ("", Some(number));
         type Items<'a> = &'a [(&'a str, Option<i64>)];
-        let packs: [(u8, Items<'_>); 9] = [
+        let packs: [(u8, Items<'_>); 10] = [
             (LISTPACK, &[]),
             (LISTPACK, &[a]),
             (LISTPACK, &[a, x, a, x]),
@@ -372,6 +369,7 @@ mod tests {
             (OLD_LISTPACK_EX, &[a, x]),
             (OLD_LISTPACK_EX, &[a, x, ("q", None)]),
             (OLD_LISTPACK_EX, &[a, x, number(-5)]),
+            (OLD_LISTPACK_EX, &[a, x, number(1 << 48)]),
             (OLD_LISTPACK_EX, &[a, x, number(0), x, x, number(5)]),
             (OLD_LISTPACK_EX, &[a, x, number(5), a, x, number(5)]),
         ];

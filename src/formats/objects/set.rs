@@ -101,6 +101,9 @@ fn read_members(cursor: &mut Cursor<'_>, limits: &Limits) -> Result<Set, ReadErr
 
 /// Whether no member of a listpack occurs twice. O(n).
 fn are_distinct(list: &Listpack, limits: &Limits) -> bool {
+    if let Some(are_distinct) = list.view().are_few_distinct(1) {
+        return are_distinct;
+    }
     let mut seen = Set::table(limits);
     list.view()
         .iter()

@@ -137,6 +137,20 @@ impl<'a> ListpackRef<'a> {
         self.at(self.seek(index)?)
     }
 
+    /// Whether of every `step` elements the first is one of a kind; None when they are too many to compare each with each.
+    pub fn are_few_distinct(self, step: usize) -> Option<bool> {
+        const FEW: usize = 16;
+        let mut seen = [Item::Int(0); FEW];
+        for (count, (_, item)) in self.iter().step_by(step).enumerate() {
+            let item = item.integer().map_or(item, Item::Int);
+            if seen.get(..count)?.contains(&item) {
+                return Some(false);
+            }
+            *seen.get_mut(count)? = item;
+        }
+        Some(true)
+    }
+
     /// The elements with their positions, from both ends.
     #[inline]
     pub fn iter(self) -> Iter<'a> {

@@ -27,7 +27,7 @@ use super::{Aggregate, Entry, Kind, Limits, Object, Type};
 use crate::structures::item::Item;
 use crate::structures::listpack::{Listpack, ListpackRef};
 use crate::structures::table::Payload;
-pub use packed::{PackedEx, PackedExRef, is_triplets};
+pub use packed::{MAX_EXPIRY_MS, PackedEx, PackedExRef, is_triplets};
 pub use table::FieldTable;
 #[cfg(test)]
 mod tests;

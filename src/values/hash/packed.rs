@@ -277,6 +277,9 @@ impl<'a> PackedExRef<'a> {
     }
 }
 
+/// The latest time to live a field can have.
+pub const MAX_EXPIRY_MS: i64 = (1 << 48) - 1;
+
 /// Whether a listpack is fields with values and times to live in order, no field twice. O(n).
 pub fn is_triplets(pack: ListpackRef<'_>) -> bool {
     let (mut last_ms, mut is_ordered) = (0, true);
@@ -284,8 +287,8 @@ pub fn is_triplets(pack: ListpackRef<'_>) -> bool {
     while let (Some(_), Some(_), Some((_, ttl))) = (items.next(), items.next(), items.next()) {
         let at_ms = match ttl {
             Item::Int(0) => i64::MAX,
-            Item::Int(at_ms) => at_ms,
-            Item::Bytes(_) => -1,
+            Item::Int(at_ms) if at_ms <= MAX_EXPIRY_MS => at_ms,
+            _ => -1,
         };
         is_ordered &= at_ms >= last_ms;
         last_ms = at_ms;
@@ -295,6 +298,9 @@ pub fn is_triplets(pack: ListpackRef<'_>) -> bool {
 
 /// Whether of every `step` elements the first is one of a kind. O(n log n).
 pub(super) fn are_unique(pack: ListpackRef<'_>, step: usize) -> bool {
+    if let Some(are_distinct) = pack.are_few_distinct(step) {
+        return are_distinct;
+    }
     let mut fields = crate::structures::ordered::OrderedSet::new();
     pack.iter()
         .step_by(step)
