@@ -10,21 +10,24 @@ use crate::algorithms::num;
 /// Appends a command.
 pub fn write_command(out: &mut Vec<u8>, args: &[&[u8]]) {
     out.reserve(16 + args.iter().map(|arg| arg.len() + 16).sum::<usize>());
-    write_count(out, b'*', args.len());
+    out.push(b'*');
+    num::write_u64(out, args.len() as u64);
     for arg in args {
-        write_count(out, b'$', arg.len());
+        write_length(out, arg.len());
         out.put(arg);
-        out.put(b"\r\n");
     }
+    out.put(b"\r\n");
 }
 
-#[inline]
-fn write_count(out: &mut Vec<u8>, mark: u8, count: usize) {
-    match count {
-        0..=9 => out.put(&[mark, b'0' + count as u8, b'\r', b'\n']),
+/// Ends the line before and appends a line with a length: as few pieces as can be, for each costs more than its bytes.
+fn write_length(out: &mut Vec<u8>, length: usize) {
+    let (tens, ones) = (b'0' + (length / 10 % 10) as u8, b'0' + (length % 10) as u8);
+    match length {
+        0..=9 => out.put(&[b'\r', b'\n', b'$', ones, b'\r', b'\n']),
+        10..=99 => out.put(&[b'\r', b'\n', b'$', tens, ones, b'\r', b'\n']),
         _ => {
-            out.push(mark);
-            num::write_u64(out, count as u64);
+            out.put(b"\r\n$");
+            num::write_u64(out, length as u64);
             out.put(b"\r\n");
         }
     }
