@@ -95,6 +95,8 @@ export class Log {
 	private durable_bytes = 0;
 	private readonly queue: Batch[] = [];
 	private flying: Batch | undefined;
+	/** Storage has it. */
+	private isSent = false;
 	/** For what is still in the engine, or was dropped. */
 	private coming: Deferred | undefined;
 	/** For what was dropped before. */
@@ -282,6 +284,7 @@ export class Log {
 			while (this.hasWork) {
 				const batch = this.queue.shift() ?? this.take();
 				this.flying = batch;
+				this.isSent = false;
 				const isStored = await this.ledger.alone(() => this.store(batch));
 				this.flying = undefined;
 				if (isStored) this.landed(batch);
@@ -315,6 +318,7 @@ export class Log {
 			} else {
 				const isDurable = this.isSyncDue();
 				this.ledger.check();
+				this.isSent = true;
 				await this.ledger.storage.append(tail.id, bytes, isDurable);
 				this.wrote(end_bytes, isDurable);
 			}
@@ -431,6 +435,8 @@ export class Log {
 		if (!storage.appendNow || !tail || !this.isOpen || this.broken || this.failure) return false;
 		// Behind a cut begins another segment, which nobody has named yet.
 		if (this.flying?.cut || queue.length > 0 || this.engine.isBusy) return false;
+		// What is under way must come first.
+		if (this.flying && !this.isSent) return false;
 		if (!this.engine.hasAof && !this.flying) return true;
 		const batch = this.take();
 		const end = storage.appendNow(tail.id, batch.bytes);

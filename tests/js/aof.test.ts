@@ -137,6 +137,25 @@ describe("the append-only file", () => {
 		clearInterval(load);
 	});
 
+	it("is turned on and off while the database is open", async () => {
+		const storage = new FaultyStorage();
+		const db = await open({ storage, config: { save: "" } });
+		db.set("before", 1);
+		db.configSet({ appendonly: "yes" });
+		await db.async.set("a", 1);
+		expect((await found(storage.disk)).dbsize()).toBe(2);
+		db.set("last", 1);
+		db.configSet({ appendonly: "no" });
+		await vi.waitFor(async () => expect((await found(storage.disk)).dbsize()).toBe(3));
+		db.set("unsaved", 1);
+		await pause(10);
+		expect((await found(storage.disk)).dbsize()).toBe(3);
+		await db.save();
+		expect((await open({ storage: new FaultyStorage(storage.disk) })).dbsize()).toBe(4);
+		expect(storage.disk.manifest?.incr).toEqual([]);
+		expect([...storage.disk.objects.keys()].filter((name) => typeof name === "number")).toEqual([]);
+	});
+
 	it("is stored by close, even what was written last", async () => {
 		const storage = new FaultyStorage();
 		const db = await opened(storage, { config: { appendfsync: "no" } });

@@ -209,6 +209,12 @@ function standsAlone({ base, incr, kept }: Manifest, needs: readonly string[]): 
 	return incr.every(({ length_bytes }) => length_bytes === undefined);
 }
 
+/** Everything a manifest names. */
+export function namesIn({ base, incr }: Manifest): Set<string | number> {
+	const chunks = Array.from({ length: base?.chunks ?? 0 }, (_, i) => `${base?.name}.${i}`);
+	return new Set<string | number>([...chunks, ...incr.map(({ id }) => id)]);
+}
+
 interface Pending {
 	readonly append: { segment: number; bytes: Uint8Array } | undefined;
 	/** It took effect with an `appendNow`, or was given up. */
