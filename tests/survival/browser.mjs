@@ -20,7 +20,7 @@ export const PAGES = {
 
 const STEP_LIMIT_ms = 60_000;
 /** How long a tab writes before it dies, in ms after its first acknowledgement. */
-const LIFE_ms = [30, 1500];
+const LIFE_ms = [30, 1000];
 
 /** The deaths of a tab, of which some leave a browser. What they return is done after the next tab is open. */
 const DEATHS = {

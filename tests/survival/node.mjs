@@ -9,7 +9,7 @@ import { Server } from "./server.mjs";
 import { between, random } from "./stream.mjs";
 
 /** How long a server serves before it dies, in ms. */
-const LIFE_ms = [50, 1500];
+const LIFE_ms = [50, 1000];
 /** How long it gets when it dies while it loads. */
 const LOADING_ms = [20, 500];
 

@@ -13,7 +13,7 @@ import { Server } from "./server.mjs";
 import { between, random } from "./stream.mjs";
 
 /** How long a program writes before the cut, in ms. */
-const LIFE_ms = [100, 4000];
+const LIFE_ms = [100, 3000];
 /** What a cut may take, in ms: a second, and what it takes to write on a busy machine. */
 const WINDOW_ms = { always: 0, everysec: 1500 };
 

@@ -10,7 +10,7 @@ import { killGroup, start } from "./processes.mjs";
 import { between, random, work } from "./stream.mjs";
 
 const HOST = fileURLToPath(new URL("./object-host.mjs", import.meta.url));
-const LIFE_ms = [50, 1500];
+const LIFE_ms = [50, 1000];
 const STEP_LIMIT_ms = 60_000;
 
 /** workerd with the object; this process is its client. */
