@@ -201,6 +201,10 @@ export function setAside(manifest: Manifest): Manifest {
 }
 
 export function checkVersion(manifest: Manifest | null): void {
-	if (!manifest || manifest.version === 1) return;
+	if (!manifest) return;
+	if (manifest.version === 1) {
+		if (Array.isArray(manifest.incr) && typeof manifest.base === "object") return;
+		throw new RedstartError("corrupt", "the stored manifest cannot be read");
+	}
 	throw new RedstartError("corrupt", `storage has version ${manifest.version}, which this build cannot read`);
 }

@@ -357,16 +357,25 @@ export class IndexedDbStorage implements Storage {
 			return this.transact<Uint8Array | null>("objects", null, (transaction, result) => {
 				const request = transaction.objectStore("objects").get(name);
 				request.onsuccess = () => result((request.result as Uint8Array | undefined) ?? null);
+			}).then((bytes) => {
+				if (bytes && !isRecord(bytes)) throw damaged(name);
+				return bytes;
 			});
 		}
-		const records = await this.transact<Uint8Array[]>("log", null, (transaction, result) => {
+		const records = await this.transact<Uint8Array[]>("log", null, (transaction, result, refuse) => {
 			const log = transaction.objectStore("log");
+			// A record that is gone from the middle would leave no gap in the bytes.
+			const numbers = log.getAllKeys(segmentRange(name));
+			numbers.onsuccess = () => {
+				if (numbers.result.some((key, i) => (key as number[])[1] !== i)) refuse(damaged(`segment ${name}`));
+			};
 			const all: Uint8Array[] = [];
 			let length_bytes = 0;
 			const readOn = (count: number) => {
 				const request = log.getAll(segmentRange(name, all.length), count);
 				request.onsuccess = () => {
 					const some = request.result as Uint8Array[];
+					if (!some.every(isRecord)) return refuse(damaged(`segment ${name}`));
 					for (const { length } of some) length_bytes += length;
 					all.push(...some);
 					if (some.length < count) result(all);
@@ -409,6 +418,15 @@ export class IndexedDbStorage implements Storage {
 		this.database = this.connection = undefined;
 		database?.close();
 	}
+}
+
+/** Nothing else and nothing less is ever stored. */
+function isRecord(value: unknown): value is Uint8Array {
+	return value instanceof Uint8Array && value.length > 0;
+}
+
+function damaged(name: string): RedstartError {
+	return new RedstartError("corrupt", `${name} is damaged: a record of it is gone or none`);
 }
 
 /** Everything that a manifest names is among `needs`. */
