@@ -29,6 +29,8 @@ export interface Surroundings {
 	info(section: string, field: string): string;
 	/** Asks for {@link Persistence.commit} to be called soon. */
 	retry(): void;
+	/** Counts what clients send. */
+	traffic(): number;
 }
 
 /** A snapshot that is being written. */
@@ -47,6 +49,7 @@ export class Persistence implements Gate {
 	private readonly config: (name: string) => string;
 	private readonly info: Surroundings["info"];
 	private readonly retry: () => void;
+	private readonly traffic: () => number;
 	private readonly folder: AofFolder;
 	private appender: Appender | undefined;
 	/** Turned on at run time, and its first base is not there yet: a crash leaves what was there before. */
@@ -60,12 +63,13 @@ export class Persistence implements Gate {
 	/** Replication offset that the files had when this server began. */
 	private firstOffset = 0;
 
-	constructor({ engine, log, config, info, retry }: Surroundings) {
+	constructor({ engine, log, config, info, retry, traffic }: Surroundings) {
 		this.engine = engine;
 		this.log = log;
 		this.config = config;
 		this.info = info;
 		this.retry = retry;
+		this.traffic = traffic;
 		this.folder = new AofFolder(
 			{ dir: () => this.dir, folder: config("appenddirname"), stem: config("appendfilename") },
 			log,
@@ -459,7 +463,7 @@ export class Persistence implements Gate {
 		this.job = job;
 		let failure: unknown;
 		try {
-			if (!(await job.snapshot.run())) return;
+			if (!(await job.snapshot.run(this.traffic))) return;
 			job.finish();
 		} catch (error) {
 			// An end that was hurried has been told of already.

@@ -73,6 +73,7 @@ class Program {
 			config: (name) => this.config(name),
 			info: (section, field) => this.info(section, field),
 			retry: () => this.server.turnSoon(),
+			traffic: () => this.server.traffic,
 		});
 		this.server = new Server(this.engine, {
 			gate: this.persistence,

@@ -55,7 +55,13 @@ class Peer {
 	private readonly outlet: Outlet;
 	private isGone = false;
 
-	constructor(engine: Engine, socket: Socket, onReady: (peer: Peer) => void, onGone: () => void) {
+	constructor(
+		engine: Engine,
+		socket: Socket,
+		onRequest: () => void,
+		onReady: (peer: Peer) => void,
+		onGone: () => void,
+	) {
 		this.socket = socket;
 		this.session = engine.connectWire({
 			onReady: () => onReady(this),
@@ -67,7 +73,10 @@ class Peer {
 			cut: () => socket.destroy(),
 		});
 		engine.setAddresses(this.session, addressOf(socket, true), addressOf(socket, false));
-		socket.on("data", (bytes) => engine.feed(this.session, bytes));
+		socket.on("data", (bytes) => {
+			onRequest();
+			engine.feed(this.session, bytes);
+		});
 		socket.on("drain", () => socket.resume());
 		// Half-closed is closed, as for Redis.
 		socket.on("end", () => socket.end());
@@ -122,6 +131,8 @@ export class Server {
 	/** Whose output has to wait until storing works again. */
 	private readonly held = new Set<Peer>();
 	private isTurnDue = false;
+	/** Counts what clients send. */
+	traffic = 0;
 	/** Who came before the server was open. */
 	private early: Socket[] | undefined;
 
@@ -215,6 +226,9 @@ export class Server {
 		const peer = new Peer(
 			this.engine,
 			socket,
+			() => {
+				this.traffic++;
+			},
 			(ready) => this.sendSoon(ready),
 			() => {
 				this.peers.delete(peer);

@@ -7,8 +7,8 @@ import { removeFile, writeAll } from "../storage/node-files.ts";
 const BUFFER_BYTES = 1 << 20;
 /** So much is written before it is handed to the disk, so that the last step finds little to do. */
 const SYNC_STEP_BYTES = 4 << 20;
-/** The loop of events has to itself what a slice leaves of its turn. */
-const SLICE_MS = 2;
+/** So long is a slice; the clients have as long between two of them while they ask for anything. */
+const SLICE_MS = 1;
 
 export class SnapshotFile {
 	readonly path: string;
@@ -79,12 +79,17 @@ export class SnapshotFile {
 	}
 
 	/**
-	 * Writes it all in slices, a turn of the loop between them, and makes it durable. False when it was abandoned, or
-	 * finished by {@link runWhole}, meanwhile.
+	 * Writes it all in slices, a turn of the loop between them, and makes it durable. `traffic` counts what clients ask for.
+	 * False when it was abandoned, or finished by {@link runWhole}, meanwhile.
 	 */
-	async run(): Promise<boolean> {
-		while (this.isOpen && !this.slice()) {
-			await new Promise((resolve) => setImmediate(resolve));
+	async run(traffic: () => number): Promise<boolean> {
+		for (let before = -1; this.isOpen && !this.slice(); ) {
+			const now = traffic();
+			await new Promise<void>((resolve) => {
+				if (now === before) setImmediate(resolve);
+				else setTimeout(resolve, SLICE_MS);
+			});
+			before = now;
 			if (this.isOpen && this.isSyncedOnTheWay && this.unsynced_bytes >= SYNC_STEP_BYTES) this.syncAside();
 		}
 		await this.syncing?.catch(() => undefined);
