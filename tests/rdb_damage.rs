@@ -5,6 +5,7 @@
 #[allow(dead_code)] // Reading cases serves the transcripts.
 #[path = "spec/file.rs"]
 mod file;
+#[allow(dead_code)] // What they hold is asked in tests/rdb.rs.
 #[path = "rdb/forms.rs"]
 mod forms;
 #[allow(dead_code)]
