@@ -16,7 +16,7 @@ Redstart knows every parameter of Redis 8.2.3 with its default, its bounds and i
 replicas, forks, TLS. They can be read and set, and do nothing. This page says which ones do something. It is made from the
 table in `src/state/config/table.rs` by `REDSTART_WRITE=1 cargo test --test config_docs`.
 
-Directives of `redis.conf` that are not parameters: `include`, `rename-command`, `user` and `loadmodule` are refused;
+Directives of `redis.conf` that are not parameters: `include`, `rename-command` and `loadmodule` are refused;
 the obsolete `io-threads-do-reads`, `list-max-ziplist-entries`, `list-max-ziplist-value` and `lua-replicate-commands` are
 ignored, as Redis ignores them.
 ";

@@ -187,6 +187,7 @@ test("the Storage sheet tells what is kept, and saves", async () => {
 	await sheet.waitFor();
 	const facts = () => page.locator("#storage-facts").textContent();
 	await expect.poll(facts).toContain("Kept inIndexedDB of this browser");
+	await expect.poll(facts).toMatch(/Append-only file\d+ B, every write at once/);
 	await expect.poll(facts).toMatch(/Room[\d.]+ [KM]?i?B used of [\d.]+ GiB/);
 	await expect.poll(facts).toContain("When room is shortthe browser may delete it");
 	await page.locator("#storage-save").click();
