@@ -135,7 +135,10 @@ export async function appendUntilLeft(name: string): Promise<void> {
 		void storage.appendNow(1, number());
 		localStorage.setItem(name, String(next));
 	});
-	while (next < 1e6) await storage.append(1, number(), false);
+	while (next < 1e6) {
+		await storage.append(1, number(), false);
+		document.title = "appending";
+	}
 }
 
 /** Whether there are the numbers from 0 on, and all that were handed over. */

@@ -84,7 +84,8 @@ describe("IndexedDB storage, in Chromium", () => {
 					given,
 				);
 			}, name);
-			await tab.waitForTimeout(30 + 25 * trial);
+			await tab.waitForFunction(() => document.title === "appending");
+			await tab.waitForTimeout(25 * trial);
 			if (way === "reload") await tab.reload();
 			else if (way === "away") await tab.goto("about:blank");
 			await tab.close({ runBeforeUnload: way === "close" });
