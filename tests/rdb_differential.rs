@@ -362,6 +362,27 @@ fn compare_values(oracle: &mut Oracle, seed: u64, values: u64) -> String {
     )
 }
 
+/// What stands behind a key in RESTORE, but for the payload.
+const TAILS: [&str; 17] = [
+    "0",
+    "100000",
+    "-1",
+    "x",
+    "0 REPLACE",
+    "4102444800123 ABSTTL",
+    "4102444800123 REPLACE ABSTTL",
+    "1 ABSTTL REPLACE",
+    "0 IDLETIME 1000",
+    "0 REPLACE IDLETIME 1000",
+    "0 REPLACE IDLETIME -1",
+    "0 REPLACE FREQ 255",
+    "0 REPLACE FREQ 256",
+    "0 REPLACE FREQ -1",
+    "0 REPLACE FREQ 5 IDLETIME 5",
+    "0 REPLACE IDLETIME",
+    "0 NOPE",
+];
+
 /// RESTORE with options, good and bad ones: the same replies, and what can be asked about the key afterwards.
 fn compare_options(oracle: &mut Oracle) {
     let mut client = Client::at(now_ms());
@@ -388,30 +409,11 @@ fn compare_options(oracle: &mut Oracle) {
         payload[..9].to_vec(),
         Vec::new(),
     ];
-    let tails = [
-        "0",
-        "100000",
-        "-1",
-        "x",
-        "0 REPLACE",
-        "4102444800123 ABSTTL",
-        "4102444800123 REPLACE ABSTTL",
-        "1 ABSTTL REPLACE",
-        "0 IDLETIME 1000",
-        "0 REPLACE IDLETIME 1000",
-        "0 REPLACE IDLETIME -1",
-        "0 REPLACE FREQ 255",
-        "0 REPLACE FREQ 256",
-        "0 REPLACE FREQ -1",
-        "0 REPLACE FREQ 5 IDLETIME 5",
-        "0 REPLACE IDLETIME",
-        "0 NOPE",
-    ];
     for policy in ["noeviction", "allkeys-lru", "allkeys-lfu"] {
         let configure = words(&format!("CONFIG SET maxmemory-policy {policy}"));
         assert_eq!(client.send(&configure), oracle.send(&configure));
         for payload in &payloads {
-            for tail in tails {
+            for tail in TAILS {
                 for key in ["k", "new"] {
                     client.engine.set_now(now_ms());
                     let mut args = words(&format!("RESTORE {key} {tail}"));
