@@ -51,6 +51,11 @@ export class Disk {
 		must("mount", "-o", "loop", this.image, this.mount);
 	}
 
+	/** Everything that was written is on the disk. */
+	flush() {
+		must("sync", "--file-system", this.mount);
+	}
+
 	/** Nothing may use it any more. */
 	async unplug() {
 		for (let attempt = 1; ; attempt++) {
