@@ -54,6 +54,9 @@ class Peer {
 	private readonly socket: Socket;
 	private readonly outlet: Outlet;
 	private isGone = false;
+	/** What it has asked for in this turn of the loop wrote nothing. */
+	hasOnlyRead = false;
+	private hasWritten = false;
 
 	constructor(
 		engine: Engine,
@@ -75,7 +78,10 @@ class Peer {
 		engine.setAddresses(this.session, addressOf(socket, true), addressOf(socket, false));
 		socket.on("data", (bytes) => {
 			onRequest();
+			const before_bytes = engine.aofPending;
 			engine.feed(this.session, bytes);
+			this.hasOnlyRead = engine.aofPending === before_bytes && !this.hasWritten;
+			this.hasWritten = !this.hasOnlyRead;
 		});
 		socket.on("drain", () => socket.resume());
 		// Half-closed is closed, as for Redis.
@@ -86,6 +92,12 @@ class Peer {
 			engine.disconnect(this.session);
 			onGone();
 		});
+	}
+
+	/** A turn of the loop is over. */
+	endTurn(): void {
+		this.hasOnlyRead = false;
+		this.hasWritten = false;
 	}
 
 	/** Sends what the engine has for this client. */
@@ -164,15 +176,15 @@ export class Server {
 		const { ready, held } = this;
 		const state = this.options.gate?.commit() ?? "open";
 		this.ready = new Set();
-		if (state === "shut") {
-			for (const peer of ready) held.add(peer);
-			return;
-		}
 		if (state === "open" && held.size > 0) {
 			for (const peer of held) ready.add(peer);
 			held.clear();
 		}
-		for (const peer of ready) if (!held.has(peer)) peer.flush();
+		for (const peer of ready) {
+			if (state === "shut" && !peer.hasOnlyRead) held.add(peer);
+			if (!held.has(peer)) peer.flush();
+			peer.endTurn();
+		}
 	}
 
 	private sendSoon(peer: Peer): void {
