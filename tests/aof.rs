@@ -693,3 +693,27 @@ fn large_commands_cross_pieces() {
         assert_eq!(other.digest(), client.digest());
     }
 }
+
+#[test]
+fn a_host_that_cannot_begin_a_file_is_asked_again_later() {
+    let mut client = Client::new();
+    client.engine.set_storage(redstart::state::Storage::Aof);
+    client.call("CONFIG SET save  appendonly yes");
+    for _ in 0..3 {
+        assert_eq!(requests(&mut client), ["appendonly yes"]);
+        client.engine.end_snapshot(false);
+    }
+    let told = "log warning Background AOF rewrite has repeatedly failed and triggered the limit, will retry in 1 minutes";
+    assert_eq!(requests(&mut client), [told]);
+    // Meanwhile nothing else has to wait.
+    assert_eq!(client.call("SAVE"), "");
+    assert_eq!(requests(&mut client), ["save sync"]);
+    snapshot(&mut client, redstart::engine::Purpose::Save, true);
+    assert_eq!(client.engine.drain(client.id), b"+OK\r\n");
+    client.engine.set_now(NOW_MS + 61_000);
+    client.engine.tick();
+    assert_eq!(requests(&mut client), ["appendonly yes"]);
+    client.engine.start_aof();
+    snapshot(&mut client, redstart::engine::Purpose::Rewrite, true);
+    assert_eq!(client.info("aof_last_bgrewrite_status"), "ok");
+}

@@ -388,6 +388,8 @@ export class Persistence {
 	async reconfigure(name: string, value: string): Promise<void> {
 		const { log } = this;
 		if (this.isLoading && this.engine && name === "appendonly") beginsWithLoad(this.engine.dataset, value);
+		// The engine waits to hear of the first base: from a reader there is none.
+		if (this.isReader && name === "appendonly" && value === "yes") this.engine?.dataset.endSnapshot(false);
 		if (!log || this.isLoading || this.isReader || !this.storage.hasAof) return;
 		if (name === "appendfsync") log.fsync = value as Fsync;
 		if (name !== "appendonly") return;
