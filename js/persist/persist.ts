@@ -287,10 +287,12 @@ export class Persistence {
 		const isAppending = this.log?.isOn ?? false;
 		let length_bytes: number | undefined;
 		try {
-			length_bytes = await this.store(engine);
-			// A flush has told everybody.
-			if (length_bytes === undefined) return;
-			if (isAppending && isSave && this.log?.isOn) await this.log.drained();
+			for (let attempt = 1; ; attempt++) {
+				length_bytes = await this.store(engine);
+				// A flush has told everybody.
+				if (length_bytes === undefined) return;
+				if (!isAppending || !isSave || (await this.isDrained(attempt === ATTEMPTS))) break;
+			}
 		} catch (cause) {
 			const error = asStorageError(cause);
 			if (engine === this.engine) {
@@ -303,6 +305,18 @@ export class Persistence {
 		const now_ms = host.now_ms();
 		this.notBefore_ms = now_ms + (now_ms - from_ms) / BUSY_SHARE;
 		this.events.onSave({ length_bytes, took_ms: now_ms - from_ms });
+	}
+
+	/** Whether the log, too, holds everything; not when what was stored is gone, and a base is needed again. */
+	private async isDrained(isLast: boolean): Promise<boolean> {
+		const { log } = this;
+		try {
+			if (log?.isOn) await log.drained();
+		} catch (error) {
+			if (isLast || !log?.isBroken || log.failure) throw error;
+			return false;
+		}
+		return true;
 	}
 
 	/** Tells the engine; it may have been closed or rebuilt while storage worked. */

@@ -237,10 +237,12 @@ describe("a database in IndexedDB", () => {
 		expect(full).toMatchObject({ saved: "refused", write: "MISCONF", read: "v" });
 		expect(full.lost[0]).toMatch(/no more storage|full|quota/i);
 		// What does not fit is deleted, which a full Redis allows no more than a write; so by another way.
-		expect(await page.evaluate(() => self.db.configSet({ "stop-writes-on-bgsave-error": "no" }))).toBe("OK");
+		const set = { appendonly: "no", "stop-writes-on-bgsave-error": "no" };
+		expect(await page.evaluate((config) => self.db.configSet(config), set)).toBe("OK");
 		expect(await page.evaluate(() => self.db.del([...self.db.scanIterator({ match: "big:*" })]))).toBe(20);
 		expect(await page.evaluate(() => self.db.save())).toBe("OK");
-		expect(await page.evaluate(() => self.db.configSet({ "stop-writes-on-bgsave-error": "yes" }))).toBe("OK");
+		const reset = { appendonly: "yes", "stop-writes-on-bgsave-error": "yes" };
+		expect(await page.evaluate((config) => self.db.configSet(config), reset)).toBe("OK");
 		expect(await page.evaluate(() => self.db.set("more", "1"))).toBe("OK");
 		await context.close();
 		rmSync(folder, { recursive: true, force: true });
