@@ -240,7 +240,15 @@ describe("a database in IndexedDB", () => {
 		const set = { appendonly: "no", "stop-writes-on-bgsave-error": "no" };
 		expect(await page.evaluate((config) => self.db.configSet(config), set)).toBe("OK");
 		expect(await page.evaluate(() => self.db.del([...self.db.scanIterator({ match: "big:*" })]))).toBe(20);
-		expect(await page.evaluate(() => self.db.save())).toBe("OK");
+		// The browser takes its time to see that there is room again.
+		const save = () =>
+			page.evaluate(() =>
+				self.db.save().then(
+					() => "saved",
+					(error: Error) => `${(error.cause as Error | undefined)?.message}`,
+				),
+			);
+		await expect.poll(save).toBe("saved");
 		const reset = { appendonly: "yes", "stop-writes-on-bgsave-error": "yes" };
 		expect(await page.evaluate((config) => self.db.configSet(config), reset)).toBe("OK");
 		expect(await page.evaluate(() => self.db.set("more", "1"))).toBe("OK");

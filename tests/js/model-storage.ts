@@ -319,6 +319,7 @@ export class ModelStorage implements Storage {
 		const { disk } = this;
 		const pending: Pending = { append: { segment, bytes }, fate: "open" };
 		const tear = () => {
+			if (pending.fate !== "open") return;
 			this.check(segment);
 			if (bytes.length > 0) disk.append(segment, bytes, false, disk.rng.below(bytes.length));
 		};
