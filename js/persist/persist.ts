@@ -276,11 +276,7 @@ export class Persistence {
 	private async baseNow(): Promise<void> {
 		const { engine, host } = this;
 		if (!engine) throw new RedstartError("closed", "there is nothing to save");
-		// A flush has the engine's only snapshot until it is stored; half of what a script does is not to be stored.
-		while (this.flushed >= 0 || engine.isBusy) {
-			if (this.flushed >= 0) await this.flushing.catch(() => undefined);
-			else await engine.whenIdle();
-		}
+		await this.whenFree(engine);
 		const from_ms = host.now_ms();
 		const isSave = this.isSaveAsked;
 		this.isSaveAsked = false;
@@ -288,6 +284,7 @@ export class Persistence {
 		let length_bytes: number | undefined;
 		try {
 			for (let attempt = 1; ; attempt++) {
+				if (attempt > 1) await this.whenFree(engine);
 				length_bytes = await this.store(engine);
 				// A flush has told everybody.
 				if (length_bytes === undefined) return;
@@ -305,6 +302,14 @@ export class Persistence {
 		const now_ms = host.now_ms();
 		this.notBefore_ms = now_ms + (now_ms - from_ms) / BUSY_SHARE;
 		this.events.onSave({ length_bytes, took_ms: now_ms - from_ms });
+	}
+
+	/** A flush has the engine's only snapshot until it is stored; half of what a script does is not to be stored. */
+	private async whenFree(engine: Persisted): Promise<void> {
+		while (this.flushed >= 0 || engine.isBusy) {
+			if (this.flushed >= 0) await this.flushing.catch(() => undefined);
+			else await engine.whenIdle();
+		}
 	}
 
 	/** Whether the log, too, holds everything; not when what was stored is gone, and a base is needed again. */
