@@ -361,7 +361,7 @@ export class IndexedDbStorage implements Storage {
 				const request = transaction.objectStore("objects").get(name);
 				request.onsuccess = () => result((request.result as Uint8Array | undefined) ?? null);
 			}).then((bytes) => {
-				if (bytes && !isRecord(bytes)) throw damaged(name);
+				if (bytes && !(bytes instanceof Uint8Array)) throw damaged(name);
 				return bytes;
 			});
 		}
@@ -423,7 +423,7 @@ export class IndexedDbStorage implements Storage {
 	}
 }
 
-/** Nothing else and nothing less is ever stored. */
+/** Nothing else and nothing less is ever appended. */
 function isRecord(value: unknown): value is Uint8Array {
 	return value instanceof Uint8Array && value.length > 0;
 }
