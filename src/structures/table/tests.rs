@@ -683,7 +683,7 @@ fn keys_with_a_common_hash_prefix_are_no_special_case() {
 
 #[test]
 fn a_table_made_for_a_number_is_like_one_that_grew() {
-    for len in [0, 1, 12, 13, 100, 500, 541, 2000, 30_000 / SCALE as usize] {
+    for len in [0, 1, 12, 13, 100, 500, 541, 2000, 30_000 / SCALE] {
         for real in [0, len / 2, len, len * 2 + 20] {
             let mut table: Table<()> = table();
             table.reserve(len);
