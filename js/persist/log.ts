@@ -95,6 +95,8 @@ export class Log {
 	private durable_bytes = 0;
 	private readonly queue: Batch[] = [];
 	private flying: Batch | undefined;
+	/** Where the segments of this owner begin, among all bytes that were taken. */
+	private readonly starts = new Map<number, number>();
 	/** Storage has it. */
 	private isSent = false;
 	/** For what is still in the engine, or was dropped. */
@@ -203,6 +205,7 @@ export class Log {
 	break(): void {
 		this.breaks++;
 		this.broken = true;
+		this.isOpen = false;
 		for (const { done } of this.queue.splice(0)) this.owed.push(done);
 	}
 
@@ -308,7 +311,7 @@ export class Log {
 		const isDropped = end_bytes <= this.dropped_bytes;
 		if (!isCovered && !isDropped) {
 			if (!this.isOpen) {
-				await this.begin();
+				await this.begin(end_bytes - bytes.length);
 				bytes = selecting(batch.db, bytes);
 			}
 			const tail = this.tail as Tail;
@@ -359,7 +362,7 @@ export class Log {
 	}
 
 	/** Seals the segments there are and begins the next. */
-	private async begin(): Promise<void> {
+	private async begin(start_bytes: number): Promise<void> {
 		const { ledger } = this;
 		const id = await ledger.nextSegment();
 		const incr = [...this.sealed(), { id }];
@@ -367,6 +370,7 @@ export class Log {
 		// A commit makes everything before it durable.
 		this.wrote(this.written_bytes, true);
 		this.tail = { id, length_bytes: 0 };
+		this.starts.set(id, start_bytes);
 		this.isOpen = true;
 		if (incr.length > MANY_SEGMENTS) void Promise.resolve().then(() => this.events.onBaseWanted());
 	}
@@ -374,7 +378,8 @@ export class Log {
 	/** The segment that ends with a cut is complete. */
 	private complete(cut: Cut): void {
 		cut.last = this.ledger.highest;
-		this.isOpen = false;
+		// What begins behind the cut may go on.
+		if ((this.starts.get(this.tail?.id ?? -1) ?? -1) < cut.taken_bytes) this.isOpen = false;
 	}
 
 	// ---- durability ----
@@ -509,8 +514,7 @@ export class Log {
 	/** Within {@link Ledger.alone}: the segments behind a cut. */
 	since(cut: Cut): Segment[] {
 		if (cut.last === undefined) this.complete(cut);
-		const { last } = cut;
-		return this.ledger.manifest.incr.filter(({ id }) => id > (last as number));
+		return this.ledger.manifest.incr.filter(({ id }) => (this.starts.get(id) ?? -1) >= cut.taken_bytes);
 	}
 
 	/** Within {@link Ledger.alone}: the base that begins with the cut was committed. */
