@@ -80,6 +80,8 @@ export class Persistence {
 	/** The save that runs, and the one that waits for it. */
 	private running: Promise<void> | undefined;
 	private following: Promise<void> | undefined;
+	/** The engine makes a base, piece by piece. */
+	private isSnapshotting = false;
 	/** The next base answers SAVE, BGSAVE or a rule of `save`. */
 	private isSaveAsked = false;
 	private notBefore_ms = 0;
@@ -326,7 +328,8 @@ export class Persistence {
 
 	/** Tells the engine; it may have been closed or rebuilt while storage worked. */
 	private end(engine: Persisted, wasRewrite: boolean, isSave: boolean, cause?: RedstartError): void {
-		if (engine !== this.engine) return;
+		// The base that is being made answers everybody.
+		if (engine !== this.engine || this.isSnapshotting) return;
 		try {
 			engine.dataset.endSnapshot(!cause, cause);
 			if (!wasRewrite || !isSave) return;
@@ -355,8 +358,10 @@ export class Persistence {
 			const log = this.log?.isOn ? this.log : undefined;
 			const cut = log?.cut();
 			engine.dataset.beginSnapshot(cut ? "rewrite" : "save");
+			this.isSnapshotting = true;
 			try {
 				const base = await putBase(engine, ledger, host, isCurrent);
+				this.isSnapshotting = false;
 				const isStored = base && (await this.commit(base, log, cut, isCurrent));
 				ledger.putting.clear();
 				if (isStored) {
@@ -367,6 +372,7 @@ export class Persistence {
 				await this.flushing;
 				return undefined;
 			} catch (error) {
+				this.isSnapshotting = false;
 				ledger.putting.clear();
 				// What a flush gives up fails.
 				if (this.flushes !== flushes) {
