@@ -278,13 +278,6 @@ class Core implements Link {
 		return true;
 	}
 
-	/** Nothing is kept any more. */
-	detach(): void {
-		this.place = undefined;
-		this.configure({ appendonly: "no" });
-		this.setKeeps(this.engine);
-	}
-
 	private reconfigure(name: string, value: Uint8Array): void {
 		if (this.persistence) void this.persistence.reconfigure(name, toText(value)).catch(() => undefined);
 		else if (name === "appendonly" && this.place) beginsWithLoad(this.engine.dataset, toText(value));
@@ -433,6 +426,7 @@ export class Redstart extends Client {
 			else if (found.problem) core.emit("persistence-lost", found.problem);
 		} catch (error) {
 			core.engine.close();
+			await place?.storage.close().catch(() => undefined);
 			throw error;
 		}
 		const name = options.broadcast ?? found.name;
@@ -534,9 +528,7 @@ async function attach(core: Core, place: Place): Promise<void> {
 		await core.attach(storage, { isReader: !release, isExclusive: hasLocks() && !!release });
 	} catch (error) {
 		release?.();
-		if (!(error instanceof RedstartError) || error.kind !== "storage") throw error;
-		core.detach();
-		return lost(error.message);
+		throw error;
 	}
 	if (release) return core.hold(release);
 	lost("another tab owns this database; changes here are not stored while it is open");

@@ -16,11 +16,14 @@ export const BROWSER_CONFIG = {
 } as const;
 
 /** `idb://name`: IndexedDB, which every browser has. */
-export function idb(name: string): Place {
+export async function idb(name: string): Promise<Place> {
 	if (!IndexedDbStorage.isAvailable) {
 		throw new RedstartError("storage", "there is no IndexedDB here; the dataset is kept in memory only");
 	}
-	return { storage: new IndexedDbStorage(name), lock: `redstart:${name}`, config: BROWSER_CONFIG };
+	const storage = new IndexedDbStorage(name);
+	// Some browsers have it and refuse to open it. From here on it is there, and what cannot be read is no empty dataset.
+	await storage.reach();
+	return { storage, lock: `redstart:${name}`, config: BROWSER_CONFIG };
 }
 
 /** `opfs://name`: the origin's private file system. The driver is a file of its own, fetched by whoever wants it. */

@@ -8,8 +8,6 @@ mod file;
 #[path = "spec/value.rs"]
 mod value;
 
-use std::path::Path;
-
 use redstart::engine::{Engine, Kind, LogRecord, Options, SessionId};
 
 const NOW_MS: i64 = 1_700_000_000_000;
@@ -626,8 +624,9 @@ fn a_base_that_is_loaded_counts_and_keeps_what_its_segments_prolong() {
     );
 }
 
+#[cfg(feature = "scripting")]
 fn recorded(name: &str) -> Vec<u8> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/aof");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/aof");
     std::fs::read(folder.join(name)).expect("a recorded file")
 }
 

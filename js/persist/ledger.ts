@@ -146,16 +146,6 @@ export class Ledger {
 		if (gone.length > 0) await this.storage.remove(gone).catch(() => undefined);
 	}
 
-	/**
-	 * Within {@link alone}, before much is put: settles what a rejected commit left open, so that its objects do not take
-	 * the room away from new ones.
-	 */
-	async settle(): Promise<void> {
-		if (this.doomed.size === 0) return;
-		await this.commit(this.manifest);
-		await this.swept();
-	}
-
 	/** The manifest with another base and the segments behind it. */
 	withBase(base: Base, incr: readonly Segment[]): Manifest {
 		const before = this.manifest;

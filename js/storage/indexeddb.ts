@@ -74,6 +74,11 @@ export class IndexedDbStorage implements Storage {
 		return typeof indexedDB !== "undefined";
 	}
 
+	/** Opens it. Throws a RedstartError of kind `storage` where that cannot be. */
+	async reach(): Promise<void> {
+		await this.open();
+	}
+
 	/** The connection; a new one when the browser took the last away. */
 	private open(): Promise<IDBDatabase> {
 		this.database ??= new Promise<IDBDatabase>((resolve, reject) => {
