@@ -13,8 +13,8 @@ use crate::state::{Hindrance, LoadReport};
 use crate::structures::table::Lookup;
 use crate::values::{Entry, string};
 
-/// A file's word is taken for so many keys altogether: some eight to sixteen megabytes of index.
-const MOST_RESERVED: usize = 1 << 20;
+/// A file's word is taken for so many keys altogether: some four to eight megabytes of index.
+const MOST_RESERVED: usize = 1 << 19;
 
 /// Where a load stands.
 pub(super) struct Loader {
