@@ -4,6 +4,8 @@
  * prefix, whoever waits for what.
  */
 
+import { RedstartError } from "../errors.ts";
+
 export interface Append {
 	readonly segment: number;
 	readonly bytes: Uint8Array;
@@ -32,6 +34,8 @@ export class WriteQueue {
 	private waiting: Entry[] = [];
 	/** The appends of the step that runs, unless they were taken out of it. */
 	private appending: Entry[] = [];
+	/** Segments to which an append was rejected. */
+	private readonly incomplete = new Set<number>();
 	private steps = 0;
 	private idle: (() => void)[] = [];
 
@@ -51,9 +55,12 @@ export class WriteQueue {
 
 	/**
 	 * Appends at once and durably, with `write`, which also gets what has not resolved yet; the step that has the first of it
-	 * counts no more.
+	 * counts no more. Rejected when an append to the segment was.
 	 */
 	appendNow(segment: number, bytes: Uint8Array, write: WriteAppends): Promise<void> {
+		if (this.incomplete.has(segment)) {
+			return Promise.reject(new RedstartError("storage", `an append to segment ${segment} has failed`));
+		}
 		return new Promise((resolve, reject) => {
 			const append = { segment, bytes, isDurable: true };
 			const entries = [...this.appending, ...this.waiting.filter((entry) => entry.append)];
@@ -125,8 +132,11 @@ export class WriteQueue {
 			settle();
 			for (const entry of entries) entry.resolve();
 		} catch (error) {
-			for (const entry of entries) entry.reject(error);
-			if (isAppending) for (const entry of this.waiting.splice(0)) entry.reject(error);
+			const rejected = isAppending ? [...entries, ...this.waiting.splice(0)] : entries;
+			for (const { append, reject } of rejected) {
+				if (append) this.incomplete.add(append.segment);
+				reject(error);
+			}
 		}
 	}
 }

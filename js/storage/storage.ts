@@ -63,7 +63,8 @@ export interface Storage {
 	/**
 	 * Appends, with every append that has not resolved yet, in one durable step that is handed over before it returns, for a
 	 * page about to go: nothing of the page may be needed to finish it. Without the fence, so only while a lock keeps others
-	 * out. A commit that has not resolved may take effect after it.
+	 * out. A commit that has not resolved may take effect after it. Rejected, with no effect, when an append to the segment
+	 * was: whoever calls may not have heard of it yet.
 	 */
 	appendNow?(segment: number, bytes: Uint8Array): Promise<void>;
 	/** Stores an object, invisible until a commit names it. `bytes` must not change until it resolves. */

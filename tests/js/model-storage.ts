@@ -217,8 +217,8 @@ export function namesIn({ base, incr }: Manifest): Set<string | number> {
 
 interface Pending {
 	readonly append: { segment: number; bytes: Uint8Array } | undefined;
-	/** It took effect with an `appendNow`, or was given up. */
-	fate: "open" | "done" | "givenUp";
+	/** It took effect, by itself or with an `appendNow`, or failed, or was given up. */
+	fate: "open" | "done" | "failed" | "givenUp";
 }
 
 /** A process' way to the disk. */
@@ -232,6 +232,8 @@ export class ModelStorage implements Storage {
 	private former = 0;
 	private queue: Promise<void> = Promise.resolve();
 	private readonly pending: Pending[] = [];
+	/** Segments in which an append failed. */
+	private readonly incomplete = new Set<number>();
 
 	constructor(disk: ModelDisk) {
 		this.disk = disk;
@@ -326,10 +328,16 @@ export class ModelStorage implements Storage {
 		return this.inTurn(pending, () =>
 			this.operate(() => {
 				if (pending.fate !== "open") return;
-				this.check(segment);
-				if (this.fails()) {
-					if (disk.rng.chance(0.5)) tear();
-					throw new Error("disk full");
+				try {
+					this.check(segment);
+					if (this.fails()) {
+						if (disk.rng.chance(0.5)) tear();
+						throw new Error("disk full");
+					}
+				} catch (error) {
+					pending.fate = "failed";
+					this.incomplete.add(segment);
+					throw error;
 				}
 				disk.append(segment, bytes, isDurable);
 				pending.fate = "done";
@@ -339,6 +347,7 @@ export class ModelStorage implements Storage {
 
 	appendNow(segment: number, bytes: Uint8Array): Promise<void> {
 		if (this.isDead) return NEVER;
+		if (this.incomplete.has(segment)) return Promise.reject(new Error("an append has failed"));
 		for (const one of this.pending) {
 			if (!one.append || one.fate !== "open") continue;
 			this.disk.append(one.append.segment, one.append.bytes, true);

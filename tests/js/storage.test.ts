@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { crc32c } from "../../js/storage/crc32c.ts";
 import { type KeyValue, KvStorage } from "../../js/storage/kv.ts";
 import { MemoryStorage, memoryDisk } from "../../js/storage/memory.ts";
+import { type Append, WriteQueue } from "../../js/storage/queue.ts";
 import { FaultyStorage } from "./faulty-storage.ts";
 import { CASES, type Place } from "./storage.conformance.ts";
 import { conforms } from "./storage.suite.ts";
@@ -102,6 +103,28 @@ describe("Durable Object storage, in workerd", () => {
 	it.each(CASES.map(({ name }) => name))("%s", async (name) => {
 		const response = await host.dispatchFetch("http://localhost/", { method: "POST", body: name });
 		expect(await response.text()).toBe("");
+	});
+});
+
+describe("the queue of writes", () => {
+	it("hands nothing over behind an append that failed, whoever has heard of that by now", async () => {
+		const outcomes = new Set<string>();
+		for (let turns = 0; turns < 10; turns++) {
+			const queue = new WriteQueue(async () => {
+				await undefined;
+				throw new Error("disk full");
+			});
+			const written: number[] = [];
+			const write = async (appends: readonly Append[]) => {
+				for (const { bytes } of appends) written.push(...bytes);
+			};
+			const first = queue.append(1, Uint8Array.of(1), false);
+			first.catch(() => undefined);
+			for (let i = 0; i < turns; i++) await undefined;
+			const ends = await Promise.allSettled([first, queue.appendNow(1, Uint8Array.of(2), write)]);
+			outcomes.add(`${ends.map(({ status }) => status)}: ${written}`);
+		}
+		expect([...outcomes].sort()).toEqual(["fulfilled,fulfilled: 1,2", "rejected,rejected: "]);
 	});
 });
 
