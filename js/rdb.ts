@@ -117,6 +117,7 @@ export async function exportRdb(
 				if (done && !value) break;
 				if (done) {
 					onProgress?.({ done_bytes: file.length_bytes, total_bytes: file.length_bytes });
+					signal?.throwIfAborted();
 					return file.end();
 				}
 				file.add(value as Uint8Array);
