@@ -538,10 +538,10 @@ export class Log {
 		void this.run();
 	}
 
-	/** There is no base that begins with the cut. */
-	notBased(cut: Cut, error: RedstartError): void {
+	/** There is no base that begins with the cut: for `error`, or not yet. */
+	notBased(cut: Cut, error: RedstartError | undefined): void {
 		this.owed.unshift(...cut.owed);
-		if (!this.isOn || !this.broken) return;
+		if (!error || !this.isOn || !this.broken) return;
 		if (isFenced(error)) this.isOver = true;
 		this.failures++;
 		this.refuse(error);

@@ -379,9 +379,10 @@ export class Persistence {
 					await this.flushing;
 					return undefined;
 				}
-				if (cut) log?.notBased(cut, asStorageError(error));
 				// Site data that was cleared in between took what was put.
-				if (attempt === ATTEMPTS || !isCorrupt(error)) throw error;
+				const isRetried = attempt < ATTEMPTS && isCorrupt(error);
+				if (cut) log?.notBased(cut, isRetried ? undefined : asStorageError(error));
+				if (!isRetried) throw error;
 			}
 		}
 	}
