@@ -150,13 +150,13 @@ export class Log {
 		this.engine.whenStored = () => this.stored();
 	}
 
-	/** Stores what is left and records no more. False when that could not be stored: only a base can hold it now. */
+	/** Stores what is left, durably, and records no more. False when that could not be done: only a base can hold it now. */
 	async stop(): Promise<boolean> {
 		if (!this.isOn) return true;
 		let isStored = !this.broken;
 		try {
-			// What is written meanwhile belongs to the file as well.
-			while (!this.broken && !this.isAtRest) await this.drained();
+			// What is written meanwhile belongs to the file as well. Nobody makes it durable later.
+			while (!this.broken && !(this.isAtRest && this.isDurable)) await this.drained();
 		} catch {
 			isStored = false;
 		}
@@ -384,6 +384,11 @@ export class Log {
 
 	// ---- durability ----
 
+	/** What is written survives a power cut. */
+	private get isDurable(): boolean {
+		return this.durable_bytes === this.written_bytes || !this.tail;
+	}
+
 	/** Whether the next append is to be durable. */
 	private isSyncDue(): boolean {
 		if (this.fsync !== "everysec") return this.fsync === "always";
@@ -411,7 +416,7 @@ export class Log {
 	async sync(): Promise<void> {
 		await this.ledger.alone(async () => {
 			const { written_bytes, tail } = this;
-			if (this.durable_bytes === written_bytes || !tail) return;
+			if (this.isDurable || !tail) return;
 			this.ledger.check();
 			if (this.isOpen) await this.ledger.storage.append(tail.id, NO_BYTES, true);
 			else await this.ledger.commit({ ...this.ledger.manifest, incr: this.sealed() });
