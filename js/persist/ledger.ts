@@ -1,7 +1,8 @@
 /**
  * The manifest: what counts in storage, and who may change it.
  *
- * - `manifest` is what was loaded or committed last. After a commit that was rejected, storage may hold either one.
+ * - `manifest` is what was loaded or committed last. After a commit that was rejected, storage may hold either one. A rejected
+ *   base may even be all there is, put where site data was cleared: the next commit looks for what it names.
  * - Appends and commits go through {@link Ledger.alone}, one after another, so that each sees what the last one made.
  * - A number (of a base or a segment) is never used twice: each is above all that the manifest and `list` show. The
  *   manifest remembers the highest, because a power cut may bring back what was removed.
@@ -10,7 +11,7 @@
  */
 
 import { RedstartError } from "../errors.ts";
-import type { Base, Manifest, Segment, Storage } from "../storage/storage.ts";
+import { type Base, type Manifest, missing, type Segment, type Storage } from "../storage/storage.ts";
 
 type Name = string | number;
 
@@ -26,6 +27,8 @@ export class Ledger {
 	readonly putting = new Set<string>();
 	/** To be removed after the next commit, unless it names them. */
 	private readonly doomed = new Set<Name>();
+	/** The commit of a base was rejected, and none has succeeded since. */
+	private isUnsure = false;
 	private last: Promise<unknown> = Promise.resolve();
 	private sweeping: Promise<void> = Promise.resolve();
 
@@ -69,15 +72,26 @@ export class Ledger {
 	/** Within {@link alone}: makes `next` the truth. What it names no more is removed; see {@link swept}. */
 	async commit(next: Manifest, needs: readonly string[] = []): Promise<void> {
 		const manifest = { ...next, highest: this.highest };
+		if (this.isUnsure) await this.lookFor(manifest, needs);
 		this.check();
 		try {
 			await this.storage.commit(manifest, needs);
 		} catch (error) {
+			this.isUnsure ||= needs.length > 0;
 			// It may count all the same; the next commit decides.
 			for (const name of namesOf(manifest)) this.doomed.add(name);
 			throw error;
 		}
 		this.accept(manifest);
+	}
+
+	/** Throws {@link missing} unless storage has what `manifest` names besides `needs`. */
+	private async lookFor({ base, incr }: Manifest, needs: readonly string[]): Promise<void> {
+		const names: Name[] = base ? chunkNames(base).filter((name) => !needs.includes(name)) : [];
+		for (const { id, length_bytes } of incr) if (length_bytes) names.push(id);
+		if (names.length === 0) return;
+		const there = new Set(await this.storage.list());
+		for (const name of names) if (!there.has(name)) throw missing(String(name));
 	}
 
 	/** How often storage was given a manifest out of turn. */
@@ -98,6 +112,9 @@ export class Ledger {
 				if (this.handed === 1) this.accept(manifest);
 				else for (const name of namesOf(manifest)) this.doomed.add(name);
 				done();
+			} catch (error) {
+				this.isUnsure = true;
+				throw error;
 			} finally {
 				this.handed--;
 			}
@@ -113,6 +130,7 @@ export class Ledger {
 		for (const name of this.outdatedBy(manifest)) this.doomed.add(name);
 		for (const name of namesOf(manifest)) this.doomed.delete(name);
 		this.manifest = manifest;
+		this.isUnsure = false;
 		if (this.doomed.size > 0) this.sweep([...this.doomed]);
 	}
 
