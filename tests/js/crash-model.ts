@@ -19,7 +19,8 @@ import { ModelDisk, type ModelOptions, ModelStorage, Rng } from "./model-storage
 /** What must never happen, did. */
 export class Violation extends Error {}
 
-const NEVER = new Promise<never>(() => undefined);
+/** One for each who waits: it would keep them all. */
+const never = () => new Promise<never>(() => undefined);
 const encoder = new TextEncoder();
 const ascii = new TextDecoder("latin1");
 
@@ -315,7 +316,7 @@ class Life {
 			},
 		);
 		for (let i = 0; state === "open"; i++) {
-			if (this.isDead) return NEVER;
+			if (this.isDead) return never();
 			if (i > 3000) throw this.trial.report("a promise is never settled");
 			await undefined;
 			if (i % 16 === 15) this.host.advance(i);
@@ -345,7 +346,7 @@ class Life {
 	async step(): Promise<void> {
 		const { trial, persistence, engine, host } = this;
 		const { rng } = trial;
-		if (this.isDead) return NEVER;
+		if (this.isDead) return never();
 		const what = rng.below(100);
 		if (what < 50) this.write();
 		else if (what < 65) for (let i = rng.below(20); i >= 0; i--) await undefined;
@@ -457,7 +458,7 @@ export class Trial {
 			for (const former of this.formers) if (rng.chance(0.3)) await former.step();
 			if (this.failure) throw this.failure;
 		}
-		if (life.isDead) return NEVER;
+		if (life.isDead) return never();
 		if (!isExclusive && rng.chance(0.6)) {
 			// A former owner lives on and does not know yet.
 			this.formers.push(life);

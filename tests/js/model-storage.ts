@@ -53,7 +53,8 @@ export interface ModelOptions {
 	isStrict: boolean;
 }
 
-const NEVER = new Promise<never>(() => undefined);
+/** One for each who waits: it would keep them all. */
+const never = () => new Promise<never>(() => undefined);
 
 export class ModelDisk {
 	epoch = 0;
@@ -251,10 +252,10 @@ export class ModelStorage implements Storage {
 	/** An operation: it takes a while, and its effect comes at once. */
 	private async operate<T>(effect: () => T, tear?: () => void): Promise<T> {
 		const { disk } = this;
-		if (this.isDead) return NEVER;
+		if (this.isDead) return never();
 		const isLast = disk.isLast();
 		await this.ticks();
-		if (this.isDead) return NEVER;
+		if (this.isDead) return never();
 		if (isLast) {
 			try {
 				if (tear && disk.rng.chance(0.4)) tear();
@@ -263,11 +264,11 @@ export class ModelStorage implements Storage {
 				// A refused operation crashes as well.
 			}
 			disk.crash();
-			return NEVER;
+			return never();
 		}
 		const value = effect();
 		await this.ticks();
-		return this.isDead ? NEVER : value;
+		return this.isDead ? never() : value;
 	}
 
 	private fails(): boolean {
@@ -346,7 +347,7 @@ export class ModelStorage implements Storage {
 	}
 
 	appendNow(segment: number, bytes: Uint8Array): Promise<void> {
-		if (this.isDead) return NEVER;
+		if (this.isDead) return never();
 		if (this.incomplete.has(segment)) return Promise.reject(new Error("an append has failed"));
 		for (const one of this.pending) {
 			if (!one.append || one.fate !== "open") continue;
@@ -390,7 +391,7 @@ export class ModelStorage implements Storage {
 		objects: ReadonlyMap<string, Uint8Array>,
 		old: readonly string[],
 	): Promise<void> {
-		if (this.isDead) return NEVER;
+		if (this.isDead) return never();
 		for (const one of this.pending) if (one.fate === "open") one.fate = "givenUp";
 		for (const [name, bytes] of objects) this.disk.put(name, bytes);
 		this.disk.commit(manifest, [...objects.keys()]);
@@ -413,7 +414,7 @@ export class ModelStorage implements Storage {
 	}
 
 	async close(): Promise<void> {
-		if (this.isDead) return NEVER;
+		if (this.isDead) return never();
 		this.epoch = -1;
 	}
 }
