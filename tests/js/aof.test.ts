@@ -156,6 +156,34 @@ describe("the append-only file", () => {
 		expect([...storage.disk.objects.keys()].filter((name) => typeof name === "number")).toEqual([]);
 	});
 
+	it("survives a power cut once it was turned off", async () => {
+		const storage = new FaultyStorage();
+		const db = await opened(storage, { config: { appendfsync: "no" } });
+		await db.async.set("a", 1);
+		expect((await found(storage.afterPowerCut())).get("a")).toBe(null);
+		db.configSet({ appendonly: "no" });
+		await vi.waitFor(async () => expect((await found(storage.afterPowerCut())).get("a")).toBe("1"));
+	});
+
+	it("goes on with nothing that was cleared away before a base whose end nobody knows", async () => {
+		const storage = new FaultyStorage();
+		const db = await opened(storage);
+		await db.async.set("a", 1);
+		await db.save();
+		await db.async.set("b", 2);
+		const { disk } = storage;
+		const commit = storage.commit.bind(storage);
+		storage.commit = async (manifest, needs) => {
+			for (const name of disk.objects.keys()) if (!needs.includes(String(name))) disk.objects.delete(name);
+			storage.commit = commit;
+			await commit(manifest, needs);
+			throw new Error("lost connection");
+		};
+		await expect(db.save()).rejects.toThrow("ERR");
+		await db.async.set("c", 3);
+		await vi.waitFor(async () => expect((await found(disk)).mget("a", "b", "c")).toEqual(["1", "2", "3"]));
+	});
+
 	it("is stored by close, even what was written last", async () => {
 		const storage = new FaultyStorage();
 		const db = await opened(storage, { config: { appendfsync: "no" } });
