@@ -253,7 +253,11 @@ impl Server {
             return Some(Error::MISCONF);
         }
         // Turned off, it fails no more, though the host may not have heard yet.
-        let why = self.aof.failure.as_ref().filter(|_| self.is_aof_enabled())?;
+        let why = self
+            .aof
+            .failure
+            .as_ref()
+            .filter(|_| self.is_aof_enabled())?;
         Some(Error::concat(&[
             b"MISCONF Errors writing to the AOF file: ",
             why,
