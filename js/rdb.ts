@@ -27,6 +27,8 @@ export interface TransferOptions {
 	onProgress?(progress: TransferProgress): void;
 	/** Gives it up; the promise rejects with the signal's reason. */
 	signal?: AbortSignal;
+	/** How long others wait at once, in ms. Default 8. */
+	turn_ms?: number;
 }
 
 export interface ImportOptions extends TransferOptions, LoadOptions {}
@@ -59,12 +61,12 @@ const CHUNK_BYTES = 1 << 20;
 export async function importRdb(
 	place: Place,
 	source: RdbSource,
-	{ onProgress, signal, ...options }: ImportOptions = {},
+	{ onProgress, signal, turn_ms, ...options }: ImportOptions = {},
 ): Promise<ImportReport> {
 	const from_ms = performance.now();
 	const { engine } = place;
 	const total_bytes = lengthOf(source);
-	const turns = new Turns(signal);
+	const turns = new Turns(signal, turn_ms);
 	let done_bytes = 0;
 	const load = engine.dataset.beginLoad(options);
 	try {
@@ -103,13 +105,13 @@ export async function importRdb(
 /** The dataset of `place` at one moment as an RDB file. Saves come first: when one begins, this begins anew after it. */
 export async function exportRdb(
 	{ engine }: Place,
-	{ as = "bytes", onProgress, signal }: ExportOptions = {},
+	{ as = "bytes", onProgress, signal, turn_ms }: ExportOptions = {},
 ): Promise<Uint8Array | Blob> {
 	for (;;) {
 		signal?.throwIfAborted();
 		while (isTaken(engine)) await whenFree(engine);
 		const file = as === "blob" ? new BlobFile() : new BytesFile();
-		const turns = new Turns(signal);
+		const turns = new Turns(signal, turn_ms);
 		const copy = engine.dataset.copy();
 		try {
 			for (;;) {
@@ -145,14 +147,16 @@ async function whenFree(engine: Engine): Promise<void> {
 /** Shares the thread. */
 class Turns {
 	private readonly signal: AbortSignal | undefined;
+	private readonly turn_ms: number;
 	private from_ms = performance.now();
 
-	constructor(signal: AbortSignal | undefined) {
+	constructor(signal: AbortSignal | undefined, turn_ms = TURN_MS) {
 		this.signal = signal;
+		this.turn_ms = turn_ms;
 	}
 
 	get isOver(): boolean {
-		return performance.now() - this.from_ms >= TURN_MS;
+		return performance.now() - this.from_ms >= this.turn_ms;
 	}
 
 	/** Lets others work. Throws the signal's reason when it came meanwhile. */

@@ -113,12 +113,27 @@ describe("a file comes from", () => {
 	});
 });
 
+/** Does `work` in every turn of the loop, until what is returned is called. */
+function meanwhile(work: () => void): () => void {
+	let isOver = false;
+	const again = () => {
+		if (isOver) return;
+		work();
+		setImmediate(again);
+	};
+	setImmediate(again);
+	return () => {
+		isOver = true;
+	};
+}
+
 describe("an import", () => {
 	it("tells how far it is", async () => {
 		const file = await sample(30_000);
 		const db = await open();
 		const seen: number[] = [];
 		await db.importRdb(new Blob([file as Uint8Array<ArrayBuffer>]), {
+			turn_ms: 0,
 			onProgress: ({ done_bytes, total_bytes }) => {
 				expect(total_bytes).toBe(file.length);
 				seen.push(done_bytes);
@@ -135,12 +150,12 @@ describe("an import", () => {
 		const db = await open();
 		db.set("counter", 0);
 		let turns = 0;
-		const timer = setInterval(() => {
+		const stop = meanwhile(() => {
 			turns++;
 			db.incr("counter");
 		});
-		await db.importRdb(file);
-		clearInterval(timer);
+		await db.importRdb(file, { turn_ms: 0 });
+		stop();
 		expect(turns).toBeGreaterThan(1);
 		check(db, 30_000);
 	});
@@ -328,14 +343,14 @@ describe("an export", () => {
 		const db = await open();
 		fill(db, 30_000);
 		let turns = 0;
-		const timer = setInterval(() => {
+		const stop = meanwhile(() => {
 			turns++;
 			db.mset({ text: "later", [`key:${turns}`]: "later", [`new:${turns}`]: "x" });
 			db.del(["hash", `key:${20_000 + turns}`]);
 			db.rpush("list", "later");
 		});
-		const file = await db.exportRdb();
-		clearInterval(timer);
+		const file = await db.exportRdb({ turn_ms: 0 });
+		stop();
 		expect(turns).toBeGreaterThan(0);
 		const other = await open();
 		await other.importRdb(file);
@@ -352,16 +367,16 @@ describe("an export", () => {
 		// With rules, a save would come first.
 		const db = await open({ config: { save: "" } });
 		fill(db, 30_000);
-		let hasBegun = false;
-		const exporting = db.exportRdb({
+		let changed: unknown;
+		const file = await db.exportRdb({
+			turn_ms: 0,
 			onProgress: () => {
-				hasBegun = true;
+				changed ??= change(db, small);
 			},
 		});
-		while (!hasBegun) await new Promise((resolve) => setTimeout(resolve));
-		await change(db, small);
+		await changed;
 		const other = await open();
-		await other.importRdb(await exporting);
+		await other.importRdb(file);
 		check(other, 30_000);
 	});
 
@@ -374,8 +389,10 @@ describe("an export", () => {
 			open_gate = resolve;
 		});
 		const saving = db.save();
+		// It begins when the engine has asked for it.
+		await new Promise((resolve) => setTimeout(resolve, 5));
 		let isDone = false;
-		const first = db.exportRdb().then((file) => {
+		const first = db.exportRdb({ turn_ms: 0 }).then((file) => {
 			isDone = true;
 			return file;
 		});
